@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all that a fresh machine with Python and pip needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+
+# TensorFlow's start-up chatter hides what a newcomer should see.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help demo check test test-slow lock clean
+
+help:
+	@echo "make demo       train, probe, export and load back on 5,000 digits (minutes)"
+	@echo "make test       lint, types, import contract, doctests, tests"
+	@echo "make test-slow  the tests that take longer"
+	@echo "make lock       write constraints.txt anew from setup.cfg"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp an extra: a second call installs nothing unless the declarations changed.
+$(VENV)/installed-%: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing keras_infomax[$*] into $(VENV) (once; a few minutes)"
+	$(INSTALL) ".[$*]"
+	@touch $@
+
+demo: $(VENV)/installed-programs
+	$(BIN)/python -m trainers.demo --workdir=runs/demo
+
+check: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow
+
+lock:
+	rm -rf .lock
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet ".[test]"
+	{ echo "# Written by make lock; what make demo and make test install."; \
+	  .lock/bin/python -m pip freeze --exclude keras_infomax; } > constraints.txt
+	rm -rf .lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Programs that export; run from a checkout."""

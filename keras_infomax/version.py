@@ -1,0 +1,3 @@
+"""The version, where packaging, exports and result files all read it."""
+
+__version__ = "0.1.0"

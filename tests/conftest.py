@@ -1,0 +1,40 @@
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+import tensorflow as tf
+
+# Before any TensorFlow operation: two logical devices stand for two accelerators.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Starts each test from the same seed and in float32."""
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def strategy():
+    """The one mirrored strategy: a second object in a process aborts TensorFlow."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def tfds_data_dir():
+    """A folder with prepared MNIST and CIFAR-10, where the machine has one."""
+    beside = ROOT.parent / "shared" / "data" / "tensorflow_datasets"
+    folder = pathlib.Path(os.environ.get("TFDS_DATA_DIR", beside))
+    if not (folder / "mnist").is_dir():
+        pytest.skip(f"no prepared TensorFlow Datasets in {folder}")
+    return str(folder)
