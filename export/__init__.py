@@ -1,1 +1,4 @@
-"""Programs that export; run from a checkout."""
+"""Programs that export, run from a checkout with `python -m`.
+
+Without this file an installed package called `export` would win.
+"""

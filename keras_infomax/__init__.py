@@ -1,5 +1,22 @@
-"""Representation learning by mutual information maximisation, in Keras 3."""
+"""Representation learning by mutual information maximisation, in Keras 3.
 
+import keras_infomax as kim
+
+model = kim.InfoMax(kim.encoders.mlp((14, 28, 1)), critic="bilinear")
+model.compile(optimizer="adam", loss=kim.losses.InfoNCE())
+model.fit(pairs_of_views)
+"""
+
+from keras_infomax import bounds, critics, distribution, encoders, losses
+from keras_infomax.models import InfoMax
 from keras_infomax.version import __version__
 
-__all__ = ["__version__"]
+__all__ = [
+    "InfoMax",
+    "__version__",
+    "bounds",
+    "critics",
+    "distribution",
+    "encoders",
+    "losses",
+]

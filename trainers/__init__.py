@@ -1,1 +1,4 @@
-"""Programs that train; run from a checkout. The file makes this folder win over an installed `trainers`."""
+"""Programs that train and compare, run from a checkout with `python -m`.
+
+Without this file an installed package called `trainers` would win.
+"""

@@ -1,0 +1,82 @@
+"""The collectives that make many devices compute what one would.
+
+Under a `tf.distribute` strategy each replica encodes its own rows. The columns are
+the whole global batch, gathered with gradients, and an estimate is averaged over all
+replicas before anything non-linear is done to it. Outside a replica context, and on
+one device, every function here is its plain single-device meaning.
+"""
+
+import tensorflow as tf
+from keras import ops
+
+
+def num_replicas() -> int:
+    """Number of replicas that train in step; 1 without a strategy."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def gather(values):
+    """Concatenates the replicas' rows, in replica order, on every replica.
+
+    Gradients flow back to the replica that a row came from. Shards may be of
+    unequal size, or empty.
+
+    Args:
+        values: Float tensor `(rows, ...)`, this replica's rows.
+
+    Returns:
+        Tensor `(global_rows, ...)`; `values` itself on one device.
+    """
+    context = _replica_context()
+    if context is None:
+        return values
+    # all_gather does not take bfloat16.
+    return context.all_gather(ops.cast(values, "float32"), axis=0)
+
+
+def global_rows(rows):
+    """Indices, in the gathered batch, of this replica's rows.
+
+    Args:
+        rows: Number of local rows, an integer or a scalar tensor.
+
+    Returns:
+        Integer tensor `(rows,)`; `arange(rows)` on one device.
+    """
+    indices = tf.range(rows)
+    context = _replica_context()
+    if context is None:
+        return indices
+    sizes = context.all_gather(tf.reshape(rows, [1]), axis=0)
+    before = tf.range(tf.size(sizes)) < context.replica_id_in_sync_group
+    return indices + tf.reduce_sum(tf.where(before, sizes, 0))
+
+
+def mean(values):
+    """Mean of a vector over the rows of all replicas.
+
+    Every row weighs the same, however the global batch was split. Differentiable:
+    each replica must differentiate 1 / `num_replicas()` of what it makes of the
+    result, as Keras losses do, since optimizers sum gradients over replicas.
+
+    Args:
+        values: Float tensor `(rows,)`, this replica's rows.
+
+    Returns:
+        Scalar tensor, the same on every replica.
+    """
+    context = _replica_context()
+    if context is None:
+        return ops.mean(values)
+    total, count = context.all_reduce(
+        tf.distribute.ReduceOp.SUM,
+        [tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype)],
+    )
+    return total / count
+
+
+def _replica_context():
+    """The context to communicate in, or None where there is nobody to talk to."""
+    if num_replicas() == 1:
+        return None
+    return tf.distribute.get_replica_context()

@@ -1,0 +1,159 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_checks import check_layer, check_saving
+
+from keras_infomax import critics
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(3, 6)).astype("float32")
+Y = RNG.normal(size=(5, 4)).astype("float32")
+
+
+def relu(values):
+    return np.maximum(values, 0)
+
+
+def test_inner_product_is_the_matrix_product():
+    y = RNG.normal(size=(5, 6)).astype("float32")
+    np.testing.assert_allclose(critics.InnerProductCritic()(X, y), X @ y.T, rtol=1e-5)
+
+
+def test_bilinear_equals_its_formula():
+    critic = critics.BilinearCritic()
+    scores = critic(X, Y)
+    (kernel,) = critic.get_weights()
+    assert kernel.shape == (6, 4)
+    for i in range(3):
+        for j in range(5):
+            assert float(scores[i, j]) == pytest.approx(X[i] @ kernel @ Y[j], rel=1e-4)
+
+
+def test_separable_equals_its_formula():
+    critic = critics.SeparableCritic(hidden_units=(7, 9), output_dim=2)
+    scores = critic(X, Y)
+    weights = [
+        w + RNG.normal(size=w.shape).astype("float32") for w in critic.get_weights()
+    ]
+    critic.set_weights(weights)
+    scores = critic(X, Y)
+
+    def phi(values, layers):
+        k1, b1, k2, b2, k3, b3 = layers
+        return relu(relu(values @ k1 + b1) @ k2 + b2) @ k3 + b3
+
+    expected = phi(X, weights[:6]) @ phi(Y, weights[6:]).T
+    np.testing.assert_allclose(scores, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("hidden_units", [(8,), (8, 5, 3)])
+def test_mlp_equals_the_concatenation_of_every_pair(hidden_units):
+    critic = critics.MLPCritic(hidden_units=hidden_units)
+    critic(X, Y)
+    weights = [
+        w + RNG.normal(size=w.shape).astype("float32") for w in critic.get_weights()
+    ]
+    critic.set_weights(weights)
+    scores = critic(X, Y).numpy()
+    for i in range(3):
+        for j in range(5):
+            hidden = np.concatenate([X[i], Y[j]])
+            *inner, kernel, bias = weights
+            for k, b in zip(inner[::2], inner[1::2], strict=True):
+                hidden = relu(hidden @ k + b)
+            np.testing.assert_allclose(
+                scores[i, j], (hidden @ kernel + bias)[0], rtol=1e-4
+            )
+
+
+def test_mlp_never_makes_the_tensor_of_concatenated_pairs():
+    critic = critics.MLPCritic(hidden_units=(2,))
+    critic.build((None, 6), (None, 4))
+    function = tf.function(critic).get_concrete_function(
+        tf.TensorSpec([30, 6]), tf.TensorSpec([50, 4])
+    )
+    sizes = [
+        tensor.shape.num_elements()
+        for operation in function.graph.get_operations()
+        for tensor in operation.outputs
+        if tensor.shape.is_fully_defined()
+    ]
+    assert max(sizes) == 30 * 50 * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("inner_product", 0),
+        ("bilinear", 10_000),
+        ("separable", 40_400),
+        ("mlp", 40_401),
+    ],
+)
+def test_sizes_of_the_paper_are_the_defaults(name, parameters):
+    critic = critics.get(name)
+    critic.build((None, 100), (None, 100))
+    assert critic.count_params() == parameters
+
+
+def test_mlp_initialises_the_first_layer_as_one_concatenated_layer():
+    critic = critics.MLPCritic(hidden_units=(400,))
+    critic.build((None, 300), (None, 100))
+    kernel = critic.get_weights()[0]
+    limit = np.sqrt(6 / (300 + 100 + 400))  # Glorot uniform of the whole layer.
+    assert np.abs(kernel).max() == pytest.approx(limit, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "critic",
+    [
+        critics.BilinearCritic(),
+        critics.SeparableCritic(hidden_units=(), output_dim=3),
+        critics.SeparableCritic(hidden_units=(11, 5), output_dim=7),
+        critics.MLPCritic(hidden_units=(13, 4)),
+    ],
+)
+def test_layer_contract(critic):
+    check_layer(critic, X, Y)
+
+
+def test_layer_contract_of_the_inner_product():
+    check_layer(critics.InnerProductCritic(), X, X[:2] + 1)
+
+
+@pytest.mark.parametrize("name", sorted(set(critics.CRITICS) - {"inner_product"}))
+def test_saved_in_a_model(name, tmp_path):
+    x, y = keras.Input((6,)), keras.Input((4,))
+    model = keras.Model([x, y], critics.get(name)(x, y))
+    check_saving(model, [X, Y[:3]], tmp_path)
+
+
+def test_inner_product_needs_one_width():
+    with pytest.raises(
+        ValueError, match=r"one width.*received 6 and 4.*BilinearCritic"
+    ):
+        critics.InnerProductCritic()(X, Y)
+
+
+def test_feature_maps_are_no_encodings():
+    with pytest.raises(ValueError, match=r"y must be encodings of shape \(rows, dim\)"):
+        critics.BilinearCritic()(X, np.zeros((5, 2, 2), "float32"))
+
+
+def test_mlp_without_hidden_layer_is_refused():
+    with pytest.raises(ValueError, match="at least one hidden layer"):
+        critics.MLPCritic(hidden_units=())
+
+
+@pytest.mark.parametrize("sizes", [(0,), (10, -1), (2.5,)])
+def test_sizes_must_be_positive_integers(sizes):
+    with pytest.raises(ValueError, match="hidden_units must be positive integers"):
+        critics.SeparableCritic(hidden_units=sizes)
+
+
+def test_unknown_critic_suggests_the_nearest():
+    with pytest.raises(
+        ValueError, match="Unknown critic 'bilinar'.*Did you mean 'bilinear'"
+    ):
+        critics.get("bilinar")

@@ -1,0 +1,160 @@
+"""Many devices compute what one would: compared by weights, never by loss alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_infomax as kim
+from keras_infomax import distribution
+
+RNG = np.random.default_rng(0)
+# In batches of 20, the last one is 3 rows: 2 for one replica and 1 for the other.
+X = RNG.normal(size=(63, 6)).astype("float32")
+Y = (X[:, :4] + 0.3 * RNG.normal(size=(63, 4))).astype("float32")
+
+
+def local_results(strategy, values):
+    return [np.array(v) for v in strategy.experimental_local_results(values)]
+
+
+def per_replica(strategy, shards):
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(shards[context.replica_id_in_sync_group])
+    )
+
+
+def test_outside_a_replica_everything_is_local(strategy):
+    values = tf.constant([1.0, 2.0, 6.0])
+    assert distribution.num_replicas() == 1
+    assert distribution.gather(values) is values
+    np.testing.assert_array_equal(distribution.global_rows(3), [0, 1, 2])
+    assert float(distribution.mean(values)) == 3.0
+    with strategy.scope():
+        assert distribution.num_replicas() == 2
+        assert distribution.gather(values) is values
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (3, 1), (2, 0)])
+def test_collectives_over_shards_of_any_size(strategy, sizes):
+    whole = np.arange(sum(sizes), dtype="float32") + 1
+    shards = [whole[: sizes[0]], whole[sizes[0] :]]
+
+    @tf.function
+    def run(values):
+        return strategy.run(
+            lambda v: (
+                distribution.gather(v),
+                distribution.global_rows(tf.size(v)),
+                distribution.mean(v),
+            ),
+            args=(values,),
+        )
+
+    gathered, rows, means = run(per_replica(strategy, shards))
+    for values in local_results(strategy, gathered):
+        np.testing.assert_array_equal(values, whole)
+    np.testing.assert_array_equal(
+        np.concatenate(local_results(strategy, rows)), np.arange(len(whole))
+    )
+    np.testing.assert_allclose(local_results(strategy, means), whole.mean())
+
+
+def test_gather_takes_bfloat16(strategy):
+    @tf.function
+    def run():
+        return strategy.run(lambda: distribution.gather(tf.ones([2], tf.bfloat16)))
+
+    assert local_results(strategy, run())[0].tolist() == [1.0] * 4
+
+
+def encoder(dim):
+    return keras.Sequential(
+        [
+            keras.Input((dim,)),
+            layers.Dense(
+                9, activation="relu", kernel_regularizer=keras.regularizers.L2(0.01)
+            ),
+            layers.Dense(5),
+        ]
+    )
+
+
+def trained_weights(loss, critic, optimizer, batch_size, shared=False, epochs=2):
+    """Weights and history after a few steps, from one seed."""
+    keras.utils.set_random_seed(1)
+    y = X[:, ::-1].copy() if shared else Y
+    model = kim.InfoMax(encoder(6), None if shared else encoder(4), critic)
+    model.compile(optimizer(), loss)
+    data = tf.data.Dataset.from_tensor_slices(((X, y),)).batch(batch_size)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    history = model.fit(
+        data.with_options(options),
+        validation_data=data.with_options(options),
+        epochs=epochs,
+        verbose=0,
+    ).history
+    return model.get_weights(), history
+
+
+LOSSES = {
+    "infonce": kim.losses.InfoNCE,
+    "nwj": kim.losses.NWJ,
+    "target above": lambda: kim.losses.TargetLoss("infonce", 1.0),
+    "target below": lambda: kim.losses.TargetLoss("nwj", 0.01),
+}
+
+
+def assert_equal_to_one_device(strategy, *args, **kwargs):
+    expected, expected_history = trained_weights(*args, **kwargs)
+    with strategy.scope():
+        actual, history = trained_weights(*args, **kwargs)
+    for name, values in expected_history.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-4, err_msg=name)
+    for a, b in zip(expected, actual, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("critic", ["bilinear", "mlp"])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_weights_equal_those_of_one_device(strategy, name, critic):
+    def optimizer():
+        return keras.optimizers.SGD(0.05, momentum=0.9)
+
+    assert_equal_to_one_device(strategy, LOSSES[name](), critic, optimizer, 20)
+
+
+def test_adam_and_a_shared_encoder(strategy):
+    def optimizer():
+        # A large epsilon keeps rounding in vanishing gradients from being blown up.
+        return keras.optimizers.Adam(0.01, epsilon=1e-3)
+
+    assert_equal_to_one_device(
+        strategy, kim.losses.InfoNCE(), "separable", optimizer, 20, shared=True
+    )
+
+
+def test_predict_keeps_the_order_of_rows(strategy):
+    with strategy.scope():
+        model = kim.InfoMax(encoder(6), encoder(4))
+    np.testing.assert_allclose(
+        model.predict(X, batch_size=10, verbose=0), model.encoder_x(X), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_follows_one_device(strategy, policy):
+    keras.config.set_dtype_policy(policy)
+
+    def optimizer():
+        return keras.optimizers.SGD(0.2)
+
+    args = (kim.losses.InfoNCE(), "bilinear", optimizer, 20)
+    _, expected = trained_weights(*args)
+    with strategy.scope():
+        _, history = trained_weights(*args)
+    np.testing.assert_allclose(history["mi"], expected["mi"], atol=0.02)

@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_checks import check_layer, check_saving
+
+from keras_infomax import encoders
+
+IMAGES = np.random.default_rng(0).random((5, 14, 28, 1), dtype="float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "parameters"),
+    [
+        ("mlp", (14, 28, 1), 238_300),
+        ("mlp", (392,), 238_300),
+        ("mlp", (16, 32, 3), 581_500),
+        ("convnet", (14, 28, 1), 219_748),
+        ("convnet", (16, 32, 3), 222_948),
+    ],
+)
+def test_parameters_are_those_of_the_paper(name, shape, parameters):
+    encoder = encoders.get(name)(shape)
+    assert encoder.count_params() == parameters
+    assert encoder.output_shape == (None, 100)
+
+
+def test_mlp_equals_its_formula():
+    encoder = encoders.mlp((14, 28, 1), hidden_units=(8, 6), output_dim=3)
+    hidden = IMAGES.reshape(5, 392)
+    k1, b1, k2, b2, k3, b3 = encoder.get_weights()
+    expected = np.maximum(np.maximum(hidden @ k1 + b1, 0) @ k2 + b2, 0) @ k3 + b3
+    np.testing.assert_allclose(encoder(IMAGES), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_normalization_equals_its_formula():
+    layer = encoders.FeatureMapNormalization(epsilon=0.01)
+    maps = np.random.default_rng(1).normal(2, 3, (4, 3, 5, 6)).astype("float32")
+    layer.build(maps.shape)
+    gain, bias = np.arange(6) + 0.5, np.arange(6) - 2.0
+    layer.set_weights([gain, bias])
+    outputs = layer(maps)
+    for example, output in zip(maps.astype("float64"), outputs, strict=True):
+        normalized = (example - example.mean()) / (example.std() + 0.01)
+        np.testing.assert_allclose(
+            output, normalized * gain + bias, rtol=2e-4, atol=1e-4
+        )
+
+
+def test_normalization_of_a_blank_map_has_finite_gradients():
+    layer = encoders.FeatureMapNormalization()
+    maps = tf.zeros((2, 3, 3, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        outputs = layer(maps)
+        loss = tf.reduce_sum(outputs[:, 0, 0, 0])
+    np.testing.assert_array_equal(outputs, np.zeros((2, 3, 3, 4)))
+    assert np.isfinite(tape.gradient(loss, maps)).all()
+
+
+def test_normalization_layer_contract():
+    maps = np.random.default_rng(1).normal(2, 3, (4, 3, 5, 6)).astype("float32")
+    check_layer(encoders.FeatureMapNormalization(epsilon=0.5), maps)
+
+
+@pytest.mark.parametrize("name", sorted(encoders.ENCODERS))
+def test_encoders_save(name, tmp_path):
+    encoder = encoders.get(name)((14, 28, 1), output_dim=7)
+    loaded = check_saving(encoder, IMAGES, tmp_path)
+    assert loaded.output_shape == (None, 7)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_convnet_runs_in_half_precision(policy):
+    full = encoders.convnet((14, 28, 1), filters=(8, 16), output_dim=5)
+    keras.config.set_dtype_policy(policy)
+    half = encoders.convnet((14, 28, 1), filters=(8, 16), output_dim=5)
+    half.set_weights(full.get_weights())
+    np.testing.assert_allclose(
+        keras.ops.cast(half(IMAGES), "float32"), full(IMAGES), atol=0.05
+    )
+
+
+def test_convnet_needs_channels():
+    with pytest.raises(ValueError, match=r"\(height, width, channels\).*\(14, 28\)"):
+        encoders.convnet((14, 28))
+
+
+def test_unknown_encoder_suggests_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'convnet'"):
+        encoders.get("convnt")

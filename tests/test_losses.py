@@ -1,0 +1,95 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_infomax import bounds, losses
+
+SCORES = np.random.default_rng(0).normal(0, 2, (6, 8)).astype("float32")
+PARTNERS = np.array([3, 1, 0, 7, 5, 2])
+
+
+def test_losses_negate_the_mean_bound():
+    for loss, bound in ((losses.InfoNCE(), bounds.infonce), (losses.NWJ(), bounds.nwj)):
+        expected = -np.mean(bound(SCORES, PARTNERS))
+        assert float(loss(PARTNERS, SCORES)) == pytest.approx(expected, rel=1e-6)
+        estimate = float(loss.estimate(PARTNERS, SCORES))
+        assert estimate == pytest.approx(-expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["infonce", "nwj"])
+@pytest.mark.parametrize("target", [0.25, 1.75])
+def test_target_loss_is_the_distance_to_the_target(name, target):
+    estimate = -float(losses.get(name)(PARTNERS, SCORES))
+    loss = losses.TargetLoss(name, target)
+    assert float(loss(PARTNERS, SCORES)) == pytest.approx(abs(estimate - target))
+    assert float(loss.estimate(PARTNERS, SCORES)) == pytest.approx(estimate)
+
+
+def test_target_loss_pulls_from_both_sides():
+    scores = tf.Variable(np.eye(4, dtype="float32"))
+    gradients = {}
+    for target in (0.01, 1.3):
+        with tf.GradientTape() as tape:
+            loss = losses.TargetLoss(losses.InfoNCE(), target)(np.arange(4), scores)
+        gradients[target] = tape.gradient(loss, scores).numpy()
+    assert gradients[1.3][0, 0] < 0 < gradients[0.01][0, 0]
+    np.testing.assert_allclose(gradients[0.01], -gradients[1.3], rtol=1e-6)
+
+
+def test_target_above_the_ceiling_names_the_batch_size_needed():
+    loss = losses.TargetLoss("infonce", target=4.0)
+    with pytest.raises(ValueError, match="batch size of at least 55"):
+        loss(np.arange(8), np.zeros((8, 8), "float32"))
+    assert float(loss(np.arange(55), np.zeros((55, 55), "float32"))) == pytest.approx(4)
+
+
+def test_nwj_reaches_targets_above_log_columns():
+    scores = np.full((2, 2), -30, "float32") + 40 * np.eye(2, dtype="float32")
+    assert float(losses.TargetLoss("nwj", 4.0)([0, 1], scores)) == pytest.approx(6.0)
+
+
+def test_ceilings():
+    assert losses.InfoNCE().ceiling(128) == pytest.approx(math.log(128))
+    assert losses.TargetLoss("infonce", 2).ceiling(16) == pytest.approx(math.log(16))
+    assert losses.NWJ().ceiling(128) == math.inf
+
+
+@pytest.mark.parametrize("target", [0, -1.0, math.inf, math.nan])
+def test_targets_must_be_positive(target):
+    with pytest.raises(ValueError, match="positive, finite number of nats"):
+        losses.TargetLoss("nwj", target)
+
+
+def test_unknown_bound_suggests_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'infonce'"):
+        losses.TargetLoss("info_nce", 2.0)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.InfoNCE(name="first"),
+        losses.NWJ(),
+        losses.TargetLoss(losses.NWJ(name="inner"), 1.5, name="held"),
+    ],
+)
+def test_configs_round_trip(loss):
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    assert type(copy) is type(loss)
+    assert copy.get_config() == loss.get_config()
+    assert float(copy(PARTNERS, SCORES)) == float(loss(PARTNERS, SCORES))
+
+
+def test_half_precision_scores_are_computed_in_float32():
+    keras.config.set_dtype_policy("mixed_float16")
+    value = losses.InfoNCE()(PARTNERS, SCORES.astype("float16"))
+    assert value.dtype == tf.float32
+    expected = -np.mean(
+        bounds.infonce(SCORES.astype("float16").astype("float32"), PARTNERS)
+    )
+    assert float(value) == pytest.approx(expected, rel=1e-6)
