@@ -44,7 +44,7 @@ lock:
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet ".[test]"
 	{ echo "# Written by make lock; what make demo and make test install."; \
-	  .lock/bin/python -m pip freeze --exclude keras_infomax; } > constraints.txt
+	  .lock/bin/python -m pip freeze --all --exclude pip --exclude keras_infomax; } > constraints.txt
 	rm -rf .lock
 
 clean:

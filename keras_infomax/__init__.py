@@ -7,7 +7,21 @@ model.compile(optimizer="adam", loss=kim.losses.InfoNCE())
 model.fit(pairs_of_views)
 """
 
-from keras_infomax import bounds, critics, distribution, encoders, losses
+from keras_infomax import (
+    bounds,
+    callbacks,
+    critics,
+    datasets,
+    distribution,
+    encoders,
+    losses,
+    probes,
+    runs,
+    saved_model,
+    settings,
+    training,
+    views,
+)
 from keras_infomax.models import InfoMax
 from keras_infomax.version import __version__
 
@@ -15,8 +29,16 @@ __all__ = [
     "InfoMax",
     "__version__",
     "bounds",
+    "callbacks",
     "critics",
+    "datasets",
     "distribution",
     "encoders",
     "losses",
+    "probes",
+    "runs",
+    "saved_model",
+    "settings",
+    "training",
+    "views",
 ]

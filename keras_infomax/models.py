@@ -1,10 +1,13 @@
 """The model that trains encoders by the mutual information of their encodings."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_infomax import critics, distribution, losses
+from keras_infomax.callbacks import StopOnNonFinite
 
 _SEED = "seed_state_"
 
@@ -40,6 +43,9 @@ class InfoMax(keras.Model):
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
     nats, with their `"val_"` twins; both are means over rows. An estimate of InfoNCE
     depends on the batch size, so evaluate with the batch size of training.
+
+    `fit` stops with an error when the loss or a weight is no longer finite, as
+    `callbacks.StopOnNonFinite` does.
 
     Raises:
         ValueError: If the critic cannot match the encodings, and in `fit` and
@@ -78,6 +84,15 @@ class InfoMax(keras.Model):
         return self.critic(
             self.encoder_x(x, training=training), self.encoder_y(y, training=training)
         )
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, *args, callbacks=None, **kwargs):
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = list(callbacks or [])
+            if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
+                # NaN in the data would go unnoticed: a fused ReLU swallows it.
+                callbacks.insert(0, StopOnNonFinite())
+        return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def train_step(self, data):
         views = _unpack(data)

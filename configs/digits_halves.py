@@ -1,0 +1,12 @@
+"""Top against bottom halves of 5,000 embedded digits: what `make demo` trains.
+
+    python -m trainers.train --config=configs/digits_halves.py --workdir=runs/digits
+
+About a minute on two cores. Expect the probe some 4 to 5 points above the pixels.
+"""
+
+from trainers.configuration import configuration
+
+
+def get_config(variant=""):
+    return configuration(variant, dataset="digits", steps=3_000, eval_every=500)

@@ -1,0 +1,110 @@
+"""What a run is made of: every key of a config, its default and its meaning."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from keras_infomax.names import nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The keys of a config; the defaults are the paper's set-up on embedded digits.
+
+    Args:
+        dataset: Data set, as in `datasets.load`.
+        data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
+        image_size: `(height, width)` to resize images to; `None` leaves them.
+        split_seed: Seed of the train and test split of data that have none.
+        views: Views of an image, as in `views.get`.
+        encoder: Encoder, as in `encoders.get`; one for each view.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own defaults.
+        encoding_dim: Size of the encodings.
+        shared_encoder: Whether one encoder serves both views.
+        critic: Critic, as in `critics.get`.
+        critic_units: Sizes of its hidden layers; `None` for the critic's defaults.
+        bound: Bound, as in `losses.get`.
+        target: Nats to hold the bound at; `None` raises it.
+        batch_size: Rows in a batch, of which all but one are negatives.
+        learning_rate: Learning rate of Adam.
+        steps: Training steps, a multiple of `eval_every`.
+        eval_every: Steps between evaluations, each of which is a checkpoint.
+        seed: Seed of initial weights, order of the data, and dropout.
+    """
+
+    dataset: str = "digits"
+    data_dir: str | None = None
+    image_size: tuple[int, int] | None = None
+    split_seed: int = 0
+    views: str = "halves"
+    encoder: str = "mlp"
+    encoder_units: tuple[int, ...] | None = None
+    encoding_dim: int = 100
+    shared_encoder: bool = False
+    critic: str = "bilinear"
+    critic_units: tuple[int, ...] | None = None
+    bound: str = "infonce"
+    target: float | None = None
+    batch_size: int = 128
+    learning_rate: float = 1e-4
+    steps: int = 21_000
+    eval_every: int = 1_000
+    seed: int = 0
+
+    def __post_init__(self):
+        for key in ("batch_size", "steps", "eval_every", "encoding_dim"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"config.{key} must be a positive integer; received {value!r}."
+                )
+        if self.batch_size < 2:
+            raise ValueError(
+                "config.batch_size must be at least 2, since the other rows of a batch "
+                f"are its negatives; received {self.batch_size}."
+            )
+        if self.steps % self.eval_every:
+            raise ValueError(
+                "config.steps must be a multiple of config.eval_every, so that the "
+                f"last step is evaluated; received {self.steps} and {self.eval_every}."
+            )
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(
+                "config.learning_rate must be positive and finite; received "
+                f"{self.learning_rate!r}."
+            )
+
+    @classmethod
+    def resolve(cls, config: Mapping[str, Any]) -> "Settings":
+        """Settings of a config, with defaults for the keys that it leaves out.
+
+        Args:
+            config: Mapping of keys to values, such as a dict or a `ConfigDict`.
+
+        Raises:
+            ValueError: If a key is unknown, with the nearest one, or a value is bad.
+
+        Example:
+        >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
+        (50,)
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = dict(config.items())
+        for key in values:
+            if key not in known:
+                raise ValueError(
+                    f"Unknown config key {key!r}.{nearest(key, known)} Expected keys: "
+                    f"{', '.join(sorted(known))}."
+                )
+        return cls(
+            **{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in values.items()
+            }
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, in the order of their declaration."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,47 @@
+"""What a user gets: the wheel, and what importing costs."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+from conftest import ROOT
+
+HEAVY = ["absl.flags", "ml_collections", "sklearn", "matplotlib", "keras_tuner"]
+HEAVY += ["tensorflow_datasets", "mlxtend"]
+
+
+def test_the_wheel_holds_the_library_alone(tmp_path):
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+    subprocess.run(
+        [*command, "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.split("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "keras_infomax"
+    }
+    assert "keras_infomax/models.py" in names
+    assert "keras_infomax/py.typed" in names
+
+
+def test_import_pulls_in_nothing_heavy():
+    code = (
+        "import json, sys, time\n"
+        "import keras\n"
+        "before = set(sys.modules)\n"
+        "start = time.process_time()\n"
+        "import keras_infomax\n"
+        "seconds = time.process_time() - start\n"
+        "print(json.dumps([seconds, sorted(set(sys.modules) - before)]))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    seconds, modules = json.loads(printed.splitlines()[-1])
+    assert [name for name in HEAVY if name in modules] == []
+    assert len([name for name in modules if not name.startswith("keras_infomax")]) < 60
+    assert seconds < 0.5  # Importing Keras takes several seconds.

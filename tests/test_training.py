@@ -1,0 +1,323 @@
+import dataclasses
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import keras_infomax as kim
+from keras_infomax import datasets, runs, training
+
+SMALL = {
+    "encoder_units": (24,),
+    "encoding_dim": 12,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "steps": 24,
+    "eval_every": 8,
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_executions():
+    """Lets a process die between the executions of one evaluation interval."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_MAX_STEPS_PER_EXECUTION", 2)
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """A few digits, so that probes are fitted in no time."""
+    whole = datasets.load("digits")
+    return dataclasses.replace(
+        whole,
+        train_images=whole.train_images[:300],
+        train_labels=whole.train_labels[:300],
+        test_images=whole.test_images[:150],
+        test_labels=whole.test_labels[:150],
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, digits):
+    """An uninterrupted run."""
+    workdir = tmp_path_factory.mktemp("finished")
+    training.train(SMALL, workdir, digits)
+    return workdir
+
+
+def scalars(workdir):
+    """Every scalar of the event files: {run: {tag: [(step, value), ...]}}."""
+    found = {}
+    for folder in sorted((workdir / "tensorboard").iterdir()):
+        events = EventAccumulator(str(folder), {"tensors": 0}).Reload()
+        found[folder.name] = {
+            tag: [
+                (e.step, float(tf.make_ndarray(e.tensor_proto)))
+                for e in events.Tensors(tag)
+            ]
+            for tag in events.Tags()["tensors"]
+        }
+    return found
+
+
+def snapshot(workdir):
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in workdir.rglob("*")
+    }
+
+
+def assert_same_run(workdir, other):
+    """Weights and metrics are equal to the last bit, scalars come once each."""
+    metrics = [(w / "metrics.csv").read_text() for w in (workdir, other)]
+    assert metrics[0] == metrics[1]
+    weights = [
+        keras.saving.load_model(w / "model.keras").get_weights()
+        for w in (workdir, other)
+    ]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert scalars(workdir) == scalars(other)
+
+
+def test_leaves_the_promised_files(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "checkpoints",
+        "config.json",
+        "curves.png",
+        "metrics.csv",
+        "model.keras",
+        "tensorboard",
+    }
+    assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    config = json.loads((finished / "config.json").read_text())
+    assert config["steps"] == 24
+    assert config["critic"] == "bilinear"
+    assert len(list((finished / "checkpoints").iterdir())) == 2
+
+
+def test_metrics_have_a_row_before_training_and_one_an_evaluation(finished):
+    rows = runs.read_metrics(finished / "metrics.csv")
+    assert [row["step"] for row in rows] == [0, 8, 16, 24]
+    assert rows[0]["mi"] is None
+    assert rows[-1]["mi"] > rows[1]["mi"]
+    assert {row["mi_ceiling"] for row in rows} == {math.log(32)}
+    assert len({row["pixel_baseline"] for row in rows}) == 1
+
+
+def test_metrics_are_those_of_the_saved_model(finished, digits):
+    model = keras.saving.load_model(finished / "model.keras")
+    assert int(model.optimizer.iterations) == 24
+    last = runs.read_metrics(finished / "metrics.csv")[-1]
+    halves = kim.views.Halves()
+    held_out = datasets.pairs(digits.test_images, halves, 32, seed=0)
+    results = model.evaluate(held_out, return_dict=True, verbose=0)
+    assert results["mi"] == pytest.approx(last["val_mi"], rel=1e-5)
+
+    def encodings(images):
+        return model.predict(halves(datasets.to_float(images))[0], verbose=0)
+
+    probe = kim.probes.LogisticProbe().fit(
+        encodings(digits.train_images), digits.train_labels
+    )
+    accuracy = probe.score(encodings(digits.test_images), digits.test_labels)
+    assert accuracy == pytest.approx(last["probe_accuracy"], abs=1 / 150)
+
+
+def test_tensorboard_has_every_evaluation_once(finished):
+    rows = runs.read_metrics(finished / "metrics.csv")
+    found = scalars(finished)
+    steps = {
+        run: {t: [s for s, _ in v] for t, v in tags.items()}
+        for run, tags in found.items()
+    }
+    assert steps == {
+        "train": {"loss": [8, 16, 24], "mi_nats": [8, 16, 24]},
+        "held_out": {
+            tag: [0, 8, 16, 24] for tag in ("loss", "mi_nats", "probe_accuracy")
+        },
+        "ceiling": {"mi_nats": [0, 8, 16, 24]},
+        "pixels": {"probe_accuracy": [0, 8, 16, 24]},
+    }
+    values = [value for _, value in found["held_out"]["mi_nats"]]
+    assert values == pytest.approx([row["val_mi"] for row in rows])
+
+
+def test_a_finished_run_is_left_alone(finished, digits, capsys):
+    before = snapshot(finished)
+    last = training.train(SMALL, finished, digits)
+    assert snapshot(finished) == before
+    assert last == runs.read_metrics(finished / "metrics.csv")[-1]
+    assert "finished already, at step 24" in capsys.readouterr().out
+
+
+class Killed(BaseException):
+    pass
+
+
+# Where the process may die, as the function that never returns and its call's number.
+MOMENTS = {
+    "in the first steps": ("on_train_batch_end", 1),
+    "between evaluations": ("on_train_batch_end", 5),
+    "before a checkpoint": ("save_weights", 2),
+    "after a checkpoint": ("_write_metrics", 3),
+    "before the curves": ("plot_curves", 1),
+    "before the model is saved": ("save", 1),
+}
+
+
+@pytest.mark.parametrize("moment", list(MOMENTS))
+def test_an_interrupted_run_ends_as_if_it_had_not_been(
+    moment, finished, digits, tmp_path, monkeypatch
+):
+    name, count = MOMENTS[moment]
+    owner = {
+        "on_train_batch_end": kim.callbacks.StopOnNonFinite,
+        "save_weights": kim.InfoMax,
+        "save": kim.InfoMax,
+        "_write_metrics": runs.Run,
+        "plot_curves": runs.plots,
+    }[name]
+    original, calls = getattr(owner, name), []
+
+    def dies(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == count:
+            raise Killed
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dies)
+        with pytest.raises(Killed):
+            training.train(SMALL, tmp_path, digits)
+    assert not (tmp_path / "model.keras").exists()
+    training.train(SMALL, tmp_path, digits)
+    assert_same_run(tmp_path, finished)
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    finished, digits, tmp_path, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.plots, "plot_curves", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.train(SMALL, tmp_path, digits)
+    newest = tmp_path / "checkpoints" / "step-000000024" / "state.weights.h5"
+    newest.write_bytes(newest.read_bytes()[:2000])
+    training.train(SMALL, tmp_path, digits)
+    printed = capsys.readouterr().out
+    assert "step-000000024 cannot be read and is passed over" in printed
+    assert "at step 16 of 24" in printed
+    assert_same_run(tmp_path, finished)
+
+
+def test_another_config_is_refused_with_the_keys_that_differ(finished, digits):
+    before = snapshot(finished)
+    with pytest.raises(ValueError, match=r"another config \(critic: 'bilinear' there"):
+        training.train({**SMALL, "critic": "mlp"}, finished, digits)
+    assert snapshot(finished) == before
+
+
+def test_a_workdir_that_cannot_be_written(digits, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ValueError, match="workdir must be a folder that can be written"
+    ):
+        training.train(SMALL, tmp_path / "file" / "run", digits)
+
+
+def test_a_value_that_is_not_finite_stops_the_run(digits, tmp_path, monkeypatch):
+    # Data from `load` and `from_arrays` are checked; these bypass it.
+    images = digits.train_images.astype("float32") / 255
+    images[:, 3, 3] = np.inf
+    broken = dataclasses.replace(
+        digits, train_images=images, test_images=digits.test_images / np.float32(255)
+    )
+    monkeypatch.setattr(training, "_probe", lambda *args: None)
+    with pytest.raises(ValueError, match="step"):
+        training.train(SMALL, tmp_path, broken)
+    rows = runs.read_metrics(tmp_path / "metrics.csv")
+    assert [row["step"] for row in rows] == [0]
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    assert not (tmp_path / "model.keras").exists()
+
+
+def test_unlabelled_images_are_trained_on_without_a_probe(digits, tmp_path):
+    unlabelled = datasets.from_arrays(
+        (digits.train_images, None), (digits.test_images, None)
+    )
+    last = training.train({**SMALL, "bound": "nwj"}, tmp_path, unlabelled)
+    assert last["probe_accuracy"] is None
+    assert last["mi_ceiling"] is None
+    assert last["step"] == 24
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"critic": "separable", "critic_units": (7,)},
+        {"critic": "mlp", "bound": "nwj"},
+        {"bound": "infonce", "target": 1.0},
+        {"shared_encoder": True, "critic": "inner_product"},
+        {"encoder": "convnet", "encoder_units": (4, 8), "views": "left_right"},
+    ],
+    ids=str,
+)
+def test_settings_reach_the_model(changes, digits):
+    settings = kim.settings.Settings.resolve({**SMALL, **changes})
+    model = training.make_model(settings, digits, kim.views.get(settings.views))
+    assert type(model.critic) is kim.critics.CRITICS[settings.critic]
+    assert (model.encoder_y is model.encoder_x) == settings.shared_encoder
+    shape = (28, 14, 1) if settings.views == "left_right" else (14, 28, 1)
+    assert model.encoder_x.input_shape == (None, *shape)
+    assert model.encoder_x.output_shape == (None, 12)
+    if settings.critic_units:
+        assert model.critic.hidden_units == settings.critic_units
+    loss = training.make_loss(settings)
+    bound = getattr(loss, "bound", loss)
+    assert isinstance(bound, kim.losses.LOSSES[settings.bound])
+    assert getattr(loss, "target", None) == settings.target
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"batch_sise": 3},
+            "Unknown config key 'batch_sise'. Did you mean 'batch_size'",
+        ),
+        ({"batch_size": 1}, "config.batch_size must be at least 2"),
+        ({"steps": 20}, "config.steps must be a multiple of config.eval_every"),
+        ({"learning_rate": 0.0}, "config.learning_rate must be positive"),
+        ({"encoder": "mpl"}, "Unknown encoder 'mpl'. Did you mean 'mlp'"),
+        ({"critic": "bilinaer"}, "Unknown critic"),
+        ({"bound": "infonse"}, "Unknown bound"),
+        ({"views": "halfs"}, "Unknown views"),
+        (
+            {"critic_units": (3,)},
+            "keyword arguments passed to BilinearCritic.*hidden_units",
+        ),
+        ({"target": 4.0}, "batch size of at least 55"),
+        ({"batch_size": 301}, "batch_size must be at most the number of images"),
+    ],
+    ids=str,
+)
+def test_bad_configs_meet_one_clear_error(changes, message, digits, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        training.train({**SMALL, **changes}, tmp_path, digits)
+
+
+def test_steps_per_execution_divides_the_evaluations(monkeypatch):
+    monkeypatch.setattr(training, "_MAX_STEPS_PER_EXECUTION", 16)
+    for eval_every in (1, 7, 10, 16, 500, 1000, 1024):
+        steps = training._steps_per_execution(eval_every)
+        assert eval_every % steps == 0
+        assert steps <= 16
+    assert training._steps_per_execution(1024) == 16
+    assert training._steps_per_execution(1000) == 10
