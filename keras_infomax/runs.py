@@ -12,6 +12,7 @@ is derived from it: a run that was killed goes on from its last checkpoint, and 
 the rest anew.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -46,14 +47,16 @@ class Run:
 
     Raises:
         ValueError: If the workdir cannot be written to, or belongs to a run with
-            other settings; the message names those that differ.
+            other settings; the message names those that differ. The settings are
+            written down only by `restore`, so that a mistake in them is not.
     """
 
     def __init__(self, workdir: str | os.PathLike, settings: Mapping[str, Any]):
         self.workdir = pathlib.Path(workdir)
         self.rows: list[Row] = []
         self._scalars: scalars.ScalarWriter | None = None
-        self._claim(dict(settings))
+        self._settings = dict(settings)
+        self._check()
 
     @property
     def model_path(self) -> pathlib.Path:
@@ -75,21 +78,14 @@ class Run:
         """Whether the run came to its end."""
         return self.model_path.exists()
 
-    def _claim(self, settings: dict[str, Any]) -> None:
+    def _check(self) -> None:
         path = self.workdir / "config.json"
-        text = json.dumps(settings, indent=2) + "\n"
-        try:
+        with _writable(self.workdir):
             self.workdir.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                files.write_text(path, text)
                 return
-        except OSError as error:
-            raise ValueError(
-                f"workdir must be a folder that can be written to; received "
-                f"{self.workdir} ({error.strerror}). Choose another one."
-            ) from error
-        found = json.loads(path.read_text(encoding="utf-8"))
-        wanted = json.loads(text)
+            found = json.loads(path.read_text(encoding="utf-8"))
+        wanted = json.loads(json.dumps(self._settings))
         differing = [
             f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
             for key in sorted({*found, *wanted})
@@ -102,7 +98,10 @@ class Run:
             )
 
     def restore(self, model: Any) -> int:
-        """Loads the newest checkpoint that can be read into a built, compiled model.
+        """Takes the workdir, and loads its newest checkpoint that can be read.
+
+        Args:
+            model: The model, built and compiled.
 
         Returns:
             The step that the model is at; 0 if there is no checkpoint.
@@ -110,6 +109,9 @@ class Run:
         Raises:
             ValueError: If there are checkpoints and none can be read.
         """
+        with _writable(self.workdir):
+            text = json.dumps(self._settings, indent=2) + "\n"
+            files.write_text(self.workdir / "config.json", text)
         checkpoints = list(self._checkpoints())
         for folder in checkpoints:
             try:
@@ -169,6 +171,17 @@ class Run:
     def _checkpoints(self) -> Iterator[pathlib.Path]:
         """Newest first."""
         yield from sorted((self.workdir / "checkpoints").glob("step-*"), reverse=True)
+
+
+@contextlib.contextmanager
+def _writable(workdir: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"workdir must be a folder that can be written to; received {workdir} "
+            f"({error.strerror}). Choose another one."
+        ) from error
 
 
 def read_metrics(path: str | os.PathLike) -> list[Row]:

@@ -21,7 +21,7 @@ class Settings:
         encoder: Encoder, as in `encoders.get`; one for each view.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the
             encoder's own defaults.
-        encoding_dim: Size of the encodings.
+        encoding_dim: Size of the encodings; `None` for the encoder's default.
         shared_encoder: Whether one encoder serves both views.
         critic: Critic, as in `critics.get`.
         critic_units: Sizes of its hidden layers; `None` for the critic's defaults.
@@ -41,7 +41,7 @@ class Settings:
     views: str = "halves"
     encoder: str = "mlp"
     encoder_units: tuple[int, ...] | None = None
-    encoding_dim: int = 100
+    encoding_dim: int | None = None
     shared_encoder: bool = False
     critic: str = "bilinear"
     critic_units: tuple[int, ...] | None = None
@@ -54,7 +54,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        for key in ("batch_size", "steps", "eval_every", "encoding_dim"):
+        for key in ("batch_size", "steps", "eval_every"):
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(
@@ -98,12 +98,12 @@ class Settings:
                     f"Unknown config key {key!r}.{nearest(key, known)} Expected keys: "
                     f"{', '.join(sorted(known))}."
                 )
-        return cls(
-            **{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in values.items()
-            }
-        )
+        # JSON and flags give lists where sizes are tuples.
+        resolved: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in values.items()
+        }
+        return cls(**resolved)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, in the order of their declaration."""

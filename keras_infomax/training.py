@@ -147,13 +147,14 @@ def make_model(
         )
     make_encoder = encoders.get(settings.encoder)
     units = () if settings.encoder_units is None else (settings.encoder_units,)
+    dim = {} if settings.encoding_dim is None else {"output_dim": settings.encoding_dim}
 
     critic_options = {}
     if settings.critic_units is not None:
         critic_options["hidden_units"] = settings.critic_units
 
     def encoder(view):
-        return make_encoder(view.shape[1:], *units, output_dim=settings.encoding_dim)
+        return make_encoder(view.shape[1:], *units, **dim)
 
     return models.InfoMax(
         encoder(example[0]),
@@ -196,22 +197,22 @@ class _Recorder(keras.callbacks.Callback):
         self.probe = probe
         ceiling = loss.ceiling(settings.batch_size)
         self.ceiling = ceiling if math.isfinite(ceiling) else None
-        self.started = None
+
+    def on_train_begin(self, logs=None):
+        self.started = time.monotonic()
+        self.first_step = self.run.rows[-1]["step"] if self.run.rows else 0
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self.run.rows:
             results = self.model.evaluate(self.held_out, return_dict=True, verbose=0)
             self.model.reset_metrics()  # Or this epoch's means would include it.
             self.record(0, {f"val_{name}": value for name, value in results.items()})
-        if self.started is None:
-            self.started, self.first_step = time.monotonic(), self.run.rows[-1]["step"]
 
     def on_epoch_end(self, epoch, logs=None):
         step = (epoch + 1) * self.settings.eval_every
         self.record(step, logs)
-        done, total = step - self.first_step, self.settings.steps - self.first_step
         elapsed = time.monotonic() - self.started
-        left = elapsed * (total / done - 1)
+        left = elapsed * (self.settings.steps - step) / (step - self.first_step)
         print(f"  {elapsed:.0f} s, about {left:.0f} s to go", flush=True)
 
     def record(self, step, logs):

@@ -311,6 +311,8 @@ def test_settings_reach_the_model(changes, digits):
 def test_bad_configs_meet_one_clear_error(changes, message, digits, tmp_path):
     with pytest.raises(ValueError, match=message):
         training.train({**SMALL, **changes}, tmp_path, digits)
+    # The mistake is mended in the same workdir.
+    assert not list(tmp_path.iterdir())
 
 
 def test_steps_per_execution_divides_the_evaluations(monkeypatch):

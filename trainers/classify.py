@@ -14,7 +14,9 @@ from absl import flags
 from keras_infomax import datasets, probes, views
 from trainers import program
 
-_ENCODER = flags.DEFINE_string("encoder", None, "Folder of the SavedModel.")
+_ENCODER = flags.DEFINE_string(
+    "encoder", None, "Folder of the SavedModel.", required=True
+)
 
 
 def classify(encoder_folder: str) -> dict[str, float]:
@@ -45,5 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("encoder")
     program.run(main)

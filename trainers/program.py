@@ -1,9 +1,12 @@
 """Runs a program's main function so that its user sees an error, not a traceback."""
 
+import logging
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from absl import app
+from absl import logging as absl_logging
 
 
 def run(main: Callable[[], None]) -> None:
@@ -19,10 +22,29 @@ def run(main: Callable[[], None]) -> None:
     def checked(argv: list[str]) -> None:
         if len(argv) > 1:
             raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
+        # TensorFlow tells of every file that it writes.
+        absl_logging.set_verbosity(absl_logging.WARNING)
+        logging.getLogger("tensorflow").setLevel(logging.WARNING)
         try:
             main()
         except (ValueError, ImportError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
+            _end(error)
 
-    app.run(checked)
+    app.run(checked, flags_parser=_parse)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Raised by ml_collections, for a key that a config does not have (it names
+        # the nearest one) or a value of another type.
+        reason: object = error
+        while isinstance(reason, Exception):
+            reason = reason.args[0]
+        _end(f"a flag does not fit the config: {' '.join(str(reason).split())}")
+
+
+def _end(message: object) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)

@@ -12,7 +12,7 @@ from keras_infomax import training
 from trainers import program
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the experiment.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 
 
 def main() -> None:
@@ -23,5 +23,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["config", "workdir"])
+    flags.mark_flag_as_required("config")
     program.run(main)
