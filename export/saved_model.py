@@ -1,0 +1,40 @@
+"""Exports the encoder of a finished training run as a SavedModel.
+
+python -m export.saved_model --workdir=W --output=D [--encoder=y] [--overwrite]
+"""
+
+import sys
+
+from absl import app, flags
+
+from keras_infomax import saved_model
+
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of a finished training run.", required=True
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
+_ENCODER = flags.DEFINE_enum(
+    "encoder", "x", ["x", "y"], "Which view's encoder to export."
+)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace what is at --output.")
+
+
+def main(argv: list[str]) -> None:
+    """Exports, or ends with one line on what is wrong."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+    try:
+        saved_model.export_workdir(
+            _WORKDIR.value,
+            _OUTPUT.value,
+            encoder=_ENCODER.value,
+            overwrite=_OVERWRITE.value,
+        )
+    except ValueError as error:
+        # Messages of Keras run over several lines.
+        sys.exit("error: " + " ".join(str(error).split()))
+    print(f"The encoder is in {_OUTPUT.value}; its README.md says how to load it.")
+
+
+if __name__ == "__main__":
+    app.run(main)

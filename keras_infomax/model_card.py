@@ -1,0 +1,181 @@
+"""The card that lies beside an exported encoder: what it is and how to load it."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_infomax.version import __version__
+
+# What a reader looks for first; null where the exporter does not know.
+_ASKED = (
+    "dataset",
+    "input_range",
+    "mi",
+    "mi_ceiling",
+    "probe_accuracy",
+    "pixel_baseline",
+)
+
+
+def describe(
+    encoder: keras.layers.Layer,
+    view_shape: tuple[int | None, ...],
+    encoding_size: int,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns the card of `encoder` as plain values, ready for strict JSON.
+
+    Args:
+        encoder: The built encoder.
+        view_shape: Shape of a view without the rows.
+        encoding_size: Size of an encoding.
+        facts: What else is known. Numbers that are not finite become null, which
+            stands for unknown.
+
+    Raises:
+        ValueError: If `facts` redefines what the encoder itself says, or holds what
+            JSON cannot.
+    """
+    own = {
+        "name": encoder.name,
+        "input_shape": view_shape,
+        "input_dtype": "float32",
+        "encoding_size": encoding_size,
+        "parameters": encoder.count_params(),
+        "versions": {
+            "keras_infomax": __version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    taken = sorted(own.keys() & facts.keys())
+    if taken:
+        raise ValueError(
+            f"card must not redefine what the export measures itself; received {taken}."
+            " Use other keys."
+        )
+    return _plain("card", {**own, **dict.fromkeys(_ASKED), **facts})
+
+
+def to_json(card: Mapping[str, Any]) -> str:
+    """Returns the card as strict JSON, without NaN or infinities."""
+    return json.dumps(card, indent=2, allow_nan=False) + "\n"
+
+
+def to_markdown(card: Mapping[str, Any]) -> str:
+    """Returns the card as the README of the exported folder."""
+    size = card["encoding_size"]
+    return _README.format(
+        name=card["name"],
+        views=_shape(card["input_shape"]),
+        encodings=_shape([size]),
+        input_range=_value(card["input_range"]),
+        dataset=_value(card["dataset"]),
+        parameters=f"{card['parameters']:,}",
+        mi=_value(card["mi"], "nats"),
+        mi_ceiling=_value(card["mi_ceiling"], "nats"),
+        probe_accuracy=_value(card["probe_accuracy"]),
+        pixel_baseline=_value(card["pixel_baseline"]),
+        versions=", ".join(f"{k} {v}" for k, v in card["versions"].items()),
+    )
+
+
+def _shape(sizes: list[int | None]) -> str:
+    return f"({', '.join(['rows', *('any' if s is None else str(s) for s in sizes)])})"
+
+
+def _value(value: Any, unit: str = "") -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, float):
+        value = f"{value:.4g}"
+    return f"{value} {unit}".strip()
+
+
+def _plain(where: str, value: Any) -> Any:
+    """Turns NumPy values, tuples and mappings into what JSON has."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(f"{where}[{k!r}]", v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(f"{where}[{i}]", v) for i, v in enumerate(value)]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    raise ValueError(
+        f"{where} must be a number, string, boolean, None, or a list or mapping of "
+        f"these; received {value!r} of type {type(value).__name__}. Convert it first."
+    )
+
+
+_README = """\
+# Encoder `{name}`
+
+Maps views `{views}` to encodings `{encodings}`, float32 both, for any number of rows.
+Trained without labels by mutual information (MI) maximisation with keras_infomax.
+
+| fact | value |
+|---|---|
+| trained on | {dataset} |
+| input range | {input_range} |
+| parameters | {parameters} |
+| MI estimate | {mi} |
+| its ceiling | {mi_ceiling} |
+| accuracy of a linear probe | {probe_accuracy} |
+| same probe on the pixels | {pixel_baseline} |
+| written with | {versions} |
+
+`model_card.json` holds these and further facts.
+
+## Loading
+
+None of these needs keras_infomax, except the one that says so. `path` is this folder.
+
+Plain TensorFlow:
+
+```python
+encoder = tf.saved_model.load(path)
+encodings = encoder(views)  # encoder(views, training=True) updates statistics
+```
+
+Keras 3, for inference:
+
+```python
+layer = keras.layers.TFSMLayer(path, call_endpoint="serve", trainable=False)
+```
+
+Keras 3, frozen or fine-tuned (needs keras_infomax):
+
+```python
+layer = keras_infomax.saved_model.load(path, trainable=True)
+```
+
+tf_keras (Keras 2), frozen or fine-tuned:
+
+```python
+layer = tensorflow_hub.KerasLayer(path, trainable=True)
+```
+
+To fine-tune in Keras 3 without keras_infomax, name the training endpoint, and build the
+optimizer before `fit`, which otherwise stumbles over the names of the variables.
+Regularisation losses are not carried that way.
+
+```python
+layer = keras.layers.TFSMLayer(
+    path, call_endpoint="serve", call_training_endpoint="serve_training"
+)
+model = keras.Sequential([layer, keras.layers.Dense(10)])
+model(views)
+model.compile("adam", loss)
+model.optimizer.build(model.trainable_variables)
+```
+"""
