@@ -13,6 +13,7 @@ from trainers.configuration import configuration
 def get_config(variant=""):
     return configuration(
         variant,
+        "cifar10_halves",
         dataset="cifar10",
         learning_rate=1e-5,
         steps=63_000,

@@ -9,4 +9,6 @@ from trainers.configuration import configuration
 
 
 def get_config(variant=""):
-    return configuration(variant, dataset="digits", steps=3_000, eval_every=500)
+    return configuration(
+        variant, "digits_halves", dataset="digits", steps=3_000, eval_every=500
+    )

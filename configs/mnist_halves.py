@@ -10,4 +10,6 @@ from trainers.configuration import configuration
 
 
 def get_config(variant=""):
-    return configuration(variant, dataset="mnist", steps=21_000, eval_every=1_000)
+    return configuration(
+        variant, "mnist_halves", dataset="mnist", steps=21_000, eval_every=1_000
+    )

@@ -5,6 +5,7 @@ import pytest
 from conftest import ROOT
 
 from keras_infomax.settings import Settings
+from trainers.configuration import as_settings, as_sweep
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
@@ -20,17 +21,21 @@ def load(path, variant=""):
 class TestEveryConfig:
     def test_resolves_and_names_its_command(self, path):
         module, config = load(path)
-        settings = Settings.resolve(config)
         assert f"--config={path.relative_to(ROOT)}" in module.__doc__
-        json.dumps(settings.as_dict())
+        sweep = as_sweep(config)
+        assert sweep.budget == "full"
+        program = "trainers.sweep" if sweep.grid else "trainers.train"
+        assert f"python -m {program}" in module.__doc__
+        for settings in sweep.runs(seeds=2):
+            json.dumps(settings.as_dict())
 
     def test_smoke_takes_seconds_and_keeps_the_kind(self, path):
-        full = Settings.resolve(load(path)[1])
-        smoke = Settings.resolve(load(path, "smoke")[1])
-        assert smoke.dataset == "digits"
-        assert smoke.steps <= 20
-        for key in ("encoder", "critic", "bound", "target", "views", "batch_size"):
-            assert getattr(smoke, key) == getattr(full, key)
+        full, smoke = (as_sweep(load(path, v)[1]) for v in ("", "smoke"))
+        assert smoke.grid == full.grid
+        changed = {k for k, v in full.settings.items() if smoke.settings[k] != v}
+        assert changed <= {"dataset", "image_size", "steps", "eval_every"}
+        assert smoke.settings["dataset"] == "digits"
+        assert smoke.settings["steps"] <= 20
 
     def test_unknown_variants_are_refused(self, path):
         with pytest.raises(ValueError, match="Unknown variant 'smok'"):
@@ -38,7 +43,12 @@ class TestEveryConfig:
 
 
 def test_budgets_of_the_paper():
-    mnist = Settings.resolve(load(ROOT / "configs/mnist_halves.py")[1])
-    cifar10 = Settings.resolve(load(ROOT / "configs/cifar10_halves.py")[1])
+    mnist = Settings.resolve(as_settings(load(ROOT / "configs/mnist_halves.py")[1]))
+    cifar10 = Settings.resolve(as_settings(load(ROOT / "configs/cifar10_halves.py")[1]))
     assert (mnist.steps, mnist.batch_size, mnist.learning_rate) == (21_000, 128, 1e-4)
     assert (cifar10.steps, cifar10.learning_rate) == (63_000, 1e-5)
+
+
+def test_a_grid_is_no_single_run():
+    with pytest.raises(ValueError, match="a grid over split_seed.*trainers.sweep"):
+        as_settings(load(ROOT / "configs/digits_splits.py")[1])

@@ -2,40 +2,90 @@
 
 import dataclasses
 import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
 from ml_collections import config_dict
 
 from keras_infomax.settings import Settings
+from keras_infomax.sweeps import Sweep
 
 # Seconds, on the embedded digits; the kind of the experiment stays as it is.
 _SMOKE = {"dataset": "digits", "image_size": None, "steps": 20, "eval_every": 10}
 
 
-def configuration(variant: str, **values: Any) -> ml_collections.ConfigDict:
+def configuration(
+    variant: str,
+    figure: str,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    quick: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> ml_collections.ConfigDict:
     """Returns a config with every key of `Settings`, so that flags can override it.
 
     Args:
-        variant: What follows the colon of `--config=configs/X.py:VARIANT`: empty, or
-            `smoke` for a run of seconds.
+        variant: What follows the colon of `--config=configs/X.py:VARIANT`: empty for
+            the full budget, `quick` for the one of `quick`, or `smoke` for a run of
+            seconds.
+        figure: What results call the experiment.
+        grid: Keys that a sweep varies, and their values.
+        quick: The keys in which the quick variant differs: steps and evaluations.
         **values: The keys in which the experiment differs from the defaults.
+
+    Returns:
+        Config of the settings, and `figure`, `budget` and `grid`.
 
     Raises:
         ValueError: If the variant is unknown.
     """
-    if variant not in ("", "smoke"):
+    variants: dict[str, Mapping[str, Any]] = {"": {}, "smoke": _SMOKE}
+    if quick is not None:
+        variants["quick"] = quick
+    if variant not in variants:
         raise ValueError(
-            f"Unknown variant {variant!r}. Expected 'smoke', or none after the path."
+            f"Unknown variant {variant!r}. Expected one of: "
+            f"{', '.join(filter(None, variants))}; or none after the path."
         )
     defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
-    resolved = {**defaults, **values, **(_SMOKE if variant else {})}
+    resolved = {**defaults, **values, **variants[variant]}
     types = typing.get_type_hints(Settings)
     config = ml_collections.ConfigDict()
     for key, value in resolved.items():
         # A None must know its type, or no flag could override it.
         config[key] = _placeholder(types[key]) if value is None else value
+    config.figure = figure
+    config.budget = variant or "full"
+    config.grid = ml_collections.ConfigDict(
+        {key: tuple(points) for key, points in (grid or {}).items()}
+    )
     return config
+
+
+def as_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The settings of a config that describes one run.
+
+    Raises:
+        ValueError: If the config describes a grid of runs.
+    """
+    sweep = as_sweep(config)
+    if sweep.grid:
+        raise ValueError(
+            f"This config is a grid over {', '.join(sweep.grid)}. Run it with "
+            "python -m trainers.sweep."
+        )
+    return dict(sweep.settings)
+
+
+def as_sweep(config: ml_collections.ConfigDict) -> Sweep:
+    """The sweep that a config describes; of one point if it has no grid."""
+    settings = dict(config.items())
+    return Sweep(
+        figure=settings.pop("figure"),
+        budget=settings.pop("budget"),
+        grid=dict(settings.pop("grid").items()),
+        settings=settings,
+    )
 
 
 def _placeholder(annotation: Any) -> Any:

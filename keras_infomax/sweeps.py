@@ -1,0 +1,296 @@
+"""Runs the grid of an experiment, process by process, into one tidy table.
+
+Every run is a process and a workdir of its own, so a run that fails or is killed
+takes nothing with it. A run that finished is appended to the table at once; the
+table tells which runs are left, so a sweep can be stopped, and go on elsewhere.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import itertools
+import multiprocessing
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from keras_infomax import files, runs, training
+from keras_infomax.settings import Settings
+
+# What tells one run from another, and then what it measured.
+KEY = (
+    "figure",
+    "dataset",
+    "split_seed",
+    "encoder",
+    "critic",
+    "bound",
+    "target",
+    "seed",
+    "budget",
+)
+MEASURES = {
+    "step": "step",
+    "loss_train": "loss",
+    "loss_test": "val_loss",
+    "mi_train": "mi",
+    "mi_test": "val_mi",
+    "mi_ceiling": "mi_ceiling",
+    "probe_accuracy": "probe_accuracy",
+    "pixel_baseline": "pixel_baseline",
+}
+COLUMNS = (*KEY, *MEASURES, "commit")
+
+_MEMORY_PER_PROCESS = 4 * 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """An experiment: settings, and the values that some of them run through.
+
+    Args:
+        figure: What the table calls the experiment.
+        budget: What the table calls the amount of training, `"full"` or `"quick"`.
+        settings: Settings that all runs share.
+        grid: Settings and the values that each runs through.
+    """
+
+    figure: str
+    budget: str
+    settings: Mapping[str, Any]
+    grid: Mapping[str, Sequence[Any]]
+
+    def runs(self, seeds: int) -> list[Settings]:
+        """The settings of every run; all of one seed before the next.
+
+        Args:
+            seeds: Number of seeds, counted from that of the settings.
+        """
+        first = self.settings.get("seed", 0)
+        points = list(itertools.product(*self.grid.values()))
+        return [
+            Settings.resolve(
+                {
+                    **self.settings,
+                    **dict(zip(self.grid, point, strict=True)),
+                    "seed": first + offset,
+                }
+            )
+            for offset in range(seeds)
+            for point in points
+        ]
+
+    def key(self, settings: Settings) -> tuple[str, ...]:
+        """What tells a run from the others in a table, as text."""
+        values = {
+            **settings.as_dict(),
+            "figure": self.figure,
+            "budget": self.budget,
+        }
+        return tuple(_cell(values[column]) for column in KEY)
+
+    def name(self, settings: Settings) -> str:
+        """Name of a run's folder: the values that vary."""
+        values = settings.as_dict()
+        varying = [str(values[key]) for key in (*self.grid, "seed")]
+        return "-".join([*varying[:-1], f"seed{varying[-1]}"])
+
+
+def sweep(
+    experiment: Sweep,
+    workdir: str | os.PathLike,
+    seeds: int = 1,
+    results: str | os.PathLike | None = None,
+    processes: int | None = None,
+    train: Callable[..., Any] = training.train,
+) -> dict[str, str]:
+    """Trains every run of a sweep that its table does not hold yet.
+
+    Args:
+        experiment: What to run.
+        workdir: Folder that gets a workdir and a log for each run.
+        seeds: Number of seeds.
+        results: The table, a CSV with `COLUMNS`, one row a run and evaluation.
+            Defaults to `results.csv` in the workdir.
+        processes: Runs at a time. Defaults to as many as cores and memory allow.
+        train: Function of settings and workdir that trains one run.
+
+    Returns:
+        Names of the runs that failed, each with its reason.
+
+    Raises:
+        ValueError: If a number is not positive, or the table has other columns.
+    """
+    processes = _default_processes() if processes is None else processes
+    for argument, value in (("seeds", seeds), ("processes", processes)):
+        if value < 1:
+            raise ValueError(f"{argument} must be at least 1; received {value}.")
+    workdir = pathlib.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    table = Table(results or workdir / "results.csv")
+    every = experiment.runs(seeds)
+    waiting = [s for s in every if experiment.key(s) not in table.keys()]
+    progress = _Progress(len(waiting), done_before=len(every) - len(waiting))
+    failures: dict[str, str] = {}
+    running: dict[str, tuple[Settings, Any]] = {}
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    context = multiprocessing.get_context("spawn")
+    try:
+        while waiting or running:
+            while waiting and len(running) < processes:
+                settings = waiting.pop(0)
+                name = experiment.name(settings)
+                process = context.Process(
+                    target=_run_one,
+                    args=(train, settings.as_dict(), workdir / name, threads),
+                )
+                process.start()
+                running[name] = settings, process
+            for name, (settings, process) in list(running.items()):
+                if process.is_alive():
+                    continue
+                del running[name]
+                if process.exitcode == 0:
+                    rows = runs.read_metrics(workdir / name / "metrics.csv")
+                    table.append(experiment.key(settings), rows)
+                else:
+                    failures[name] = _reason(workdir / name, process.exitcode)
+                progress.show(len(waiting), len(running), len(failures))
+            time.sleep(0.2)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+    return failures
+
+
+class Table:
+    """A CSV of results that is only ever replaced whole.
+
+    Args:
+        path: The file; made with the first row.
+
+    Raises:
+        ValueError: If the file has other columns.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path)
+        self.rows: list[dict[str, str]] = []
+        if self.path.exists():
+            self.rows = read_table(self.path)
+
+    def keys(self) -> set[tuple[str, ...]]:
+        """What tells the runs in the table from each other."""
+        return {tuple(row[column] for column in KEY) for row in self.rows}
+
+    def append(self, key: tuple[str, ...], rows: Sequence[runs.Row]) -> None:
+        """Adds the evaluations of one run, and writes the table."""
+        commit = _commit()
+        for row in rows:
+            measured = {name: _cell(row[column]) for name, column in MEASURES.items()}
+            self.rows.append(
+                {**dict(zip(KEY, key, strict=True)), **measured, "commit": commit}
+            )
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(self.path, text.getvalue())
+
+
+def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
+    """Reads a table of results as text cells.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If it does not have the columns of `COLUMNS`.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(
+                f"{path} must be a table with the columns {', '.join(COLUMNS)}; "
+                f"received {', '.join(reader.fieldnames or ())}."
+            )
+        return list(reader)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return format(value, ".6g") if isinstance(value, float) else str(value)
+
+
+def _run_one(
+    train: Callable[..., Any],
+    settings: dict[str, Any],
+    workdir: pathlib.Path,
+    threads: int,
+) -> None:
+    """Runs in a process of its own, whose output goes to a log."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / "log.txt", "a", encoding="utf-8") as log:
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            import tensorflow as tf
+
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+            try:
+                train(settings, workdir)
+            except BaseException:
+                traceback.print_exc()
+                sys.exit(1)
+
+
+def _reason(workdir: pathlib.Path, exit_code: int) -> str:
+    lines = (workdir / "log.txt").read_text(encoding="utf-8").strip().splitlines()
+    last = lines[-1] if lines else "no output"
+    where = workdir / "log.txt"
+    return f"{last} (exit code {exit_code}, log in {where})"
+
+
+def _commit() -> str:
+    """The commit that the code is at, marked if it has been changed since."""
+    folder = pathlib.Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=10"]
+    try:
+        described = subprocess.run(
+            [*command, "--exclude=*", "--dirty"], capture_output=True, text=True
+        )
+    except OSError:
+        return "unknown"
+    return described.stdout.strip() or "unknown"
+
+
+def _default_processes() -> int:
+    by_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, by_memory // _MEMORY_PER_PROCESS))
+
+
+class _Progress:
+    """One line on a sweep, overwritten on a terminal."""
+
+    def __init__(self, total: int, done_before: int):
+        self.total = total
+        self.started = time.time()
+        print(f"{total} runs to do, {done_before} done before.", flush=True)
+
+    def show(self, waiting: int, running: int, failed: int) -> None:
+        ended = self.total - waiting - running
+        left = (time.time() - self.started) / ended * (self.total - ended)
+        end = time.strftime("%d %b %H:%M", time.localtime(time.time() + left))
+        line = (
+            f"{ended}/{self.total} runs ended, {failed} failed, {running} running, "
+            f"about {left / 60:.0f} min to go, until {end}"
+        )
+        terminal = sys.stdout.isatty()
+        print(line, end="\r" if terminal and ended < self.total else "\n", flush=True)
