@@ -3,9 +3,11 @@
 python -m export.saved_model --workdir=W --output=D [--encoder=y] [--overwrite]
 """
 
+import logging
 import sys
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from keras_infomax import saved_model
 
@@ -23,6 +25,9 @@ def main(argv: list[str]) -> None:
     """Exports, or ends with one line on what is wrong."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+    # TensorFlow tells of every file, by the name it has before it is renamed.
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
     try:
         saved_model.export_workdir(
             _WORKDIR.value,
@@ -30,7 +35,7 @@ def main(argv: list[str]) -> None:
             encoder=_ENCODER.value,
             overwrite=_OVERWRITE.value,
         )
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         # Messages of Keras run over several lines.
         sys.exit("error: " + " ".join(str(error).split()))
     print(f"The encoder is in {_OUTPUT.value}; its README.md says how to load it.")

@@ -624,9 +624,13 @@ def run_program(*arguments):
 
 def test_program_exports(workdir, tmp_path):
     output = tmp_path / "out"
-    result = run_program(f"--workdir={workdir}", f"--output={output}", "--encoder=y")
+    output.mkdir()
+    result = run_program(
+        f"--workdir={workdir}", f"--output={output}", "--encoder=y", "--overwrite"
+    )
     assert result.returncode == 0, result.stderr
     assert str(output) in result.stdout
+    assert "Assets" not in result.stderr  # Their path is one that no longer exists.
     assert saved_model.load(output)(make_views(2)).shape == (2, 3)
 
 
