@@ -136,6 +136,14 @@ class LinearProbe(keras.callbacks.Callback):
         if logs is not None:
             logs["probe_accuracy"] = self.history[-1][1]
 
+    @property
+    def measurements(self) -> dict[str, float | None]:
+        """The latest `probe_accuracy`, and the `pixel_baseline`."""
+        return {
+            "probe_accuracy": self.history[-1][1],
+            "pixel_baseline": self.pixel_baseline,
+        }
+
     def _steps(self) -> int:
         # Not int(iterations): a strategy's mirrored variable does not convert.
         return int(self.model.optimizer.iterations.numpy())

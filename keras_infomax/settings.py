@@ -13,6 +13,7 @@ class Settings:
     """The keys of a config; the defaults are the paper's set-up on embedded digits.
 
     Args:
+        experiment: What is trained and measured, as in `training.EXPERIMENTS`.
         dataset: Data set, as in `datasets.load`.
         data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
         image_size: `(height, width)` to resize images to; `None` leaves them.
@@ -34,6 +35,7 @@ class Settings:
         seed: Seed of initial weights, order of the data, and dropout.
     """
 
+    experiment: str = "infomax"
     dataset: str = "digits"
     data_dir: str | None = None
     image_size: tuple[int, int] | None = None

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_infomax as kim
-from keras_infomax import datasets, runs, training
+from keras_infomax import datasets, experiments, runs, training
 
 SMALL = {
     "encoder_units": (24,),
@@ -25,7 +25,7 @@ SMALL = {
 def short_executions():
     """Lets a process die between the executions of one evaluation interval."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_MAX_STEPS_PER_EXECUTION", 2)
+        patch.setattr(experiments, "_MAX_STEPS_PER_EXECUTION", 2)
         yield
 
 
@@ -239,7 +239,7 @@ def test_a_value_that_is_not_finite_stops_the_run(digits, tmp_path, monkeypatch)
     broken = dataclasses.replace(
         digits, train_images=images, test_images=digits.test_images / np.float32(255)
     )
-    monkeypatch.setattr(training, "_probe", lambda *args: None)
+    monkeypatch.setattr(experiments, "make_probes", lambda *args: [])
     with pytest.raises(ValueError, match="step"):
         training.train(SMALL, tmp_path, broken)
     rows = runs.read_metrics(tmp_path / "metrics.csv")
@@ -271,7 +271,7 @@ def test_unlabelled_images_are_trained_on_without_a_probe(digits, tmp_path):
 )
 def test_settings_reach_the_model(changes, digits):
     settings = kim.settings.Settings.resolve({**SMALL, **changes})
-    model = training.make_model(settings, digits, kim.views.get(settings.views))
+    model = experiments.make_model(settings, digits, kim.views.get(settings.views))
     assert type(model.critic) is kim.critics.CRITICS[settings.critic]
     assert (model.encoder_y is model.encoder_x) == settings.shared_encoder
     shape = (28, 14, 1) if settings.views == "left_right" else (14, 28, 1)
@@ -279,7 +279,7 @@ def test_settings_reach_the_model(changes, digits):
     assert model.encoder_x.output_shape == (None, 12)
     if settings.critic_units:
         assert model.critic.hidden_units == settings.critic_units
-    loss = training.make_loss(settings)
+    loss = experiments.make_loss(settings)
     bound = getattr(loss, "bound", loss)
     assert isinstance(bound, kim.losses.LOSSES[settings.bound])
     assert getattr(loss, "target", None) == settings.target
@@ -295,6 +295,7 @@ def test_settings_reach_the_model(changes, digits):
         ({"batch_size": 1}, "config.batch_size must be at least 2"),
         ({"steps": 20}, "config.steps must be a multiple of config.eval_every"),
         ({"learning_rate": 0.0}, "config.learning_rate must be positive"),
+        ({"experiment": "infomix"}, "Did you mean 'infomax'"),
         ({"encoder": "mpl"}, "Unknown encoder 'mpl'. Did you mean 'mlp'"),
         ({"critic": "bilinaer"}, "Unknown critic"),
         ({"bound": "infonse"}, "Unknown bound"),
@@ -316,10 +317,10 @@ def test_bad_configs_meet_one_clear_error(changes, message, digits, tmp_path):
 
 
 def test_steps_per_execution_divides_the_evaluations(monkeypatch):
-    monkeypatch.setattr(training, "_MAX_STEPS_PER_EXECUTION", 16)
+    monkeypatch.setattr(experiments, "_MAX_STEPS_PER_EXECUTION", 16)
     for eval_every in (1, 7, 10, 16, 500, 1000, 1024):
-        steps = training._steps_per_execution(eval_every)
+        steps = experiments.steps_per_execution(eval_every)
         assert eval_every % steps == 0
         assert steps <= 16
-    assert training._steps_per_execution(1024) == 16
-    assert training._steps_per_execution(1000) == 10
+    assert experiments.steps_per_execution(1024) == 16
+    assert experiments.steps_per_execution(1000) == 10

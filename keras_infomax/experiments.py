@@ -1,0 +1,186 @@
+"""What a run trains and measures: the parts that `training.train` puts to work.
+
+An experiment is a function of settings that returns an `Experiment`. The plain one,
+`infomax`, is here; what else the paper compares it with stands in modules of its own.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_infomax import callbacks, critics, datasets, encoders, losses, models, views
+from keras_infomax.settings import Settings
+
+# Steps run in one call of a compiled function: Python's share of a step becomes small.
+_MAX_STEPS_PER_EXECUTION = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A model, what it is trained on, and what is measured while it is.
+
+    Args:
+        model: Built and compiled Keras model.
+        batches: Function of the first step and a number of steps to the dataset of
+            these steps. Each batch must depend on its step and the seed alone, or a
+            resumed run would not end as an uninterrupted one.
+        held_out: Dataset to evaluate on, or `None`.
+        measuring: Callbacks with a property `measurements`, a dictionary of columns
+            of `runs.COLUMNS` and their latest values.
+        mi_ceiling: Largest value that the estimate can take, in nats, or `None`.
+    """
+
+    model: keras.Model
+    batches: Callable[[int, int], tf.data.Dataset]
+    held_out: tf.data.Dataset | None = None
+    measuring: Sequence[keras.callbacks.Callback] = ()
+    mi_ceiling: float | None = None
+
+
+def infomax(
+    settings: Settings, data: datasets.ImageDataset | None = None
+) -> Experiment:
+    """Two encoders and a critic, trained by a bound on two views of images.
+
+    Args:
+        settings: Settings.
+        data: Data set to use instead of loading `settings.dataset`. An unlabelled one
+            is trained on without a probe.
+
+    Raises:
+        ValueError: If the settings or the data are unfit.
+    """
+    loss = make_loss(settings)
+    data = load_data(settings, data)
+    views_of = views.get(settings.views)
+    model = make_model(settings, data, views_of)
+    model.compile(
+        optimizer=make_optimizer(settings.learning_rate),
+        loss=loss,
+        steps_per_execution=steps_per_execution(settings.eval_every),
+    )
+
+    def batches(start_step, num_steps):
+        return datasets.pairs(
+            data.train_images,
+            views_of,
+            settings.batch_size,
+            seed=settings.seed,
+            start_step=start_step,
+            num_steps=num_steps,
+        )
+
+    ceiling = loss.ceiling(settings.batch_size)
+    return Experiment(
+        model=model,
+        batches=batches,
+        held_out=datasets.pairs(
+            data.test_images, views_of, settings.batch_size, seed=settings.seed
+        ),
+        measuring=make_probes(data, views_of),
+        mi_ceiling=ceiling if math.isfinite(ceiling) else None,
+    )
+
+
+def load_data(
+    settings: Settings, data: datasets.ImageDataset | None
+) -> datasets.ImageDataset:
+    """The given data set, or else the one that the settings name."""
+    if data is not None:
+        return data
+    return datasets.load(
+        settings.dataset,
+        data_dir=settings.data_dir,
+        split_seed=settings.split_seed,
+        image_size=settings.image_size,
+    )
+
+
+def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
+    """Adam with the epsilon of the paper's TensorFlow 1; Keras's own is 1e-7."""
+    return keras.optimizers.Adam(learning_rate, epsilon=1e-8)
+
+
+def make_loss(settings: Settings) -> losses.BoundLoss:
+    """The loss that the settings name.
+
+    Raises:
+        ValueError: If the bound is unknown, or cannot reach the target with batches
+            of this size.
+    """
+    bound = losses.get(settings.bound)
+    if settings.target is None:
+        return bound
+    loss = losses.TargetLoss(bound, settings.target)
+    loss.check_reachable(settings.batch_size)
+    return loss
+
+
+def make_model(
+    settings: Settings, data: datasets.ImageDataset, views_of: Any
+) -> models.InfoMax:
+    """The model that the settings name, for the views of these images.
+
+    Raises:
+        ValueError: If a name is unknown, the views are not two, or a critic takes no
+            `critic_units`.
+    """
+    example = views_of(datasets.to_float(data.train_images[:1]))
+    if len(example) != 2:
+        raise ValueError(
+            f"config.views must make two views; received {len(example)} from "
+            f"{settings.views!r}."
+        )
+    view_x, view_y = example
+    critic_options = {}
+    if settings.critic_units is not None:
+        critic_options["hidden_units"] = settings.critic_units
+    return models.InfoMax(
+        make_encoder(settings, view_x),
+        None if settings.shared_encoder else make_encoder(settings, view_y),
+        critics.get(settings.critic, **critic_options),
+    )
+
+
+def make_encoder(settings: Settings, view: Any) -> keras.Model:
+    """The encoder that the settings name, for views like this one `(rows, ...)`.
+
+    Raises:
+        ValueError: If the name is unknown, or the encoder cannot have that size.
+    """
+    builder = encoders.get(settings.encoder)
+    units = () if settings.encoder_units is None else (settings.encoder_units,)
+    dim = {} if settings.encoding_dim is None else {"output_dim": settings.encoding_dim}
+    return builder(view.shape[1:], *units, **dim)
+
+
+def make_probes(data: datasets.ImageDataset, views_of: Any) -> list:
+    """A linear probe of view x, if the images are labelled.
+
+    Args:
+        data: Data set whose splits the probe is fitted and scored on.
+        views_of: Function of images to their views.
+    """
+    if data.train_labels is None or data.test_labels is None:
+        return []
+
+    def view_x(images):
+        return keras.ops.convert_to_numpy(views_of(datasets.to_float(images))[0])
+
+    return [
+        callbacks.LinearProbe(
+            train=(view_x(data.train_images), data.train_labels),
+            test=(view_x(data.test_images), data.test_labels),
+        )
+    ]
+
+
+def steps_per_execution(eval_every: int) -> int:
+    """Steps to run in one call: a divisor, lest a call trains past an evaluation."""
+    return next(
+        n for n in range(_MAX_STEPS_PER_EXECUTION, 0, -1) if eval_every % n == 0
+    )
