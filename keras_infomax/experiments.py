@@ -32,6 +32,7 @@ class Experiment:
         measuring: Callbacks with a property `measurements`, a dictionary of columns
             of `runs.COLUMNS` and their latest values.
         mi_ceiling: Largest value that the estimate can take, in nats, or `None`.
+        true_mi: What the estimate is of, in nats, or `None` where nobody knows.
     """
 
     model: keras.Model
@@ -39,6 +40,7 @@ class Experiment:
     held_out: tf.data.Dataset | None = None
     measuring: Sequence[keras.callbacks.Callback] = ()
     mi_ceiling: float | None = None
+    true_mi: float | None = None
 
 
 def infomax(

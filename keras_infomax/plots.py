@@ -32,10 +32,12 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike) -> N
     _curve(information, rows, "mi", "training batches", color="C0", alpha=0.6)
     _curve(information, rows, "val_mi", "held out", color="C0", marker="o")
     _curve(information, rows, "mi_ceiling", "ceiling, log(batch size)", **_REFERENCE)
+    _curve(information, rows, "true_mi", "true value", **{**_REFERENCE, "color": "C3"})
     information.set(xlabel="step", ylabel="mutual information, nats")
     _curve(accuracy, rows, "probe_accuracy", "encodings", color="C1", marker="o")
     _curve(accuracy, rows, "pixel_baseline", "pixels", **_REFERENCE)
-    accuracy.set(xlabel="step", ylabel="linear probe, test accuracy")
+    _curve(accuracy, rows, "test_accuracy", "classifier", color="C2", marker="o")
+    accuracy.set(xlabel="step", ylabel="test accuracy")
     for axes in (information, accuracy):
         axes.grid(alpha=0.3)
         if axes.lines:

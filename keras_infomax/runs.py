@@ -30,8 +30,10 @@ COLUMNS = (
     "val_loss",
     "val_mi",
     "mi_ceiling",
+    "true_mi",
     "probe_accuracy",
     "pixel_baseline",
+    "test_accuracy",
 )
 Row = dict[str, float | int | None]
 

@@ -20,8 +20,10 @@ RUNS = {
         "loss": "val_loss",
         "mi_nats": "val_mi",
         "probe_accuracy": "probe_accuracy",
+        "test_accuracy": "test_accuracy",
     },
     "ceiling": {"mi_nats": "mi_ceiling"},
+    "truth": {"mi_nats": "true_mi"},
     "pixels": {"probe_accuracy": "pixel_baseline"},
 }
 
@@ -40,19 +42,24 @@ class ScalarWriter:
     def __init__(self, folder: str | os.PathLike, rows: Iterable[Mapping[str, Any]]):
         folder = pathlib.Path(folder)
         shutil.rmtree(folder, ignore_errors=True)
-        self._writers = {
-            run: tf.summary.create_file_writer(str(folder / run)) for run in RUNS
-        }
+        self._folder = folder
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
         for row in rows:
             self.write(row)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Appends one row; a column that is empty writes nothing."""
         for run, columns in RUNS.items():
+            values = {t: row[c] for t, c in columns.items() if row[c] is not None}
+            if not values:
+                continue
+            if run not in self._writers:
+                # Not before its first value: TensorBoard lists runs that are empty.
+                path = str(self._folder / run)
+                self._writers[run] = tf.summary.create_file_writer(path)
             with self._writers[run].as_default(step=row["step"]):
-                for tag, column in columns.items():
-                    if row[column] is not None:
-                        tf.summary.scalar(tag, row[column])
+                for tag, value in values.items():
+                    tf.summary.scalar(tag, value)
             self._writers[run].flush()
 
     def close(self) -> None:

@@ -42,8 +42,10 @@ MEASURES = {
     "mi_train": "mi",
     "mi_test": "val_mi",
     "mi_ceiling": "mi_ceiling",
+    "true_mi": "true_mi",
     "probe_accuracy": "probe_accuracy",
     "pixel_baseline": "pixel_baseline",
+    "test_accuracy": "test_accuracy",
 }
 COLUMNS = (*KEY, *MEASURES, "commit")
 

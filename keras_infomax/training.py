@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import datasets, experiments, plots, runs
+from keras_infomax import callbacks, datasets, experiments, plots, runs
 from keras_infomax.names import lookup
 from keras_infomax.settings import Settings
 
@@ -67,7 +67,11 @@ def train(
             epochs=settings.steps // settings.eval_every,
             steps_per_epoch=settings.eval_every,
             validation_data=experiment.held_out,
-            callbacks=[*experiment.measuring, _Recorder(run, settings, experiment)],
+            callbacks=[
+                callbacks.StopOnNonFinite(),
+                *experiment.measuring,
+                _Recorder(run, settings, experiment),
+            ],
             shuffle=False,
             verbose=0,
         )
@@ -112,7 +116,12 @@ class _Recorder(keras.callbacks.Callback):
         print(f"  {elapsed:.0f} s, about {left:.0f} s to go", flush=True)
 
     def record(self, step, logs):
-        row = {**logs, "step": step, "mi_ceiling": self.experiment.mi_ceiling}
+        row = {
+            **logs,
+            "step": step,
+            "mi_ceiling": self.experiment.mi_ceiling,
+            "true_mi": self.experiment.true_mi,
+        }
         for callback in self.experiment.measuring:
             row.update(callback.measurements)
         self.run.record(self.model, row)
@@ -131,4 +140,6 @@ def _progress(row: runs.Row, steps: int) -> str:
         parts.append(f"probe {row['probe_accuracy']:.4f}")
     if row["pixel_baseline"] is not None:
         parts.append(f"(pixels {row['pixel_baseline']:.4f})")
+    if row["test_accuracy"] is not None:
+        parts.append(f"classifier {row['test_accuracy']:.4f}")
     return "  ".join(parts)
