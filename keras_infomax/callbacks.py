@@ -1,4 +1,4 @@
-"""Watches a training run: probes its encoder, stops it when its numbers break."""
+"""Watches a training run: measures its encoder, stops it when its numbers break."""
 
 import copy
 import math
@@ -9,6 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax.jacobians import (
+    PERCENTILES,
+    LogConditionNumbers,
+    jacobians,
+    log_condition_numbers,
+)
 from keras_infomax.probes import LogisticProbe, check_classes, check_labelled, encode
 
 
@@ -84,11 +90,7 @@ class LinearProbe(keras.callbacks.Callback):
                 f"test must hold views of the shape of train, {train_shape}; got "
                 f"{test_shape}. Cut and scale both sets alike."
             )
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(
-                f"every must be a positive integer; got {every!r}. Give the number of "
-                "epochs or steps between two probes."
-            )
+        _check_every(every)
         if unit not in ("epoch", "step"):
             raise ValueError(
                 f"unit must be 'epoch' or 'step'; got {unit!r}. It says what `every` "
@@ -149,13 +151,7 @@ class LinearProbe(keras.callbacks.Callback):
         return int(self.model.optimizer.iterations.numpy())
 
     def _record(self, position: int) -> None:
-        encoder = getattr(self.model, self.encoder, None)
-        if not isinstance(encoder, keras.Layer):
-            raise ValueError(
-                f"encoder must name a layer or model that the trained model holds; got "
-                f"{self.encoder!r}, which is {encoder!r} on {self.model.name!r}. "
-                "InfoMax has 'encoder_x' and 'encoder_y'."
-            )
+        encoder = _encoder_of(self.model, self.encoder)
         accuracy = self._accuracy(
             encode(encoder, self.train[0]), encode(encoder, self.test[0])
         )
@@ -180,13 +176,123 @@ def _labelled_views(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
     return check_labelled(name, x, labels)
 
 
+class ConditionNumbers(keras.callbacks.Callback):
+    """Logs how hard the encoder is to invert while it is learned.
+
+    Before the first step and then every few epochs, takes the Jacobian of the encoding
+    of each view, in inference mode, and the logarithm of its condition number; see
+    `jacobians.log_condition_numbers`. An encoder that starts as the identity starts
+    at 0.
+
+    The logs of each epoch get `log_condition_min`, `log_condition_20`, `_40`, `_60`,
+    `_80` and `log_condition_max`, percentiles over the views without interpolation, and
+    `singular_examples`, the number of views whose Jacobian is singular. Those views
+    have no condition number and are not among the percentiles; where there are no
+    others, the percentiles are missing. Between two measurements the last one stands.
+
+    Args:
+        views: Float views as the encoder takes them, `(rows, ...)`. 128 half digits
+            take some seconds each time.
+        encoder: Name of the model's attribute that is measured. Defaults to
+            `"encoder_x"`.
+        every: Positive integer, the number of epochs between two measurements.
+            Defaults to 1.
+
+    Attributes:
+        history: List of pairs `(epochs, LogConditionNumbers)` of the last `fit`, where
+            `epochs` counts the completed ones, as in `LinearProbe`.
+
+    Raises:
+        ValueError: If `every` is not a positive integer.
+
+    Example:
+    ```python
+    conditions = kim.callbacks.ConditionNumbers(x[:128])
+    history = model.fit(pairs, epochs=10, callbacks=[conditions]).history
+    history["log_condition_60"]
+    ```
+
+    Reference:
+        Tschannen et al., 2020, "On Mutual Information Maximization for Representation
+        Learning", Figure 2. https://arxiv.org/abs/1907.13625
+    """
+
+    def __init__(self, views, encoder="encoder_x", every=1):
+        super().__init__()
+        _check_every(every)
+        self.views = np.asarray(views)
+        self.encoder = encoder
+        self.every = every
+        self.history: list[tuple[int, LogConditionNumbers]] = []
+
+    def __deepcopy__(self, memo):
+        # As in LinearProbe.
+        for shared in (self.views, self._model):
+            memo[id(shared)] = shared
+        copied = copy.copy(self)
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
+
+    def on_train_begin(self, logs=None):
+        self.history = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not in on_train_begin, as in LinearProbe.
+        if not self.history:
+            self._record(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        completed = epoch + 1
+        if completed % self.every == 0:
+            self._record(completed)
+        if logs is not None:
+            measured = self.measurements.items()
+            logs.update({name: value for name, value in measured if value is not None})
+
+    @property
+    def measurements(self) -> dict[str, float | None]:
+        """The latest percentiles, `None` if all are singular, and `singular_examples`."""
+        numbers = self.history[-1][1]
+        return {
+            **{
+                f"log_condition_{name}": numbers.percentile(percent)
+                for name, percent in PERCENTILES.items()
+            },
+            "singular_examples": numbers.singular,
+        }
+
+    def _record(self, position: int) -> None:
+        encoder = _encoder_of(self.model, self.encoder)
+        numbers = log_condition_numbers(jacobians(encoder, self.views))
+        self.history.append((position, numbers))
+
+
+def _check_every(every: Any) -> None:
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(
+            f"every must be a positive integer; got {every!r}. Give the number of "
+            "epochs or steps between two measurements."
+        )
+
+
+def _encoder_of(model: keras.Model, name: str) -> keras.Layer:
+    encoder = getattr(model, name, None)
+    if not isinstance(encoder, keras.Layer):
+        raise ValueError(
+            f"encoder must name a layer or model that the trained model holds; got "
+            f"{name!r}, which is {encoder!r} on {model.name!r}. "
+            "InfoMax has 'encoder_x' and 'encoder_y'."
+        )
+    return encoder
+
+
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stops a run with an error as soon as its loss or weights are no longer finite.
 
-    `keras.callbacks.TerminateOnNaN` looks at the loss alone, and on a CPU the loss can
-    stay finite for ever while the first layer's weights are NaN, since TensorFlow's
-    fused matrix product and ReLU returns 0 for NaN. So this callback reads the weights,
-    too: all floating-point variables of the model, batch-norm statistics included.
+    `keras.callbacks.TerminateOnNaN` looks at the loss alone, which can stay finite for
+    ever while the first layer's weights are NaN: on some CPUs, TensorFlow's fused
+    matrix product and ReLU returns 0 for NaN. So this callback reads the weights, too,
+    that is, all floating-point variables of the model, batch-norm statistics included.
 
     The loss is checked after every execution, the weights after every 20 and at the end
     of each epoch, because reading them costs a tenth of a small model's step. A weight
