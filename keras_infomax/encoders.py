@@ -1,4 +1,4 @@
-"""Encoders: the two architectures of the paper, as ordinary Keras models.
+"""Encoders: the architectures of the paper, as ordinary Keras models.
 
 Any Keras model or layer that maps a view to encodings `(rows, dim)` is an encoder;
 these are the paper's, in its sizes.
@@ -7,6 +7,7 @@ these are the paper's, in its sizes.
 import keras
 from keras import ops
 
+from keras_infomax import flows
 from keras_infomax.names import lookup
 
 
@@ -73,6 +74,105 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
     return keras.Sequential([keras.Input(input_shape), *layers])
 
 
+def realnvp(
+    input_shape,
+    hidden_units=(512, 512),
+    output_dim=None,
+    couplings=30,
+    affine=False,
+    seed=None,
+):
+    """Bijection: an encoder that cannot lose information, whatever it learns.
+
+    Args:
+        input_shape: Shape of a view without the rows, of any rank; it is flattened.
+        hidden_units: Sizes of the hidden layers of each coupling's perceptron.
+        output_dim: `None`, or the size of the flattened view.
+        couplings: Number of coupling layers.
+        affine: Whether the couplings scale, or only shift.
+        seed: Integer from which the permutations are drawn.
+
+    Returns:
+        Built `flows.RealNVP`, a `keras.Model` mapping `(rows, *input_shape)` to
+        `(rows, size of the flattened view)`, with the methods `inverse` and
+        `log_det_jacobian`.
+
+    Raises:
+        ValueError: If `output_dim` is not the size of the flattened view, or an
+            argument is not one that `flows.RealNVP` takes.
+
+    Example:
+    >>> encoder = realnvp((14, 28, 1), couplings=2)
+    >>> encoder.inverse(encoder(ops.ones((3, 14, 28, 1)))).shape
+    TensorShape([3, 14, 28, 1])
+
+    Reference:
+        Tschannen et al., 2020, section 3.1, https://arxiv.org/abs/1907.13625.
+    """
+    flow = flows.RealNVP(couplings, hidden_units, affine, seed)
+    flow.build((None, *input_shape))
+    _check_keeps_size("realnvp", flow.output_shape[-1], output_dim)
+    return flow
+
+
+def skip_mlp(input_shape, hidden_layers=4, output_dim=None):
+    """Multilayer perceptron that starts as the identity and may learn to lose.
+
+        h <- relu(W h + b) + h    for each hidden layer
+        h <- W h + b + h          for the output
+
+    Every layer is as wide as the flattened view. At initialisation the kernels are
+    tiny (standard deviation 0.0001) and the biases 0, so that the encoder is nearly the
+    identity, which is invertible; how far training takes it from there, the condition
+    number of its Jacobian tells.
+
+    Args:
+        input_shape: Shape of a view without the rows, of any rank; it is flattened.
+        hidden_layers: Number of hidden layers.
+        output_dim: `None`, or the size of the flattened view.
+
+    Returns:
+        `keras.Model` mapping `(rows, *input_shape)` to
+        `(rows, size of the flattened view)`.
+
+    Raises:
+        ValueError: If `output_dim` is not the size of the flattened view, or
+            `hidden_layers` is not an integer of at least 0.
+
+    Example:
+    >>> skip_mlp((14, 28, 1)).count_params()
+    770280
+
+    Reference:
+        Tschannen et al., 2020, section 3.1, https://arxiv.org/abs/1907.13625.
+    """
+    if not isinstance(hidden_layers, int) or hidden_layers < 0:
+        raise ValueError(
+            "hidden_layers must be an integer of at least 0, since the layers of "
+            f"skip_mlp are all as wide as the view; received {hidden_layers!r}. Give "
+            "the number of layers, not their sizes."
+        )
+    views = keras.Input(tuple(input_shape))
+    h = keras.layers.Flatten()(views)
+    _check_keeps_size("skip_mlp", h.shape[-1], output_dim)
+    for activation in [*["relu"] * hidden_layers, None]:
+        layer = keras.layers.Dense(
+            h.shape[-1],
+            activation=activation,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=1e-4),
+        )
+        h = keras.layers.Add()([layer(h), h])
+    return keras.Model(views, h)
+
+
+def _check_keeps_size(name, size, output_dim):
+    if output_dim not in (None, size):
+        raise ValueError(
+            f"output_dim must be None or {size}, the size of the flattened view, which "
+            f"{name} keeps; received {output_dim}. Leave it out, or use mlp."
+        )
+
+
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class FeatureMapNormalization(keras.layers.Layer):
     """Normalises each example's whole feature map; one gain and bias a channel.
@@ -126,14 +226,19 @@ class FeatureMapNormalization(keras.layers.Layer):
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
-ENCODERS = {"mlp": mlp, "convnet": convnet}
+ENCODERS = {
+    "mlp": mlp,
+    "convnet": convnet,
+    "realnvp": realnvp,
+    "skip_mlp": skip_mlp,
+}
 
 
 def get(name):
     """Returns the function that builds the encoder of this name.
 
     Args:
-        name: `"mlp"` or `"convnet"`.
+        name: `"mlp"`, `"convnet"`, `"realnvp"` or `"skip_mlp"`.
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one.

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from layer_checks import check_layer, check_saving
 
+import keras_infomax as kim
 from keras_infomax import encoders
 
 IMAGES = np.random.default_rng(0).random((5, 14, 28, 1), dtype="float32")
@@ -63,11 +64,74 @@ def test_normalization_layer_contract():
     check_layer(encoders.FeatureMapNormalization(epsilon=0.5), maps)
 
 
-@pytest.mark.parametrize("name", sorted(encoders.ENCODERS))
-def test_encoders_save(name, tmp_path):
-    encoder = encoders.get(name)((14, 28, 1), output_dim=7)
+@pytest.mark.parametrize(
+    ("name", "dim"), [("mlp", 7), ("convnet", 7), ("skip_mlp", 392)]
+)
+def test_encoders_save(name, dim, tmp_path):
+    encoder = encoders.get(name)((14, 28, 1), output_dim=dim)
     loaded = check_saving(encoder, IMAGES, tmp_path)
-    assert loaded.output_shape == (None, 7)
+    assert loaded.output_shape == (None, dim)
+
+
+def test_realnvp_saves(tmp_path):
+    encoder = encoders.realnvp((14, 28, 1), (8,), output_dim=392, couplings=2, seed=3)
+    loaded = check_saving(encoder, IMAGES, tmp_path)
+    assert loaded.output_shape == (None, 392)
+    np.testing.assert_allclose(loaded.inverse(encoder(IMAGES)), IMAGES, atol=1e-6)
+
+
+def test_realnvp_takes_the_options_of_the_flow():
+    encoder = encoders.realnvp((6,), (8, 4), couplings=3, affine=True, seed=5)
+    config = encoder.get_config()
+    assert config["hidden_units"] == (8, 4)
+    assert (config["couplings"], config["affine"], config["seed"]) == (3, True, 5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden_layers", "parameters"),
+    [((14, 28, 1), 4, 770_280), ((392,), 4, 770_280), ((3,), 0, 12)],
+)
+def test_skip_mlp_has_the_parameters_of_the_paper(shape, hidden_layers, parameters):
+    encoder = encoders.skip_mlp(shape, hidden_layers)
+    assert encoder.count_params() == parameters
+
+
+def test_skip_mlp_equals_its_formula():
+    encoder = encoders.skip_mlp((14, 28, 1), hidden_layers=2)
+    rng = np.random.default_rng(0)
+    encoder.set_weights([rng.normal(0, 0.05, w.shape) for w in encoder.weights])
+    h = IMAGES.reshape(5, 392)
+    k1, b1, k2, b2, k3, b3 = encoder.get_weights()
+    h = np.maximum(h @ k1 + b1, 0) + h
+    h = np.maximum(h @ k2 + b2, 0) + h
+    np.testing.assert_allclose(encoder(IMAGES), h @ k3 + b3 + h, rtol=1e-4, atol=1e-5)
+
+
+def test_skip_mlp_starts_as_the_identity():
+    encoder = encoders.skip_mlp((14, 28, 1))
+    # Five layers add 1e-4 times the norm of the view, 11, and a normal number each.
+    np.testing.assert_allclose(encoder(IMAGES), IMAGES.reshape(5, 392), atol=0.02)
+
+
+def test_skip_mlp_trains():
+    model = kim.InfoMax(encoders.skip_mlp((6,)))
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=kim.losses.InfoNCE())
+    x, noise = np.random.default_rng(0).normal(size=(2, 320, 6)).astype("float32")
+    views = x, x + 0.3 * noise
+    history = model.fit(views, batch_size=32, epochs=4, verbose=0).history
+    assert history["mi"][-1] > history["mi"][0] + 1
+
+
+@pytest.mark.parametrize("name", ["realnvp", "skip_mlp"])
+def test_encoders_that_keep_the_size_refuse_another(name):
+    with pytest.raises(ValueError, match=rf"output_dim.*None or 6.*{name}.*100"):
+        encoders.get(name)((2, 3), output_dim=100)
+
+
+@pytest.mark.parametrize("hidden_layers", [-1, 2.0, (300, 300)])
+def test_skip_mlp_takes_a_number_of_layers(hidden_layers):
+    with pytest.raises(ValueError, match="hidden_layers must be an integer"):
+        encoders.skip_mlp((6,), hidden_layers)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
