@@ -251,7 +251,7 @@ class ConditionNumbers(keras.callbacks.Callback):
 
     @property
     def measurements(self) -> dict[str, float | None]:
-        """The latest percentiles, `None` if all are singular, and `singular_examples`."""
+        """The latest percentiles, or `None`s, and the number of singular examples."""
         numbers = self.history[-1][1]
         return {
             **{

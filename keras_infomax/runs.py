@@ -34,6 +34,13 @@ COLUMNS = (
     "probe_accuracy",
     "pixel_baseline",
     "test_accuracy",
+    "log_condition_min",
+    "log_condition_20",
+    "log_condition_40",
+    "log_condition_60",
+    "log_condition_80",
+    "log_condition_max",
+    "singular_examples",
 )
 Row = dict[str, float | int | None]
 

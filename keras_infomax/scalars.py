@@ -15,7 +15,17 @@ import tensorflow as tf
 
 # TensorBoard run -> tag -> column of the metrics.
 RUNS = {
-    "train": {"loss": "loss", "mi_nats": "mi"},
+    "train": {
+        "loss": "loss",
+        "mi_nats": "mi",
+        "log_condition/min": "log_condition_min",
+        "log_condition/20": "log_condition_20",
+        "log_condition/40": "log_condition_40",
+        "log_condition/60": "log_condition_60",
+        "log_condition/80": "log_condition_80",
+        "log_condition/max": "log_condition_max",
+        "singular_examples": "singular_examples",
+    },
     "held_out": {
         "loss": "val_loss",
         "mi_nats": "val_mi",

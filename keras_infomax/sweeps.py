@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_infomax import files, runs, training
@@ -46,6 +46,13 @@ MEASURES = {
     "probe_accuracy": "probe_accuracy",
     "pixel_baseline": "pixel_baseline",
     "test_accuracy": "test_accuracy",
+    "log_condition_min": "log_condition_min",
+    "log_condition_20": "log_condition_20",
+    "log_condition_40": "log_condition_40",
+    "log_condition_60": "log_condition_60",
+    "log_condition_80": "log_condition_80",
+    "log_condition_max": "log_condition_max",
+    "singular_examples": "singular_examples",
 }
 COLUMNS = (*KEY, *MEASURES, "commit")
 
