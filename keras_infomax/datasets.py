@@ -193,7 +193,8 @@ def pairs(
 ) -> tf.data.Dataset:
     """Streams batches of views of the images: elements `((x, y),)`, ready for `fit`.
 
-    Batch number `s` depends on `seed` and `s` alone. So a run that is resumed at
+    Batch number `s` depends on `seed` and `s` alone, also where the views are random:
+    they are called with `seed=views_seed(seed, s)`. So a run that is resumed at
     `start_step=s` sees the batches that it would have seen without the interruption.
     Each pass over the images takes all of them in a new random order and makes
     `rows // batch_size` full batches of it; the remainder sits that pass out.
@@ -212,9 +213,10 @@ def pairs(
         images: uint8 array, or float array in [0, 1], of shape
             `(rows, height, width, channels)`. Kept once in memory as it is.
         views: A layer or function from float images in [0, 1] to a tuple of views,
-            or its name; see `views.get`.
+            or its name; see `views.get`. If it has an argument `seed`, it is given a
+            new one for each batch.
         batch_size: Rows in each batch, at least 2.
-        seed: Seed of the orders.
+        seed: Seed of the orders and of random views.
         start_step: The number of the first batch.
         num_steps: The number of batches, over as many passes as it takes. Defaults
             to the batches of one pass.
@@ -257,7 +259,7 @@ def pairs(
             f"{start_step} and {num_steps}."
         )
     stop_step = start_step + num_steps
-    views_of = view_layers.get(views)
+    views_of = view_layers.seeded(view_layers.get(views))
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.constant(images)
@@ -273,10 +275,11 @@ def pairs(
             tf.reshape(order, (steps_in_pass, batch_size))
         )
 
-    def views_of_batch(rows_of_batch):
+    def views_of_batch(step, rows_of_batch):
         # All views of an image are made here, in one place, so no shuffling, sharding
         # or parallel mapping can part them.
-        return (tuple(views_of(to_float(tf.gather(stored, rows_of_batch)))),)
+        batch = to_float(tf.gather(stored, rows_of_batch))
+        return (tuple(views_of(batch, seed=views_seed(seed, step))),)
 
     options = tf.data.Options()
     # By files would be wrong: there are none.
@@ -289,11 +292,32 @@ def pairs(
         passes.flat_map(batches_of_pass)
         .skip(skipped)
         .take(num_steps)
+        .enumerate(start_step)
         .apply(tf.data.experimental.assert_cardinality(num_steps))
         .map(views_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
         .with_options(options)
     )
+
+
+def views_seed(seed: int, step: Any) -> tf.Tensor:
+    """The seed that random views of batch number `step` are called with.
+
+    Args:
+        seed: Seed of the stream.
+        step: Integer or int64 scalar. Streams count from 0; negative numbers give
+            draws that no stream makes, for evaluation.
+
+    Returns:
+        int64 tensor `(2,)`.
+
+    Example:
+    >>> views_seed(0, 7).shape
+    TensorShape([2])
+    """
+    # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
+    stream = tf.constant([seed, -1], tf.int64)
+    return tf.random.fold_in(stream, tf.cast(step, tf.int64))
 
 
 def _checked(what: str, images: Any, labels: Any) -> tuple:

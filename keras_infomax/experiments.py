@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_infomax import callbacks, critics, datasets, encoders, losses, models, views
@@ -58,7 +59,7 @@ def infomax(
     """
     loss = make_loss(settings)
     data = load_data(settings, data)
-    views_of = views.get(settings.views)
+    views_of = make_views(settings)
     model = make_model(settings, data, views_of)
     model.compile(
         optimizer=make_optimizer(settings.learning_rate),
@@ -83,7 +84,10 @@ def infomax(
         held_out=datasets.pairs(
             data.test_images, views_of, settings.batch_size, seed=settings.seed
         ),
-        measuring=make_probes(data, views_of),
+        measuring=[
+            *make_probes(data, views_of, settings.seed),
+            *make_condition_numbers(settings, data, views_of),
+        ],
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
 
@@ -122,6 +126,18 @@ def make_loss(settings: Settings) -> losses.BoundLoss:
     return loss
 
 
+def make_views(settings: Settings) -> Callable:
+    """The views that the settings name, noisy if they say so.
+
+    Raises:
+        ValueError: If the views are unknown.
+    """
+    views_of = views.get(settings.views)
+    if settings.noise == 0:
+        return views_of
+    return views.Noisy(views_of, settings.noise, settings.coupled_noise)
+
+
 def make_model(
     settings: Settings, data: datasets.ImageDataset, views_of: Any
 ) -> models.InfoMax:
@@ -131,7 +147,7 @@ def make_model(
         ValueError: If a name is unknown, the views are not two, or a critic takes no
             `critic_units`.
     """
-    example = views_of(datasets.to_float(data.train_images[:1]))
+    example = _draw(views_of, data.train_images[:1], settings.seed, -1)
     if len(example) != 2:
         raise ValueError(
             f"config.views must make two views; received {len(example)} from "
@@ -160,25 +176,61 @@ def make_encoder(settings: Settings, view: Any) -> keras.Model:
     return builder(view.shape[1:], *units, **dim)
 
 
-def make_probes(data: datasets.ImageDataset, views_of: Any) -> list:
+def make_probes(
+    data: datasets.ImageDataset, views_of: Any, seed: int = 0
+) -> list[keras.callbacks.Callback]:
     """A linear probe of view x, if the images are labelled.
+
+    Where views are random, one draw for each split is fixed for the whole run, so that
+    the curve shows the encoder alone, and the pixel baseline is that of the same draw.
 
     Args:
         data: Data set whose splits the probe is fitted and scored on.
         views_of: Function of images to their views.
+        seed: Seed of random views.
     """
     if data.train_labels is None or data.test_labels is None:
         return []
-
-    def view_x(images):
-        return keras.ops.convert_to_numpy(views_of(datasets.to_float(images))[0])
-
+    train = _draw(views_of, data.train_images, seed, -1)[0]
+    test = _draw(views_of, data.test_images, seed, -2)[0]
     return [
         callbacks.LinearProbe(
-            train=(view_x(data.train_images), data.train_labels),
-            test=(view_x(data.test_images), data.test_labels),
+            train=(keras.ops.convert_to_numpy(train), data.train_labels),
+            test=(keras.ops.convert_to_numpy(test), data.test_labels),
         )
     ]
+
+
+def make_condition_numbers(
+    settings: Settings, data: datasets.ImageDataset, views_of: Any
+) -> list[keras.callbacks.Callback]:
+    """Condition numbers of encoder x on some training views, if they are asked for.
+
+    The images are a random choice, and with the draws of their views it is fixed for
+    the whole run.
+
+    Raises:
+        ValueError: If there are too few images.
+    """
+    rows = len(data.train_images)
+    if settings.jacobian_rows > rows:
+        raise ValueError(
+            "config.jacobian_rows must be at most the number of training images; "
+            f"received {settings.jacobian_rows}, and {rows} images."
+        )
+    if settings.jacobian_rows == 0:
+        return []
+    order = np.random.default_rng(settings.seed).permutation(rows)
+    images = data.train_images[order[: settings.jacobian_rows]]
+    view_x = _draw(views_of, images, settings.seed, -3)[0]
+    return [callbacks.ConditionNumbers(keras.ops.convert_to_numpy(view_x))]
+
+
+def _draw(views_of: Any, images: np.ndarray, seed: int, number: int) -> tuple:
+    """Views of images outside any stream of batches, by the draw of this number."""
+    seeded_views = views.seeded(views_of)
+    draw = datasets.views_seed(seed, number)
+    return seeded_views(datasets.to_float(images), seed=draw)
 
 
 def steps_per_execution(eval_every: int) -> int:

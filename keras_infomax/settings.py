@@ -19,6 +19,10 @@ class Settings:
         image_size: `(height, width)` to resize images to; `None` leaves them.
         split_seed: Seed of the train and test split of data that have none.
         views: Views of an image, as in `views.get`.
+        noise: Standard deviation of Gaussian noise added to the pixels of the views,
+            which lie in [0, 1].
+        coupled_noise: Whether both views of an image get one and the same noise, or
+            draws of their own.
         encoder: Encoder, as in `encoders.get`; one for each view.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the
             encoder's own defaults.
@@ -32,7 +36,9 @@ class Settings:
         learning_rate: Learning rate of Adam.
         steps: Training steps, a multiple of `eval_every`.
         eval_every: Steps between evaluations, each of which is a checkpoint.
-        seed: Seed of initial weights, order of the data, and dropout.
+        jacobian_rows: Number of training images on which every evaluation measures
+            the condition number of encoder x; 0 for none.
+        seed: Seed of initial weights, order of the data, noise, and dropout.
     """
 
     experiment: str = "infomax"
@@ -41,6 +47,8 @@ class Settings:
     image_size: tuple[int, int] | None = None
     split_seed: int = 0
     views: str = "halves"
+    noise: float = 0.0
+    coupled_noise: bool = True
     encoder: str = "mlp"
     encoder_units: tuple[int, ...] | None = None
     encoding_dim: int | None = None
@@ -53,6 +61,7 @@ class Settings:
     learning_rate: float = 1e-4
     steps: int = 21_000
     eval_every: int = 1_000
+    jacobian_rows: int = 0
     seed: int = 0
 
     def __post_init__(self):
@@ -76,6 +85,16 @@ class Settings:
             raise ValueError(
                 "config.learning_rate must be positive and finite; received "
                 f"{self.learning_rate!r}."
+            )
+        if not (math.isfinite(self.noise) and self.noise >= 0):
+            raise ValueError(
+                "config.noise must be a finite standard deviation of at least 0; "
+                f"received {self.noise!r}."
+            )
+        if not isinstance(self.jacobian_rows, int) or self.jacobian_rows < 0:
+            raise ValueError(
+                "config.jacobian_rows must be an integer of at least 0; received "
+                f"{self.jacobian_rows!r}."
             )
 
     @classmethod

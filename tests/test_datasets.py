@@ -93,6 +93,37 @@ def test_replicas_get_whole_pairs_and_together_the_global_batch(strategy):
         np.testing.assert_array_equal(numbers(tf.concat(y, 0)), expected)
 
 
+def noise_of(**arguments):
+    """The noise of each batch."""
+    images = np.zeros((40, 4, 6, 1), "uint8")
+    noisy = views.Noisy("halves", 0.05)
+    dataset = datasets.pairs(images, noisy, 16, **arguments)
+    return np.array([x for ((x, _),) in dataset])
+
+
+def test_random_views_are_new_in_each_step_and_decided_by_the_seed():
+    noise = noise_of(num_steps=5)
+    assert len({batch.tobytes() for batch in noise}) == 5
+    np.testing.assert_array_equal(noise_of(num_steps=5), noise)
+    assert (noise_of(num_steps=5, seed=1) != noise).all()
+
+
+@pytest.mark.parametrize("start", [1, 2, 5])
+def test_resuming_continues_the_stream_of_random_views(start):
+    rest = noise_of(start_step=start, num_steps=7 - start)
+    np.testing.assert_array_equal(rest, noise_of(num_steps=7)[start:])
+
+
+def test_a_function_of_images_and_seed_is_called_with_the_seed_of_the_step():
+    def seed_as_view(images, seed):
+        return images, seed
+
+    images = np.zeros((4, 2, 2, 1), "uint8")
+    dataset = datasets.pairs(images, seed_as_view, 4, seed=3, start_step=7, num_steps=1)
+    ((_, seed),) = dataset.get_single_element()
+    np.testing.assert_array_equal(seed, datasets.views_seed(3, 7))
+
+
 def test_the_static_shape_and_the_length_are_known():
     dataset = datasets.pairs(
         np.zeros((60, 8, 6, 3), "uint8"), "left_right", 16, num_steps=7

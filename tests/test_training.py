@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -285,6 +286,85 @@ def test_settings_reach_the_model(changes, digits):
     assert getattr(loss, "target", None) == settings.target
 
 
+NOISY = {
+    **SMALL,
+    "encoder_units": (64,),
+    "steps": 8,
+    "eval_every": 4,
+    "noise": 0.1,
+    "jacobian_rows": 3,
+}
+
+
+def test_an_interrupted_noisy_run_ends_as_if_it_had_not_been(
+    digits, tmp_path, monkeypatch
+):
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    training.train(NOISY, calm, digits)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "finish", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.train(NOISY, killed, digits)
+    shutil.rmtree(killed / "checkpoints" / "step-000000008")
+    training.train(NOISY, killed, digits)
+    assert_same_run(killed, calm)
+
+    rows = runs.read_metrics(calm / "metrics.csv")
+    assert [row["singular_examples"] for row in rows] == [0, 0, 0]
+    found = scalars(calm)["train"]["log_condition/60"]
+    assert found == [
+        (row["step"], pytest.approx(row["log_condition_60"])) for row in rows
+    ]
+    settings = kim.settings.Settings.resolve(NOISY)
+    _, conditions = experiments.infomax(settings, digits).measuring
+    encoder = keras.saving.load_model(calm / "model.keras").encoder_x
+    numbers = kim.jacobians.log_condition_numbers(
+        kim.jacobians.jacobians(encoder, conditions.views)
+    )
+    assert sorted(numbers.values) == pytest.approx(
+        [rows[-1][f"log_condition_{name}"] for name in ("min", "60", "max")]
+    )
+
+
+def test_everything_measured_is_measured_on_noisy_views(digits):
+    settings = kim.settings.Settings.resolve(NOISY)
+    blank = dataclasses.replace(
+        digits,
+        train_images=np.zeros_like(digits.train_images),
+        test_images=np.zeros_like(digits.test_images),
+    )
+    experiment = experiments.infomax(settings, blank)
+    probe, conditions = experiment.measuring
+    ((x, y),) = next(iter(experiment.held_out))
+    np.testing.assert_array_equal(x, y)
+    draws = [x, probe.train[0], probe.test[0], conditions.views]
+    for noise in draws:
+        assert np.std(noise) == pytest.approx(0.1, rel=0.1)
+    assert len({np.asarray(noise)[0].tobytes() for noise in draws}) == 4
+    again = experiments.infomax(settings, blank).measuring[0]
+    np.testing.assert_array_equal(again.train[0], probe.train[0])
+
+
+def test_noise_may_be_drawn_for_each_view(digits):
+    settings = kim.settings.Settings.resolve({**NOISY, "coupled_noise": False})
+    views = experiments.make_views(settings)
+    assert isinstance(views, kim.views.Noisy)
+    assert not views.coupled
+
+
+def test_condition_numbers_are_measured_on_training_images(digits):
+    settings = kim.settings.Settings.resolve({**SMALL, "jacobian_rows": 40})
+    clean = kim.views.Halves()
+    (conditions,) = experiments.make_condition_numbers(settings, digits, clean)
+    images = {
+        image.tobytes()
+        for image in np.asarray(clean(datasets.to_float(digits.train_images))[0])
+    }
+    chosen = {view.tobytes() for view in conditions.views}
+    assert len(chosen) == 40
+    assert chosen <= images
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -295,6 +375,10 @@ def test_settings_reach_the_model(changes, digits):
         ({"batch_size": 1}, "config.batch_size must be at least 2"),
         ({"steps": 20}, "config.steps must be a multiple of config.eval_every"),
         ({"learning_rate": 0.0}, "config.learning_rate must be positive"),
+        ({"noise": -0.1}, "config.noise must be a finite standard deviation"),
+        ({"noise": math.inf}, "config.noise must be a finite standard deviation"),
+        ({"jacobian_rows": -1}, "config.jacobian_rows must be an integer of at least"),
+        ({"jacobian_rows": 301}, "at most the number of training images.*301, and 300"),
         ({"experiment": "infomix"}, "Did you mean 'infomax'"),
         ({"encoder": "mpl"}, "Unknown encoder 'mpl'. Did you mean 'mlp'"),
         ({"critic": "bilinaer"}, "Unknown critic"),
