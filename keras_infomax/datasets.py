@@ -6,6 +6,7 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,81 @@ def pairs(
     >>> len(dataset), dataset.element_spec[0][0].shape
     (3, TensorShape([32, 14, 28, 1]))
     """
+
+    def element(views_of_batch, rows_of_batch):
+        return (views_of_batch,)
+
+    return _stream(
+        images, views, element, batch_size, seed, start_step, num_steps, shuffle
+    )
+
+
+def labelled(
+    images: Any,
+    labels: Any,
+    views: Any,
+    batch_size: int,
+    seed: int = 0,
+    start_step: int = 0,
+    num_steps: int | None = None,
+    shuffle: bool = True,
+) -> tf.data.Dataset:
+    """Streams batches of view x of the images with their labels, ready for `fit`.
+
+    Batch number `s` holds view x of the images whose two views batch number `s` of
+    `pairs` holds, so that whatever is learned with labels compares with what is
+    learned without.
+
+    Args:
+        images: As for `pairs`.
+        labels: Integer array `(rows,)`.
+        views: As for `pairs`.
+        batch_size: As for `pairs`.
+        seed: As for `pairs`.
+        start_step: As for `pairs`.
+        num_steps: As for `pairs`.
+        shuffle: As for `pairs`.
+
+    Returns:
+        A `tf.data.Dataset` of `num_steps` elements `(x, labels)`, where x is the first
+        view of the images.
+
+    Raises:
+        ValueError: As for `pairs`, or if there is not one label for each image.
+
+    Example:
+    >>> images, labels = np.zeros((100, 28, 28, 1), "uint8"), np.arange(100)
+    >>> dataset = labelled(images, labels, "halves", batch_size=32)
+    >>> x, labels_of_x = next(iter(dataset))
+    >>> x.shape, labels_of_x.shape
+    (TensorShape([32, 14, 28, 1]), TensorShape([32]))
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),):
+        raise ValueError(
+            f"labels must be one for each of the {len(images)} images; received the "
+            f"shape {labels.shape}."
+        )
+
+    def element(views_of_batch, rows_of_batch):
+        return views_of_batch[0], tf.gather(labels, rows_of_batch)
+
+    return _stream(
+        images, views, element, batch_size, seed, start_step, num_steps, shuffle
+    )
+
+
+def _stream(
+    images: Any,
+    views: Any,
+    element: Callable,
+    batch_size: int,
+    seed: int,
+    start_step: int,
+    num_steps: int | None,
+    shuffle: bool,
+) -> tf.data.Dataset:
+    """As `pairs`; `element` makes its elements of the views and rows of a batch."""
     images = np.asarray(images)
     _check_layout("images", images)
     rows = len(images)
@@ -275,11 +351,12 @@ def pairs(
             tf.reshape(order, (steps_in_pass, batch_size))
         )
 
-    def views_of_batch(step, rows_of_batch):
+    def element_of_batch(step, rows_of_batch):
         # All views of an image are made here, in one place, so no shuffling, sharding
         # or parallel mapping can part them.
         batch = to_float(tf.gather(stored, rows_of_batch))
-        return (tuple(views_of(batch, seed=views_seed(seed, step))),)
+        views_of_batch = tuple(views_of(batch, seed=views_seed(seed, step)))
+        return element(views_of_batch, rows_of_batch)
 
     options = tf.data.Options()
     # By files would be wrong: there are none.
@@ -294,7 +371,7 @@ def pairs(
         .take(num_steps)
         .enumerate(start_step)
         .apply(tf.data.experimental.assert_cardinality(num_steps))
-        .map(views_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(element_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
         .with_options(options)
     )
