@@ -154,14 +154,22 @@ def make_model(
             f"{settings.views!r}."
         )
     view_x, view_y = example
-    critic_options = {}
-    if settings.critic_units is not None:
-        critic_options["hidden_units"] = settings.critic_units
     return models.InfoMax(
         make_encoder(settings, view_x),
         None if settings.shared_encoder else make_encoder(settings, view_y),
-        critics.get(settings.critic, **critic_options),
+        make_critic(settings),
     )
+
+
+def make_critic(settings: Settings) -> keras.layers.Layer:
+    """The critic that the settings name.
+
+    Raises:
+        ValueError: If the name is unknown, or the critic takes no `critic_units`.
+    """
+    units = settings.critic_units
+    options = {} if units is None else {"hidden_units": units}
+    return critics.get(settings.critic, **options)
 
 
 def make_encoder(settings: Settings, view: Any) -> keras.Model:

@@ -33,7 +33,8 @@ class Settings:
         bound: Bound, as in `losses.get`.
         target: Nats to hold the bound at; `None` raises it.
         batch_size: Rows in a batch, of which all but one are negatives.
-        learning_rate: Learning rate of Adam.
+        learning_rate: Learning rate of Adam; in `adversarial` that of the head.
+        warm_up_steps: Steps of the head alone, in `adversarial`, before its rounds.
         steps: Training steps, a multiple of `eval_every`.
         eval_every: Steps between evaluations, each of which is a checkpoint.
         jacobian_rows: Number of training images on which every evaluation measures
@@ -59,6 +60,7 @@ class Settings:
     target: float | None = None
     batch_size: int = 128
     learning_rate: float = 1e-4
+    warm_up_steps: int = 1_000
     steps: int = 21_000
     eval_every: int = 1_000
     jacobian_rows: int = 0
@@ -95,6 +97,11 @@ class Settings:
             raise ValueError(
                 "config.jacobian_rows must be an integer of at least 0; received "
                 f"{self.jacobian_rows!r}."
+            )
+        if not isinstance(self.warm_up_steps, int) or self.warm_up_steps < 0:
+            raise ValueError(
+                "config.warm_up_steps must be an integer of at least 0; received "
+                f"{self.warm_up_steps!r}."
             )
 
     @classmethod

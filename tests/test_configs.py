@@ -33,7 +33,8 @@ class TestEveryConfig:
         full, smoke = (as_sweep(load(path, v)[1]) for v in ("", "smoke"))
         assert smoke.grid == full.grid
         changed = {k for k, v in full.settings.items() if smoke.settings[k] != v}
-        assert changed <= {"dataset", "image_size", "steps", "eval_every"}
+        budget = {"warm_up_steps", "steps", "eval_every"}
+        assert changed <= {"dataset", "image_size", *budget}
         assert smoke.settings["dataset"] == "digits"
         assert smoke.settings["steps"] <= 20
 

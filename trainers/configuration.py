@@ -12,7 +12,13 @@ from keras_infomax.settings import Settings
 from keras_infomax.sweeps import Sweep
 
 # Seconds, on the embedded digits; the kind of the experiment stays as it is.
-_SMOKE = {"dataset": "digits", "image_size": None, "steps": 20, "eval_every": 10}
+_SMOKE = {
+    "dataset": "digits",
+    "image_size": None,
+    "warm_up_steps": 10,
+    "steps": 20,
+    "eval_every": 10,
+}
 
 
 def configuration(
