@@ -8,10 +8,12 @@ model.fit(pairs_of_views)
 """
 
 from keras_infomax import (
+    adversarial,
     bounds,
     callbacks,
     critics,
     datasets,
+    dependent,
     distribution,
     encoders,
     experiments,
@@ -21,6 +23,7 @@ from keras_infomax import (
     runs,
     saved_model,
     settings,
+    supervised,
     sweeps,
     training,
     views,
@@ -31,10 +34,12 @@ from keras_infomax.version import __version__
 __all__ = [
     "InfoMax",
     "__version__",
+    "adversarial",
     "bounds",
     "callbacks",
     "critics",
     "datasets",
+    "dependent",
     "distribution",
     "encoders",
     "experiments",
@@ -44,6 +49,7 @@ __all__ = [
     "runs",
     "saved_model",
     "settings",
+    "supervised",
     "sweeps",
     "training",
     "views",

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import files, model_card, models, runs
+from keras_infomax import files, model_card, models, runs, supervised
 from keras_infomax.hub_encoder import HubEncoder
 
 
@@ -178,7 +178,8 @@ def export_workdir(
 
     Raises:
         ValueError: If the run is missing, unfinished or damaged, or `output` exists
-            and `overwrite` is false.
+            and `overwrite` is false, or the run trained a classifier and `encoder` is
+            `"y"`, which it has not.
     """
     if encoder not in ("x", "y"):
         raise ValueError(f'encoder must be "x" or "y"; received {encoder!r}.')
@@ -197,6 +198,11 @@ def export_workdir(
     model = _read(workdir / "model.keras", _read_model)
     config = _read(workdir / "config.json", _read_config)
     metrics = _read(workdir / "metrics.csv", _read_last_row)
+    if encoder == "y" and isinstance(model, supervised.Classifier):
+        raise ValueError(
+            f'encoder must be "x" for {str(workdir)!r}, which trained a classifier of '
+            'the first view; received "y".'
+        )
     if encoder == "y" and model.encoder_y is not model.encoder_x:
         # They were measured on the first view and its encodings.
         metrics |= {"probe_accuracy": None, "pixel_baseline": None}
@@ -220,10 +226,12 @@ def _read(path, reader):
         ) from error
 
 
-def _read_model(path: pathlib.Path) -> models.InfoMax:
+def _read_model(path: pathlib.Path) -> models.InfoMax | supervised.Classifier:
     model = keras.saving.load_model(path, compile=False)
-    if not isinstance(model, models.InfoMax):
-        raise ValueError(f"it holds a {type(model).__name__}, not an InfoMax model.")
+    if not isinstance(model, models.InfoMax | supervised.Classifier):
+        raise ValueError(
+            f"it holds a {type(model).__name__}, not an InfoMax model or a classifier."
+        )
     return model
 
 

@@ -7,11 +7,25 @@ from typing import Any
 
 import keras
 
-from keras_infomax import callbacks, datasets, experiments, plots, runs
+from keras_infomax import (
+    adversarial,
+    callbacks,
+    datasets,
+    dependent,
+    experiments,
+    plots,
+    runs,
+    supervised,
+)
 from keras_infomax.names import lookup
 from keras_infomax.settings import Settings
 
-EXPERIMENTS = {"infomax": experiments.infomax}
+EXPERIMENTS = {
+    "infomax": experiments.infomax,
+    "supervised": supervised.supervised,
+    "adversarial": adversarial.adversarial,
+    "dependent": dependent.dependent,
+}
 
 
 def train(
