@@ -18,10 +18,11 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keras_infomax import files, plots, scalars
+from keras_infomax.settings import Settings
 
 COLUMNS = (
     "step",
@@ -93,7 +94,9 @@ class Run:
             self.workdir.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 return
-            found = json.loads(path.read_text(encoding="utf-8"))
+            # A key that came later was at its default then.
+            defaults = Settings().as_dict()
+            found = {**defaults, **json.loads(path.read_text(encoding="utf-8"))}
         wanted = json.loads(json.dumps(self._settings))
         differing = [
             f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
@@ -154,7 +157,7 @@ class Run:
         folder = self.workdir / "checkpoints" / f"step-{self.rows[-1]['step']:09d}"
         with files.new_folder(folder, overwrite=True) as temporary:
             model.save_weights(temporary / "state.weights.h5")
-            _write_csv(temporary / "metrics.csv", self.rows)
+            write_metrics(temporary / "metrics.csv", self.rows)
         self._write_metrics()
         if self._scalars is not None:
             self._scalars.write(self.rows[-1])
@@ -175,7 +178,7 @@ class Run:
 
     def _write_metrics(self) -> None:
         with files.replaced_file(self.metrics_path) as temporary:
-            _write_csv(temporary, self.rows)
+            write_metrics(temporary, self.rows)
 
     def _checkpoints(self) -> Iterator[pathlib.Path]:
         """Newest first."""
@@ -218,7 +221,13 @@ def _parsed(cells: Mapping[str, str]) -> Row:
     return row
 
 
-def _write_csv(path: pathlib.Path, rows: list[Row]) -> None:
+def write_metrics(path: str | os.PathLike, rows: Sequence[Row]) -> None:
+    """Writes rows to a new `metrics.csv`, with every digit.
+
+    Args:
+        path: The file.
+        rows: Values for each of `COLUMNS`; `None` is an empty cell.
+    """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -34,6 +34,7 @@ KEY = (
     "target",
     "seed",
     "budget",
+    "steps",
 )
 MEASURES = {
     "step": "step",

@@ -1,0 +1,194 @@
+"""The paper's figures, drawn from a table of results."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_infomax import files, plots
+from keras_infomax.claims import Results
+
+NATS = "estimate, nats"
+ACCURACY = "probe accuracy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One pair of axes: a measure over steps, a curve for each combination.
+
+    Args:
+        title: Title.
+        column: Measure, a column of the table.
+        label: Label of its axis.
+        curves: Columns whose combinations are the curves.
+        where: Columns and the text that rows must hold.
+        figure: Name of the experiment in the table; that of the picture by default.
+        reference: Column of a constant, drawn dashed.
+    """
+
+    title: str
+    column: str
+    label: str
+    curves: tuple[str, ...]
+    where: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    figure: str | None = None
+    reference: str | None = None
+
+
+def _by_bound(column: str, label: str, curves: tuple[str, ...], **options: Any):
+    names = {"infonce": "InfoNCE", "nwj": "NWJ"}
+    return tuple(
+        Panel(names[bound], column, label, curves, {"bound": bound}, **options)
+        for bound in names
+    )
+
+
+def _baselined(column: str, label: str, curves: tuple[str, ...]):
+    return _by_bound(column, label, curves, reference="pixel_baseline")
+
+
+_CRITICS = (
+    *_baselined("probe_accuracy", ACCURACY, ("critic",)),
+    *_by_bound("mi_train", NATS, ("critic",)),
+)
+_TARGETS = (
+    *_baselined("probe_accuracy", ACCURACY, ("encoder", "target")),
+    *_by_bound("loss_train", "|estimate - target|, nats", ("encoder", "target")),
+)
+
+PICTURES: dict[str, tuple[Panel, ...]] = {
+    "figure1": (
+        Panel("maximised", "mi_train", NATS, ("bound",)),
+        Panel(
+            "maximised",
+            "probe_accuracy",
+            ACCURACY,
+            ("bound",),
+            reference="pixel_baseline",
+        ),
+        Panel(
+            "adversarial",
+            "probe_accuracy",
+            ACCURACY,
+            (),
+            figure="figure1_adversarial",
+            reference="pixel_baseline",
+        ),
+    ),
+    "figure2": (
+        Panel("noisy views", "mi_train", NATS, ("bound",)),
+        Panel(
+            "noisy views",
+            "probe_accuracy",
+            ACCURACY,
+            ("bound",),
+            reference="pixel_baseline",
+        ),
+        Panel("median range", "log_condition_40", "log condition, 40 %", ("bound",)),
+        Panel("worst", "log_condition_max", "log condition, maximum", ("bound",)),
+    ),
+    "figure3": _CRITICS,
+    "figure4": _TARGETS,
+    "figure4_dependent": (
+        Panel(
+            "Gaussian pairs",
+            "mi_train",
+            NATS,
+            ("dataset", "bound"),
+            reference="true_mi",
+        ),
+    ),
+    "figure8": _CRITICS,
+    "figure9": _TARGETS,
+    "supervised": (
+        Panel("with labels", "test_accuracy", "test accuracy", ("encoder",)),
+    ),
+}
+
+
+def draw(results: Results, folder: str | os.PathLike) -> list[pathlib.Path]:
+    """Draws every picture that the results have runs for, as PNG and SVG.
+
+    Curves are means over seeds, in a band of one standard deviation.
+
+    Args:
+        results: The runs.
+        folder: Where the pictures go.
+
+    Returns:
+        Paths of the pictures.
+    """
+    plots.check_installed()
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, panels in PICTURES.items():
+        panels = tuple(p for p in panels if _rows(results, name, p))
+        if panels:
+            written += _draw(results, name, panels, folder)
+    return written
+
+
+def _draw(
+    results: Results, name: str, panels: tuple[Panel, ...], folder: pathlib.Path
+) -> list[pathlib.Path]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(panels), 3.6), layout="constrained")
+    for axes, panel in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
+        _panel(axes, panel, _rows(results, name, panel))
+    figure.suptitle(_caption(results, name, panels))
+    written = []
+    # Without a fixed salt the identifiers in an SVG would differ each time.
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
+            path = folder / f"{name}{suffix}"
+            with files.replaced_file(path) as temporary:
+                figure.savefig(temporary, dpi=110, metadata=metadata)
+            written.append(path)
+    return written
+
+
+def _rows(results: Results, name: str, panel: Panel) -> list[Mapping[str, str]]:
+    where = {"figure": panel.figure or name, **panel.where}
+    return [
+        row
+        for row in results.rows
+        if row[panel.column] and all(row[k] == v for k, v in where.items())
+    ]
+
+
+def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
+    curves: dict[tuple[str, ...], dict[int, list[float]]] = {}
+    for row in rows:
+        curve = curves.setdefault(tuple(row[c] for c in panel.curves), {})
+        curve.setdefault(int(row["step"]), []).append(float(row[panel.column]))
+    for key, points in curves.items():
+        steps = sorted(points)
+        means = np.array([np.mean(points[step]) for step in steps])
+        deviations = np.array([np.std(points[step]) for step in steps])
+        (line,) = axes.plot(steps, means, label=", ".join(key))
+        band = means - deviations, means + deviations
+        axes.fill_between(steps, *band, color=line.get_color(), alpha=0.2, linewidth=0)
+    if panel.reference is not None:
+        for value in sorted({r[panel.reference] for r in rows} - {""}):
+            axes.axhline(float(value), color="0.4", linestyle="--", linewidth=1)
+    axes.set(title=panel.title, xlabel="step", ylabel=panel.label)
+    axes.grid(alpha=0.3)
+    if panel.curves:
+        axes.legend(frameon=False, fontsize="small")
+
+
+def _caption(results: Results, name: str, panels: tuple[Panel, ...]) -> str:
+    """Names data, seeds and budget: what a curve is worth."""
+    rows = [row for panel in panels for row in _rows(results, name, panel)]
+    datasets = ", ".join(sorted({row["dataset"] for row in rows}))
+    budgets = ", ".join(sorted({row["budget"] for row in rows}))
+    seeds = len({row["seed"] for row in rows})
+    return f"{name}: {datasets}, {seeds} seed{'s' * (seeds > 1)}, {budgets} budget"

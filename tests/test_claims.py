@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+
+from keras_infomax import claims, figures, sweeps
+from keras_infomax.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, Check
+
+SEEDS = range(4)
+
+
+def rows(figure, first, last, budget="full", jitter=0.001, **key):
+    """Two evaluations a seed; seeds scatter by `jitter` around the given values."""
+    found = []
+    for seed in SEEDS:
+        for step, values in ((0, first), (20_000, last)):
+            row = dict.fromkeys(sweeps.COLUMNS, "") | {"figure": figure, **key}
+            row |= {"seed": str(seed), "budget": budget, "step": str(step)}
+            row |= {"dataset": "mnist"}
+            row |= {k: str(v + jitter * (seed - 1.5)) for k, v in values.items()}
+            found.append(row)
+    return found
+
+
+def figure3(accuracies, estimates, bound="nwj", **options):
+    return [
+        row
+        for critic in ("bilinear", "separable", "mlp")
+        for row in rows(
+            "figure3",
+            {"probe_accuracy": 0.85, "mi_train": 0.0},
+            {"probe_accuracy": accuracies[critic], "mi_train": estimates[critic]},
+            critic=critic,
+            bound=bound,
+            **options,
+        )
+    ]
+
+
+ACCURACIES = {"bilinear": 0.88, "separable": 0.878, "mlp": 0.852}
+ESTIMATES = {"bilinear": 4.0, "separable": 4.5, "mlp": 6.0}
+
+
+def verdict_of(number, table):
+    (claim,) = (c for c in claims.CLAIMS if c.number == number)
+    return claims.verdict(claim.checks(claims.Results(table)))
+
+
+def test_interval_is_that_of_the_mean_over_seeds():
+    values = np.random.default_rng(1).normal(2.0, 1.0, 400)
+    low, high = Check("x", tuple(values)).interval()
+    error = values.std() / np.sqrt(len(values))
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
+
+
+@pytest.mark.parametrize(
+    ("values", "interval", "expected"),
+    [
+        ((1.0, 1.1, 0.9), {"low": 0.5}, HOLDS),
+        ((1.0, 1.1, 0.9), {"low": 2.0}, FAILS),
+        ((1.0, -1.0, 0.2), {"low": 0.0}, UNDECIDED),
+        ((1.0, 1.1), {"low": 0.5, "high": 1.5}, HOLDS),
+        ((1.0, 1.1), {"high": 0.5}, FAILS),
+        ((1.0,), {"low": 0.5}, UNDECIDED),
+        ((1.0,), {"low": 0.5, "exact": True}, HOLDS),
+        ((1.0, 1.1, 0.9), {"low": 0.5, "full": False}, UNDECIDED),
+        ((), {"low": 0.5}, NOT_RUN),
+    ],
+)
+def test_verdict_of_a_check(values, interval, expected):
+    assert Check("x", values, **interval).verdict() == expected
+
+
+def test_a_claim_holds_if_all_checks_do_and_fails_if_one_does():
+    holds, fails = Check("a", (1.0, 1.1), low=0.0), Check("b", (1.0, 1.1), high=0.0)
+    missing = Check("c", ())
+    assert claims.verdict([holds, holds]) == HOLDS
+    assert claims.verdict([holds, missing]) == UNDECIDED
+    assert claims.verdict([holds, missing, fails]) == FAILS
+    assert claims.verdict([missing]) == claims.verdict([]) == NOT_RUN
+
+
+def test_the_papers_order_of_critics_holds_where_it_is_in_the_data():
+    assert verdict_of(8, figure3(ACCURACIES, ESTIMATES)) == HOLDS
+    # The same accuracies under InfoNCE, but estimates away from the ceiling.
+    assert verdict_of(7, figure3(ACCURACIES, ESTIMATES, "infonce")) == FAILS
+
+
+def test_the_reverse_order_does_not_hold():
+    reverse = {"bilinear": 0.852, "separable": 0.878, "mlp": 0.88}
+    assert verdict_of(8, figure3(reverse, ESTIMATES)) == FAILS
+
+
+def test_a_quick_budget_decides_nothing():
+    assert verdict_of(8, figure3(ACCURACIES, ESTIMATES, budget="quick")) == UNDECIDED
+
+
+def test_rises_compare_last_with_first():
+    table = rows(
+        "figure1_adversarial", {"probe_accuracy": 0.85}, {"probe_accuracy": 0.5}
+    )
+    results = claims.Results(table)
+    rises = results.rise("probe_accuracy", figure="figure1_adversarial")
+    assert rises == {str(s): pytest.approx(-0.35) for s in SEEDS}
+    assert verdict_of(5, table) == HOLDS
+
+
+def test_the_architecture_must_matter_more_than_the_estimator():
+    def figure4(convnet, nwj):
+        return [
+            row
+            for encoder in ("mlp", "convnet")
+            for bound in ("infonce", "nwj")
+            for target in ("2", "4")
+            for row in rows(
+                "figure4",
+                {},
+                {
+                    "probe_accuracy": 0.85
+                    + convnet * (encoder == "convnet")
+                    + nwj * (bound == "nwj")
+                },
+                encoder=encoder,
+                bound=bound,
+                target=target,
+            )
+        ]
+
+    assert verdict_of(11, figure4(convnet=0.05, nwj=0.01)) == HOLDS
+    assert verdict_of(11, figure4(convnet=0.01, nwj=0.05)) == FAILS
+    assert verdict_of(10, figure4(convnet=0.05, nwj=0.01)) == HOLDS
+
+
+def test_nothing_run_is_said_for_every_claim():
+    text = claims.report(claims.Results([]))
+    for claim in claims.CLAIMS:
+        assert f"| {claim.number}. {claim.statement} | {NOT_RUN} |" in text
+
+
+def test_the_report_shows_statistic_interval_and_verdict():
+    text = claims.report(claims.Results(figure3(ACCURACIES, ESTIMATES)))
+    assert "accuracy, bilinear less mlp: 0.028 [" in text
+    assert "4 seeds; claimed above 0: holds" in text
+
+
+def test_pictures_are_drawn_for_what_was_run(tmp_path):
+    table = figure3(ACCURACIES, ESTIMATES) + figure3(ACCURACIES, ESTIMATES, "infonce")
+    written = figures.draw(claims.Results(table), tmp_path)
+    assert [path.name for path in written] == ["figure3.png", "figure3.svg"]
+    picture = (tmp_path / "figure3.svg").read_text()
+    figures.draw(claims.Results(table), tmp_path)
+    assert (tmp_path / "figure3.svg").read_text() == picture
+
+
+def test_every_panel_has_columns_that_the_table_has():
+    for panels in figures.PICTURES.values():
+        for panel in panels:
+            used = {panel.column, *panel.curves, *panel.where}
+            assert used | ({panel.reference} - {None}) <= set(sweeps.COLUMNS)

@@ -1,0 +1,32 @@
+"""Draws the paper's figures and judges its claims from a table of results.
+
+    python -m trainers.report --workdir=runs/figure3
+    python -m trainers.report --workdir=docs/paper
+
+Reads W/results.csv and writes pictures and claims.md beside it.
+"""
+
+import pathlib
+
+from absl import flags
+
+from keras_infomax import claims, figures, files, sweeps
+from trainers import program
+
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder with results.csv.", required=True
+)
+
+
+def main() -> None:
+    """Reports."""
+    folder = pathlib.Path(_WORKDIR.value)
+    results = claims.Results(sweeps.read_table(folder / "results.csv"))
+    for path in figures.draw(results, folder):
+        print(path)
+    files.write_text(folder / "claims.md", claims.report(results))
+    print(folder / "claims.md")
+
+
+if __name__ == "__main__":
+    program.run(main)
