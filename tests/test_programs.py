@@ -1,0 +1,101 @@
+"""The programs as a user runs them, in processes that may be killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+from conftest import ROOT
+
+SMALL = [
+    "--config=configs/digits_halves.py",
+    "--config.steps=40",
+    "--config.eval_every=8",
+    "--config.batch_size=32",
+    "--config.encoder_units=(16,)",
+    "--config.encoding_dim=6",
+]
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def test_a_run_killed_twice_ends_as_one_left_alone(tmp_path):
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    code, _, err = finish(start("trainers.train", *SMALL, f"--workdir={calm}"))
+    assert code == 0, err
+    for step in (8, 24):
+        process = start("trainers.train", *SMALL, f"--workdir={killed}")
+        for line in process.stdout:
+            if line.startswith(f"step {step:>2}/40"):
+                process.send_signal(signal.SIGKILL)
+        assert finish(process)[0] == -signal.SIGKILL
+    code, out, err = finish(start("trainers.train", *SMALL, f"--workdir={killed}"))
+    assert code == 0, err
+    assert "Resuming" in out
+    metrics = [(w / "metrics.csv").read_text() for w in (calm, killed)]
+    assert metrics[0] == metrics[1]
+    weights = [
+        keras.saving.load_model(w / "model.keras").get_weights() for w in (calm, killed)
+    ]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    code, out, _ = finish(start("trainers.train", *SMALL, f"--workdir={killed}"))
+    assert code == 0
+    assert "has finished already, at step 40" in out
+
+
+def test_the_demo_prints_and_writes_its_facts(tmp_path):
+    code = (
+        "import pathlib, sys\n"
+        "from trainers import demo\n"
+        "workdir = pathlib.Path(sys.argv[1])\n"
+        "print(demo.table(demo.demonstrate(workdir, 'smoke'), workdir))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert 0.77 < summary["pixel_baseline"] < 0.83
+    # The export, in another process, encodes as the model did.
+    assert abs(summary["probe_accuracy_of_export"] - summary["probe_accuracy"]) <= 0.002
+    assert summary["probe_accuracy_start"] != summary["probe_accuracy"]
+    assert 0 < summary["mi"] < summary["mi_ceiling"]
+    assert (tmp_path / "encoder" / "saved_model.pb").is_file()
+    assert f"{summary['probe_accuracy']:.4f}" in result.stdout
+
+
+def test_mistakes_are_one_line(tmp_path):
+    for flags, message in (
+        (["--config.critc=mlp"], 'Did you mean "critic"'),
+        (["--config.critic=mlpp"], "Did you mean 'mlp'"),
+        (["--config.dataset=mnits"], "Did you mean 'mnist'"),
+        (["--config.batch_size=1"], "batch_size must be at least 2"),
+    ):
+        process = start("trainers.train", *SMALL, *flags, f"--workdir={tmp_path}")
+        code, _, err = finish(process)
+        assert code == 1
+        assert "Traceback" not in err
+        assert [message in line for line in err.splitlines() if "error: " in line] == [
+            True
+        ]
