@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 
-def infonce(scores, partners=None):
+def infonce(scores, partners=None, axis=1):
     """InfoNCE: how well each row picks its partner among all columns, in nats.
 
         bound[i] = log(columns) + scores[i, p_i] - log(sum_j exp(scores[i, j]))
@@ -22,17 +22,25 @@ def infonce(scores, partners=None):
     The sum over j keeps the true pair, so no value exceeds `log(columns)`. The bound
     does not change when a constant is added to a row.
 
+    The paper prints this form and its transpose. With `axis=0` each partner picks its
+    row among all rows; both are bounds, of different value:
+
+        bound[i] = log(rows) + scores[i, p_i] - log(sum_k exp(scores[k, p_i]))
+
     Args:
         scores: Float tensor `(rows, columns)`. Half precision is computed in float32.
         partners: Integer tensor `(rows,)`, the column of each row's true pair.
             Defaults to the diagonal, `arange(rows)`.
+        axis: The axis that the denominator sums over: 1, over all y for each x, or 0,
+            over all x for each y.
 
     Returns:
         Tensor `(rows,)` in nats; its mean is the estimate.
 
     Raises:
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
-            lies outside its columns, as far as static shapes tell.
+            lies outside its columns, as far as static shapes tell, or if `axis` is
+            neither 0 nor 1.
 
     Example:
     >>> round(float(ops.mean(infonce(1e4 * ops.eye(8)))), 4)  # log(8)
@@ -44,6 +52,15 @@ def infonce(scores, partners=None):
         of Tschannen et al., 2020, equation 3, https://arxiv.org/abs/1907.13625.
     """
     scores, partners = _checked(scores, partners)
+    if axis == 0:
+        # Row i of the turned matrix holds what partner i scores with every x.
+        scores = ops.take(ops.transpose(scores), partners, axis=0)
+        scores, partners = _checked(scores, ops.arange(ops.shape(scores)[0]))
+    elif axis != 1:
+        raise ValueError(
+            "axis must be 1 (sum over y for each x) or 0 (sum over x for each y); "
+            f"received {axis!r}."
+        )
     # Cross-entropy subtracts the row's maximum first: exact for scores of +-1e4.
     return log_columns(scores) - ops.sparse_categorical_crossentropy(
         partners, scores, from_logits=True

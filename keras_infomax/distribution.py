@@ -22,7 +22,7 @@ def gather(values):
     unequal size, or empty.
 
     Args:
-        values: Float tensor `(rows, ...)`, this replica's rows.
+        values: Tensor `(rows, ...)`, this replica's rows.
 
     Returns:
         Tensor `(global_rows, ...)`; `values` itself on one device.
@@ -30,8 +30,9 @@ def gather(values):
     context = _replica_context()
     if context is None:
         return values
-    # all_gather does not take bfloat16.
-    return context.all_gather(ops.cast(values, "float32"), axis=0)
+    if values.dtype == tf.bfloat16:  # all_gather does not take it.
+        values = tf.cast(values, tf.float32)
+    return context.all_gather(values, axis=0)
 
 
 def global_rows(rows):

@@ -68,6 +68,8 @@ class InfoNCE(BoundLoss):
     size. See `bounds.infonce`.
 
     Args:
+        axis: The axis that the denominator sums over: 1, over all y for each x; 0, over
+            all x for each y; `(0, 1)`, the mean of both, which treats the views alike.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
 
@@ -87,14 +89,26 @@ class InfoNCE(BoundLoss):
         2020, equation 3, https://arxiv.org/abs/1907.13625.
     """
 
-    def __init__(self, name="infonce", dtype=None):
+    def __init__(self, axis=1, name="infonce", dtype=None):
         super().__init__(name=name, dtype=dtype)
+        self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+        if self.axis not in (0, 1, (0, 1)):
+            raise ValueError(f"axis must be 0, 1 or (0, 1); received {axis!r}.")
 
     def estimate(self, partners, scores):
-        return distribution.mean(bounds.infonce(scores, partners))
+        if self.axis == 1:
+            return distribution.mean(bounds.infonce(scores, partners))
+        # A denominator over x needs the rows of all replicas.
+        partners, scores = distribution.gather(partners), distribution.gather(scores)
+        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        estimates = [ops.mean(bounds.infonce(scores, partners, a)) for a in axes]
+        return sum(estimates) / len(axes)
 
     def ceiling(self, columns):
         return math.log(columns)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")

@@ -54,6 +54,25 @@ def test_partners_default_to_the_diagonal(bound):
     assert not np.allclose(bound(scores), bound(scores, [1, 2, 3, 4]))
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(5, 5), (4, 7)])
+def test_transposed_infonce_equals_the_definition(rows, columns):
+    scores = random_scores(rows, columns)
+    partners = np.random.default_rng(2).permutation(columns)[:rows]
+    expected = [
+        math.log(rows)
+        + scores[i, partners[i]]
+        - math.log(sum(math.exp(scores[k, partners[i]]) for k in range(rows)))
+        for i in range(rows)
+    ]
+    values = bounds.infonce(scores.astype("float32"), partners, axis=0)
+    np.testing.assert_allclose(values, expected, rtol=2e-5)
+
+
+def test_axis_must_be_one_of_the_two():
+    with pytest.raises(ValueError, match="axis must be 1"):
+        bounds.infonce(np.zeros((3, 3), "float32"), axis=2)
+
+
 def test_infonce_of_constant_scores_is_zero():
     np.testing.assert_allclose(bounds.infonce(ops.full((6, 6), 3.7)), 0, atol=1e-6)
 

@@ -61,6 +61,14 @@ def test_collectives_over_shards_of_any_size(strategy, sizes):
     np.testing.assert_allclose(local_results(strategy, means), whole.mean())
 
 
+def test_gather_keeps_integers(strategy):
+    @tf.function
+    def run():
+        return strategy.run(lambda: distribution.gather(tf.constant([2**24 + 1])))
+
+    assert local_results(strategy, run())[1].tolist() == [2**24 + 1] * 2
+
+
 def test_gather_takes_bfloat16(strategy):
     @tf.function
     def run():
@@ -103,6 +111,7 @@ def trained_weights(loss, critic, optimizer, batch_size, shared=False, epochs=2)
 
 LOSSES = {
     "infonce": kim.losses.InfoNCE,
+    "infonce both ways": lambda: kim.losses.InfoNCE(axis=(0, 1)),
     "nwj": kim.losses.NWJ,
     "target above": lambda: kim.losses.TargetLoss("infonce", 1.0),
     "target below": lambda: kim.losses.TargetLoss("nwj", 0.01),

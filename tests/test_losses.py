@@ -57,6 +57,22 @@ def test_ceilings():
     assert losses.NWJ().ceiling(128) == math.inf
 
 
+def test_axes_of_infonce():
+    scores, partners = SCORES[:, :6], np.array([3, 1, 0, 5, 4, 2])
+    by_row = np.mean(bounds.infonce(scores, partners))
+    by_column = np.mean(bounds.infonce(scores, partners, axis=0))
+    assert abs(by_row - by_column) > 0.01
+    for axis, expected in (
+        (1, by_row),
+        (0, by_column),
+        ((0, 1), (by_row + by_column) / 2),
+    ):
+        loss = losses.InfoNCE(axis=axis)
+        assert float(loss(partners, scores)) == pytest.approx(-expected, rel=1e-5)
+    with pytest.raises(ValueError, match=r"axis must be 0, 1 or \(0, 1\)"):
+        losses.InfoNCE(axis=2)
+
+
 @pytest.mark.parametrize("target", [0, -1.0, math.inf, math.nan])
 def test_targets_must_be_positive(target):
     with pytest.raises(ValueError, match="positive, finite number of nats"):
@@ -72,6 +88,7 @@ def test_unknown_bound_suggests_the_nearest():
     "loss",
     [
         losses.InfoNCE(name="first"),
+        losses.InfoNCE(axis=(0, 1)),
         losses.NWJ(),
         losses.TargetLoss(losses.NWJ(name="inner"), 1.5, name="held"),
     ],
