@@ -4,6 +4,8 @@ Any Keras model or layer that maps a view to encodings `(rows, dim)` is an encod
 these are the paper's, in its sizes.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -230,6 +232,7 @@ ENCODERS = {
     "mlp": mlp,
     "convnet": convnet,
     "realnvp": realnvp,
+    "realnvp_affine": functools.partial(realnvp, affine=True),
     "skip_mlp": skip_mlp,
 }
 
@@ -238,7 +241,7 @@ def get(name):
     """Returns the function that builds the encoder of this name.
 
     Args:
-        name: `"mlp"`, `"convnet"`, `"realnvp"` or `"skip_mlp"`.
+        name: `"mlp"`, `"convnet"`, `"realnvp"`, `"realnvp_affine"` or `"skip_mlp"`.
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one.

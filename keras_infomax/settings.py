@@ -14,7 +14,7 @@ class Settings:
 
     Args:
         experiment: What is trained and measured, as in `training.EXPERIMENTS`.
-        dataset: Data set, as in `datasets.load`.
+        dataset: Data set, as in `datasets.load`, or in `dependent` one of its kinds.
         data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
         image_size: `(height, width)` to resize images to; `None` leaves them.
         split_seed: Seed of the train and test split of data that have none.

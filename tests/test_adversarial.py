@@ -192,6 +192,12 @@ def test_the_encoder_learns_a_hundredth_of_the_rate_of_the_head(digits):
     assert model.optimizer.epsilon == model.head.optimizer.epsilon == 1e-8
 
 
+def test_couplings_are_affine_by_name():
+    for name, affine in (("realnvp", False), ("realnvp_affine", True)):
+        flow = encoders.get(name)((6,), (8,), couplings=2)
+        assert flow.affine == affine
+
+
 def test_a_run_resumes_and_ends_with_an_encoder_that_can_be_inverted(
     digits, tmp_path, monkeypatch
 ):
