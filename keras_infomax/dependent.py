@@ -8,6 +8,7 @@ the mutual information that they are said to bound.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -82,7 +83,7 @@ def dependent(
     )
 
 
-def draw(dataset: str, rows: int, seed) -> tuple[tf.Tensor, tf.Tensor]:
+def draw(dataset: str, rows: int, seed: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws one batch of pairs.
 
     Args:

@@ -1,7 +1,5 @@
 """The model that trains encoders by the mutual information of their encodings."""
 
-import functools
-
 import keras
 import tensorflow as tf
 from keras import ops
@@ -85,14 +83,22 @@ class InfoMax(keras.Model):
             self.encoder_x(x, training=training), self.encoder_y(y, training=training)
         )
 
-    @functools.wraps(keras.Model.fit)
-    def fit(self, *args, callbacks=None, **kwargs):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        **kwargs,
+    ):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = list(callbacks or [])
             if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
                 # NaN in the data would go unnoticed: a fused ReLU swallows it.
                 callbacks.insert(0, StopOnNonFinite())
-        return super().fit(*args, callbacks=callbacks, **kwargs)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def train_step(self, data):
         views = _unpack(data)

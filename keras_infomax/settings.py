@@ -13,6 +13,8 @@ class Settings:
     """The keys of a config; the defaults are the paper's set-up on embedded digits.
 
     Args:
+        figure: What tables of results call the experiment.
+        budget: What they call its amount of training: `"full"`, `"quick"`, `"smoke"`.
         experiment: What is trained and measured, as in `training.EXPERIMENTS`.
         dataset: Data set, as in `datasets.load`, or in `dependent` one of its kinds.
         data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
@@ -42,6 +44,8 @@ class Settings:
         seed: Seed of initial weights, order of the data, noise, and dropout.
     """
 
+    figure: str = ""
+    budget: str = "full"
     experiment: str = "infomax"
     dataset: str = "digits"
     data_dir: str | None = None
@@ -112,7 +116,8 @@ class Settings:
             config: Mapping of keys to values, such as a dict or a `ConfigDict`.
 
         Raises:
-            ValueError: If a key is unknown, with the nearest one, or a value is bad.
+            ValueError: If a key is unknown, with the nearest one, a value is bad, or
+                the config has a `grid`, which makes it many runs.
 
         Example:
         >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
@@ -120,6 +125,11 @@ class Settings:
         """
         known = {field.name for field in dataclasses.fields(cls)}
         values = dict(config.items())
+        if grid := values.pop("grid", None):
+            raise ValueError(
+                f"This config is a grid over {', '.join(grid)}, not one run. Run it "
+                "with python -m trainers.sweep."
+            )
         for key in values:
             if key not in known:
                 raise ValueError(

@@ -65,16 +65,23 @@ class Sweep:
     """An experiment: settings, and the values that some of them run through.
 
     Args:
-        figure: What the table calls the experiment.
-        budget: What the table calls the amount of training, `"full"` or `"quick"`.
         settings: Settings that all runs share.
         grid: Settings and the values that each runs through.
     """
 
-    figure: str
-    budget: str
     settings: Mapping[str, Any]
     grid: Mapping[str, Sequence[Any]]
+
+    @classmethod
+    def resolve(cls, config: Mapping[str, Any]) -> "Sweep":
+        """The sweep that a config describes; of one point if it has no `grid`.
+
+        Args:
+            config: Keys and values of `Settings`, and `grid`.
+        """
+        settings = dict(config.items())
+        grid = settings.pop("grid", None) or {}
+        return cls(settings, dict(grid.items()))
 
     def runs(self, seeds: int) -> list[Settings]:
         """The settings of every run; all of one seed before the next.
@@ -98,11 +105,7 @@ class Sweep:
 
     def key(self, settings: Settings) -> tuple[str, ...]:
         """What tells a run from the others in a table, as text."""
-        values = {
-            **settings.as_dict(),
-            "figure": self.figure,
-            "budget": self.budget,
-        }
+        values = settings.as_dict()
         return tuple(_cell(values[column]) for column in KEY)
 
     def name(self, settings: Settings) -> str:

@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT
 
 from keras_infomax.settings import Settings
-from trainers.configuration import as_settings, as_sweep
+from keras_infomax.sweeps import Sweep
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
@@ -22,18 +22,18 @@ class TestEveryConfig:
     def test_resolves_and_names_its_command(self, path):
         module, config = load(path)
         assert f"--config={path.relative_to(ROOT)}" in module.__doc__
-        sweep = as_sweep(config)
-        assert sweep.budget == "full"
+        sweep = Sweep.resolve(config)
+        assert sweep.settings["budget"] == "full"
         program = "trainers.sweep" if sweep.grid else "trainers.train"
         assert f"python -m {program}" in module.__doc__
         for settings in sweep.runs(seeds=2):
             json.dumps(settings.as_dict())
 
     def test_smoke_takes_seconds_and_keeps_the_kind(self, path):
-        full, smoke = (as_sweep(load(path, v)[1]) for v in ("", "smoke"))
+        full, smoke = (Sweep.resolve(load(path, v)[1]) for v in ("", "smoke"))
         assert smoke.grid == full.grid
         changed = {k for k, v in full.settings.items() if smoke.settings[k] != v}
-        budget = {"warm_up_steps", "steps", "eval_every"}
+        budget = {"budget", "warm_up_steps", "steps", "eval_every"}
         assert changed <= {"dataset", "image_size", *budget}
         assert smoke.settings["dataset"] == "digits"
         assert smoke.settings["steps"] <= 20
@@ -44,12 +44,12 @@ class TestEveryConfig:
 
 
 def test_budgets_of_the_paper():
-    mnist = Settings.resolve(as_settings(load(ROOT / "configs/mnist_halves.py")[1]))
-    cifar10 = Settings.resolve(as_settings(load(ROOT / "configs/cifar10_halves.py")[1]))
+    mnist = Settings.resolve(load(ROOT / "configs/mnist_halves.py")[1])
+    cifar10 = Settings.resolve(load(ROOT / "configs/cifar10_halves.py")[1])
     assert (mnist.steps, mnist.batch_size, mnist.learning_rate) == (21_000, 128, 1e-4)
     assert (cifar10.steps, cifar10.learning_rate) == (63_000, 1e-5)
 
 
 def test_a_grid_is_no_single_run():
     with pytest.raises(ValueError, match="a grid over split_seed.*trainers.sweep"):
-        as_settings(load(ROOT / "configs/digits_splits.py")[1])
+        Settings.resolve(load(ROOT / "configs/digits_splits.py")[1])

@@ -5,10 +5,9 @@ import pytest
 
 from keras_infomax import runs, sweeps
 
+SETTINGS = {"figure": "figure3", "budget": "quick", "eval_every": 10, "seed": 3}
 SWEEP = sweeps.Sweep(
-    figure="figure3",
-    budget="quick",
-    settings={"steps": 20, "eval_every": 10, "seed": 3},
+    settings={**SETTINGS, "steps": 20},
     grid={"critic": ("bilinear", "mlp"), "bound": ("infonce", "nwj")},
 )
 
@@ -46,7 +45,7 @@ def test_a_grid_is_run_seed_by_seed():
 
 def test_keys_tell_budgets_apart():
     settings = SWEEP.runs(1)[0]
-    longer = sweeps.Sweep("figure3", "quick", {"steps": 30, "eval_every": 10}, {})
+    longer = sweeps.Sweep({**SETTINGS, "steps": 30}, {})
     assert SWEEP.key(settings) != longer.key(longer.runs(1)[0])
 
 

@@ -9,7 +9,6 @@ import ml_collections
 from ml_collections import config_dict
 
 from keras_infomax.settings import Settings
-from keras_infomax.sweeps import Sweep
 
 # Seconds, on the embedded digits; the kind of the experiment stays as it is.
 _SMOKE = {
@@ -40,7 +39,7 @@ def configuration(
         **values: The keys in which the experiment differs from the defaults.
 
     Returns:
-        Config of the settings, and `figure`, `budget` and `grid`.
+        Config of the settings, and `grid`.
 
     Raises:
         ValueError: If the variant is unknown.
@@ -55,43 +54,16 @@ def configuration(
         )
     defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
     resolved = {**defaults, **values, **variants[variant]}
+    resolved |= {"figure": figure, "budget": variant or "full"}
     types = typing.get_type_hints(Settings)
     config = ml_collections.ConfigDict()
     for key, value in resolved.items():
         # A None must know its type, or no flag could override it.
         config[key] = _placeholder(types[key]) if value is None else value
-    config.figure = figure
-    config.budget = variant or "full"
     config.grid = ml_collections.ConfigDict(
         {key: tuple(points) for key, points in (grid or {}).items()}
     )
     return config
-
-
-def as_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The settings of a config that describes one run.
-
-    Raises:
-        ValueError: If the config describes a grid of runs.
-    """
-    sweep = as_sweep(config)
-    if sweep.grid:
-        raise ValueError(
-            f"This config is a grid over {', '.join(sweep.grid)}. Run it with "
-            "python -m trainers.sweep."
-        )
-    return dict(sweep.settings)
-
-
-def as_sweep(config: ml_collections.ConfigDict) -> Sweep:
-    """The sweep that a config describes; of one point if it has no grid."""
-    settings = dict(config.items())
-    return Sweep(
-        figure=settings.pop("figure"),
-        budget=settings.pop("budget"),
-        grid=dict(settings.pop("grid").items()),
-        settings=settings,
-    )
 
 
 def _placeholder(annotation: Any) -> Any:

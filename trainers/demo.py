@@ -13,7 +13,7 @@ from absl import flags
 
 from configs import digits_halves
 from keras_infomax import files, runs, saved_model, training
-from trainers import configuration, program
+from trainers import program
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of everything made.")
 
@@ -28,8 +28,7 @@ def demonstrate(workdir: pathlib.Path, variant: str = "") -> dict[str, Any]:
     Returns:
         The facts of `summary.json`.
     """
-    settings = configuration.as_settings(digits_halves.get_config(variant))
-    last = training.train(settings, workdir)
+    last = training.train(digits_halves.get_config(variant), workdir)
     first = runs.read_metrics(workdir / "metrics.csv")[0]
     encoder = workdir / "encoder"
     saved_model.export_workdir(workdir, encoder, overwrite=True)

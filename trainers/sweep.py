@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from keras_infomax import sweeps
-from trainers import configuration, program
+from trainers import program
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
@@ -24,7 +24,7 @@ _PROCESSES = flags.DEFINE_integer("processes", None, "Runs at a time.")
 def main() -> None:
     """Sweeps."""
     failures = sweeps.sweep(
-        configuration.as_sweep(_CONFIG.value),
+        sweeps.Sweep.resolve(_CONFIG.value),
         _WORKDIR.value,
         seeds=_SEEDS.value,
         results=_RESULTS.value,

@@ -9,7 +9,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from keras_infomax import training
-from trainers import configuration, program
+from trainers import program
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -17,7 +17,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=T
 
 def main() -> None:
     """Trains."""
-    training.train(configuration.as_settings(_CONFIG.value), _WORKDIR.value)
+    training.train(_CONFIG.value, _WORKDIR.value)
     print(f"Curves: {_WORKDIR.value}/curves.png")
     print(f"        tensorboard --logdir={_WORKDIR.value}/tensorboard")
 
