@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pathlib
 
@@ -38,3 +39,18 @@ def tfds_data_dir():
     if not (folder / "mnist").is_dir():
         pytest.skip(f"no prepared TensorFlow Datasets in {folder}")
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """A few digits, so that probes are fitted in no time."""
+    from keras_infomax import datasets
+
+    whole = datasets.load("digits")
+    return dataclasses.replace(
+        whole,
+        train_images=whole.train_images[:300],
+        train_labels=whole.train_labels[:300],
+        test_images=whole.test_images[:150],
+        test_labels=whole.test_labels[:150],
+    )

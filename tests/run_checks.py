@@ -1,4 +1,4 @@
-"""Checks that every experiment must pass."""
+"""Checks that every run must pass."""
 
 import shutil
 
@@ -7,6 +7,25 @@ import numpy as np
 import pytest
 
 from keras_infomax import runs, training
+
+# Settings of a run of seconds.
+SMALL = {
+    "encoder_units": (24,),
+    "encoding_dim": 12,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "steps": 24,
+    "eval_every": 8,
+}
+
+
+def assert_same_run(workdir, other):
+    """Checks that weights and metrics of two runs are equal to the last bit."""
+    metrics = [(w / "metrics.csv").read_text() for w in (workdir, other)]
+    assert metrics[0] == metrics[1]
+    models = [keras.saving.load_model(w / "model.keras") for w in (workdir, other)]
+    for a, b in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def assert_resumes(config, data, folder, monkeypatch):
@@ -30,8 +49,5 @@ def assert_resumes(config, data, folder, monkeypatch):
     last = max((resumed / "checkpoints").iterdir())
     shutil.rmtree(last)
     training.train(config, resumed, data)
-    assert (resumed / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
-    models = [keras.saving.load_model(w / "model.keras") for w in (whole, resumed)]
-    for a, b in zip(*(model.get_weights() for model in models), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_run(resumed, whole)
     return whole

@@ -1,4 +1,3 @@
-import dataclasses
 import functools
 import math
 
@@ -23,18 +22,6 @@ SMALL = {
     "steps": 6,
     "eval_every": 2,
 }
-
-
-@pytest.fixture(scope="session")
-def digits():
-    whole = datasets.load("digits")
-    return dataclasses.replace(
-        whole,
-        train_images=whole.train_images[:300],
-        train_labels=whole.train_labels[:300],
-        test_images=whole.test_images[:150],
-        test_labels=whole.test_labels[:150],
-    )
 
 
 @pytest.fixture(autouse=True)

@@ -1,35 +1,14 @@
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
+import run_checks
 from run_checks import assert_resumes
 
 import keras_infomax as kim
 from keras_infomax import datasets, probes, runs, saved_model, supervised, training
 from keras_infomax.supervised import Classifier
 
-SMALL = {
-    "experiment": "supervised",
-    "encoder_units": (24,),
-    "encoding_dim": 12,
-    "batch_size": 32,
-    "learning_rate": 1e-3,
-    "steps": 24,
-    "eval_every": 8,
-}
-
-
-@pytest.fixture(scope="session")
-def digits():
-    whole = datasets.load("digits")
-    return dataclasses.replace(
-        whole,
-        train_images=whole.train_images[:300],
-        train_labels=whole.train_labels[:300],
-        test_images=whole.test_images[:150],
-        test_labels=whole.test_labels[:150],
-    )
+SMALL = {**run_checks.SMALL, "experiment": "supervised"}
 
 
 def top(images):

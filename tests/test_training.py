@@ -7,22 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from run_checks import SMALL, assert_same_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_infomax as kim
 from keras_infomax import datasets, experiments, runs, training
 
-SMALL = {
-    "encoder_units": (24,),
-    "encoding_dim": 12,
-    "batch_size": 32,
-    "learning_rate": 1e-3,
-    "steps": 24,
-    "eval_every": 8,
-}
 
-
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def short_executions():
     """Lets a process die between the executions of one evaluation interval."""
     with pytest.MonkeyPatch.context() as patch:
@@ -30,20 +22,7 @@ def short_executions():
         yield
 
 
-@pytest.fixture(scope="session")
-def digits():
-    """A few digits, so that probes are fitted in no time."""
-    whole = datasets.load("digits")
-    return dataclasses.replace(
-        whole,
-        train_images=whole.train_images[:300],
-        train_labels=whole.train_labels[:300],
-        test_images=whole.test_images[:150],
-        test_labels=whole.test_labels[:150],
-    )
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory, digits):
     """An uninterrupted run."""
     workdir = tmp_path_factory.mktemp("finished")
@@ -71,19 +50,6 @@ def snapshot(workdir):
         str(path): (path.stat().st_mtime_ns, path.stat().st_size)
         for path in workdir.rglob("*")
     }
-
-
-def assert_same_run(workdir, other):
-    """Weights and metrics are equal to the last bit, scalars come once each."""
-    metrics = [(w / "metrics.csv").read_text() for w in (workdir, other)]
-    assert metrics[0] == metrics[1]
-    weights = [
-        keras.saving.load_model(w / "model.keras").get_weights()
-        for w in (workdir, other)
-    ]
-    for a, b in zip(*weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert scalars(workdir) == scalars(other)
 
 
 def test_leaves_the_promised_files(finished):
@@ -200,6 +166,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert not (tmp_path / "model.keras").exists()
     training.train(SMALL, tmp_path, digits)
     assert_same_run(tmp_path, finished)
+    assert scalars(tmp_path) == scalars(finished)
 
 
 def test_a_damaged_checkpoint_is_passed_over(
@@ -216,6 +183,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert "step-000000024 cannot be read and is passed over" in printed
     assert "at step 16 of 24" in printed
     assert_same_run(tmp_path, finished)
+    assert scalars(tmp_path) == scalars(finished)
 
 
 def test_another_config_is_refused_with_the_keys_that_differ(finished, digits):
