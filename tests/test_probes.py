@@ -167,14 +167,11 @@ def penalised_regression(x, labels, C):
 @pytest.mark.parametrize(
     ("tolerance", "error"), [(probes.TOLERANCE, 1e-2), (1e-6, 1e-3)]
 )
-def test_the_probe_finds_the_optimum_of_its_definition(
-    monkeypatch, C, tolerance, error
-):
-    monkeypatch.setattr(probes, "TOLERANCE", tolerance)
+def test_the_probe_finds_the_optimum_of_its_definition(C, tolerance, error):
     x, labels = blobs(300)
     scaled = (x - x.min(0)) / (x.max(0) - x.min(0))
     expected = penalised_regression(scaled, labels, C)
-    probe = LogisticProbe(C).fit(x, labels)
+    probe = LogisticProbe(C, tolerance=tolerance).fit(x, labels)
     found = probe.pipeline.predict_proba(x.astype("float32"))
     np.testing.assert_allclose(found, expected, atol=error)
     clear = np.ptp(np.sort(expected)[:, 1:], axis=1) > 2 * error
@@ -329,3 +326,15 @@ def test_the_pixel_baseline_of_top_halves_is_that_of_the_paper(tfds_data_dir):
     probe = LogisticProbe().fit(*top_halves("train"))
     # "About 85 %" in the paper; the converged optimum is 0.8495.
     assert probe.score(*top_halves("test")) == pytest.approx(0.8495, abs=0.002)
+
+
+def test_a_solver_that_is_stopped_early_reads_less_of_ill_conditioned_features():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 2000)
+    strong = random.normal(size=2000)
+    # The class lies in the small difference of two large, nearly equal features.
+    x = np.stack([strong, strong + 0.02 * (labels - 0.5)], axis=1)
+    converged = probes.LogisticProbe(C=1e4).fit(x, labels).score(x, labels)
+    stopped = probes.LogisticProbe(C=1e4, solver="saga", tolerance=0.1)
+    assert stopped.fit(x, labels).score(x, labels) < converged - 0.2
+    assert converged > 0.95
