@@ -203,20 +203,22 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
         path: The file.
 
     Raises:
-        ValueError: If the file does not have the columns of `COLUMNS`.
+        ValueError: If the file has columns that `COLUMNS` does not.
     """
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        found = reader.fieldnames or ()
+        # An earlier version knew fewer columns: they are empty.
+        if "step" not in found or not set(found) <= set(COLUMNS):
             raise ValueError(
-                f"{path} must have the columns {', '.join(COLUMNS)}; received "
-                f"{', '.join(reader.fieldnames or ())}."
+                f"{path} must have the columns {', '.join(COLUMNS)}, or some of them; "
+                f"received {', '.join(found)}."
             )
         return [_parsed(cells) for cells in reader]
 
 
 def _parsed(cells: Mapping[str, str]) -> Row:
-    row: Row = {name: float(text) if text else None for name, text in cells.items()}
+    row: Row = {k: float(cells[k]) if cells.get(k) else None for k in COLUMNS}
     row["step"] = int(cells["step"])
     return row
 

@@ -376,3 +376,16 @@ def test_steps_per_execution_divides_the_evaluations(monkeypatch):
         assert steps <= 16
     assert experiments.steps_per_execution(1024) == 16
     assert experiments.steps_per_execution(1000) == 10
+
+
+def test_metrics_of_an_earlier_version_are_read(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,mi\n0,\n8,1.5\n")
+    first, second = runs.read_metrics(tmp_path / "metrics.csv")
+    assert set(first) == set(runs.COLUMNS)
+    assert (first["mi"], second["mi"], second["step"]) == (None, 1.5, 8)
+    assert second["probe_accuracy"] is None
+    (tmp_path / "metrics.csv").write_text("step,entropy\n0,1\n")
+    with pytest.raises(
+        ValueError, match="must have the columns.*received step, entropy"
+    ):
+        runs.read_metrics(tmp_path / "metrics.csv")
