@@ -1,7 +1,8 @@
-"""Runs what the README tells a newcomer to type."""
+"""Runs what the README and the docs tell a newcomer to type."""
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -9,16 +10,18 @@ import sys
 import pytest
 from conftest import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(page, language):
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def commands():
+def commands(page):
     """Every line of the shell blocks, continued lines joined, comments removed."""
-    text = "\n".join(blocks("sh")).replace("\\\n", " ")
+    text = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
     return [shlex.split(line) for line in lines if line]
 
@@ -34,7 +37,7 @@ def run(command, folder):
 
 def test_python_blocks_run_in_order(tmp_path):
     script = tmp_path / "readme.py"
-    script.write_text("\n".join(blocks("python")), encoding="utf-8")
+    script.write_text("\n".join(blocks(README, "python")), encoding="utf-8")
     run([sys.executable, "-W", "ignore", str(script)], tmp_path)
 
 
@@ -46,10 +49,11 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_commands_run_in_order(checkout):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_commands_run_in_order(page, checkout):
     """With `:smoke` behind every config, and TensorBoard only looking."""
     ran = []
-    for program, *arguments in commands():
+    for program, *arguments in commands(page):
         if program == "make":
             assert re.search(rf"^{arguments[0]}:", makefile(), re.MULTILINE)
         elif program == "tensorboard":
@@ -59,12 +63,25 @@ def test_commands_run_in_order(checkout):
             assert program == "python"
             if "trainers.sweep" in arguments:
                 arguments = [a for a in arguments if not a.startswith("--seeds=")]
-                if "--config=configs/digits_splits.py" in arguments:
-                    arguments.append("--config.grid.split_seed=(0,)")
+                arguments += [
+                    f"--config.grid.{key}=('{value}',)"
+                    if isinstance(value, str)
+                    else f"--config.grid.{key}=({value},)"
+                    for key, value in first_points(arguments)
+                ]
             run([sys.executable, *map(smoke, arguments)], checkout)
             ran.append(arguments[1])
-    assert set(ran) >= {"trainers.train", "export.saved_model"}
-    assert (checkout / "runs/digits_encoder/model_card.json").exists()
+    if page == README:
+        assert set(ran) >= {"trainers.train", "trainers.sweep", "export.saved_model"}
+        assert (checkout / "runs/digits_encoder/model_card.json").exists()
+
+
+def first_points(arguments):
+    """The first value of every axis of a sweep's grid."""
+    (flag,) = (a for a in arguments if a.startswith("--config="))
+    path = flag.removeprefix("--config=").partition(":")[0]
+    grid = runpy.run_path(str(ROOT / path))["get_config"]().grid
+    return [(key, points[0]) for key, points in grid.items()]
 
 
 def makefile():
@@ -72,13 +89,15 @@ def makefile():
 
 
 def smoke(argument):
-    if argument.startswith("--config=") and ":" not in argument:
-        return f"{argument}:smoke"
+    if argument.startswith("--config="):
+        return argument.partition(":")[0] + ":smoke"
     return "--config.steps=20" if argument.startswith("--config.steps=") else argument
 
 
-def test_the_files_that_are_named_exist():
-    for name in re.findall(r"`(configs/[\w/]+\.py)`", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_the_files_that_are_named_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`(configs/[\w/]+\.py)`", text):
         assert (ROOT / name).is_file()
-    for name in re.findall(r"\]\((docs/[^)]+)\)", README):
-        assert (ROOT / name).is_file()
+    for name in re.findall(r"\]\(((?!http)[^)]+)\)", text):
+        assert (page.parent / name).is_file()

@@ -24,6 +24,7 @@ def get_config(variant=""):
     return configuration(
         variant,
         "figure1_adversarial",
+        quick={"steps": 400, "eval_every": 100},
         experiment="adversarial",
         dataset="mnist",
         encoder="realnvp",

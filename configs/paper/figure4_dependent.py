@@ -19,6 +19,7 @@ def get_config(variant=""):
             "dataset": ("gaussian_iid", "gaussian_dependent"),
             "bound": ("infonce", "nwj"),
         },
+        quick={"steps": 2_000, "eval_every": 500},
         experiment="dependent",
         critic="mlp",
         critic_units=(10, 10, 10, 10, 10),
