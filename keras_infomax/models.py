@@ -100,6 +100,11 @@ class InfoMax(keras.Model):
                 callbacks.insert(0, StopOnNonFinite())
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
+    def make_train_function(self, force=False):
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            self._refuse_what_replicas_cannot()
+        return super().make_train_function(force)
+
     def train_step(self, data):
         views = _unpack(data)
         with tf.GradientTape() as tape:
@@ -200,6 +205,24 @@ class InfoMax(keras.Model):
         """
         saved = {id(v) for v in [*self.weights, *self.metrics_variables]}
         return [v for v in self.variables if id(v) not in saved]
+
+    def _refuse_what_replicas_cannot(self):
+        """Raises where Keras 3.15 would fail obscurely, or train something else."""
+        if self.jit_compile or self.steps_per_execution > 1:
+            raise ValueError(
+                "jit_compile must be off and steps_per_execution 1 under a strategy of "
+                f"several replicas; received jit_compile={self.jit_compile} and "
+                f"steps_per_execution={self.steps_per_execution}. Keras cannot combine "
+                "them: leave both at their defaults."
+            )
+        clipping = ("clipnorm", "clipvalue", "global_clipnorm")
+        if any(getattr(self.optimizer, name, None) is not None for name in clipping):
+            raise ValueError(
+                "The optimizer must not clip gradients under a strategy of several "
+                "replicas: Keras clips those of each replica before they are summed, "
+                "which trains another model than one device would. Remove "
+                f"{', '.join(clipping)}."
+            )
 
     def _score(self, views, training):
         """Scores this replica's rows against the columns of all replicas."""

@@ -167,3 +167,26 @@ def test_mixed_precision_follows_one_device(strategy, policy):
     with strategy.scope():
         _, history = trained_weights(*args)
     np.testing.assert_allclose(history["mi"], expected["mi"], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options", "message"),
+    [
+        ({}, {"jit_compile": True}, "received jit_compile=True"),
+        ({}, {"steps_per_execution": 4}, "steps_per_execution=4"),
+        ({"clipnorm": 1.0}, {}, "must not clip gradients"),
+        ({"global_clipnorm": 1.0}, {}, "must not clip gradients"),
+    ],
+    ids=str,
+)
+def test_what_replicas_cannot_do_is_refused(strategy, optimizer, options, message):
+    def fit():
+        model = kim.InfoMax(encoder(6), encoder(4))
+        optimizer_ = keras.optimizers.SGD(0.1, **optimizer)
+        model.compile(optimizer_, kim.losses.InfoNCE(), **options)
+        data = tf.data.Dataset.from_tensor_slices(((X, Y),)).batch(20)
+        model.fit(data, verbose=0)
+
+    with strategy.scope(), pytest.raises(ValueError, match=message):
+        fit()
+    fit()  # One device can.
