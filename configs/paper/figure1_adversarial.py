@@ -20,12 +20,12 @@ A step is a round of ten steps of the head and one of the encoder. On two cores 
 others used, too, it took 1.1 s: 75 minutes for 4,000, after two for the warm-up.
 
 Expect (Tschannen et al., 2020, section 3.1) an accuracy that falls far below that of
-the pixels, if the probe stops early, as the notebook's does. The encoder hides the
-labels from steps of a gradient, by codes on which these are slow, not from a probe
-solved to convergence: on the embedded digits, after 500 rounds with additive couplings
-at the notebook's rates, the head's accuracy had fallen from 0.84 to 0.63 and the
-notebook's probe had 0.77 on the encodings and 0.84 on the pixels; but the converged
-probe, which `probe_accuracy` is, had 0.84 and 0.79.
+the pixels, if the probe stops early, as the notebook's does; trainers.reprobe shows it
+for a finished run. The encoder hides the labels from steps of a gradient, by codes on
+which these are slow, not from a probe solved to convergence: on the embedded digits,
+after 500 rounds with additive couplings at the notebook's rates, the head's accuracy
+had fallen from 0.84 to 0.63 and the notebook's probe had 0.77 on the encodings and 0.84
+on the pixels; but the converged probe, which `probe_accuracy` is, had 0.84 and 0.79.
 """
 
 from trainers.configuration import configuration
