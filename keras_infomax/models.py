@@ -227,20 +227,25 @@ class InfoMax(keras.Model):
     def _score(self, views, training):
         """Scores this replica's rows against the columns of all replicas."""
         x, y = _checked_views(views)
-        tf.debugging.assert_equal(
+        equal = tf.debugging.assert_equal(
             tf.shape(x)[0],
             tf.shape(y)[0],
             "The two views must have the same number of rows: row i of both are "
             "views of example i.",
         )
+        # Without the order, an operation on the scores may fail first, obscurely.
+        with tf.control_dependencies([equal] if equal is not None else []):
+            x, y = tf.identity(x), tf.identity(y)
         encodings_x = self.encoder_x(x, training=training)
         encodings_y = distribution.gather(self.encoder_y(y, training=training))
-        tf.debugging.assert_greater(
+        several = tf.debugging.assert_greater(
             tf.shape(encodings_y)[0],
             1,
             "A batch of one row has no negatives. Use a larger batch size, and "
             "drop_remainder=True if it was the last batch.",
         )
+        with tf.control_dependencies([several] if several is not None else []):
+            encodings_y = tf.identity(encodings_y)
         scores = self.critic(encodings_x, encodings_y)
         return distribution.global_rows(tf.shape(x)[0]), scores
 
