@@ -22,6 +22,7 @@ from keras_infomax import (
     flows,
     jacobians,
     losses,
+    masks,
     probes,
     runs,
     saved_model,
@@ -32,10 +33,12 @@ from keras_infomax import (
     views,
 )
 from keras_infomax.models import InfoMax
+from keras_infomax.terms import Term
 from keras_infomax.version import __version__
 
 __all__ = [
     "InfoMax",
+    "Term",
     "__version__",
     "adversarial",
     "bounds",
@@ -51,6 +54,7 @@ __all__ = [
     "flows",
     "jacobians",
     "losses",
+    "masks",
     "probes",
     "runs",
     "saved_model",

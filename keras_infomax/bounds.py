@@ -1,17 +1,28 @@
 """Lower bounds on mutual information, as pure functions of a score matrix.
 
 A bound takes scores `(rows, columns)`, where `scores[i, j]` rates the pair
-`(x_i, y_j)`, and returns one value a row, in nats; their mean is the estimate.
-`partners[i]` is the column that holds row i's true pair, so one formula serves one
-device, where it is the diagonal, and many, where the columns are the global batch.
+`(x_i, y_j)`, and returns one value for each true pair, in nats; their mean is the
+estimate. `partners[i]` is the column that holds row i's true pair, so one formula
+serves one device, where it is the diagonal, and many, where the columns are the global
+batch.
 
-InfoNCE cannot exceed the logarithm of the number of columns. NWJ has no such
-ceiling, at the price of variance: it exponentiates raw scores.
+Two things make the formulas serve encodings of many locations as well. A row may have
+several true pairs, `partners` of shape `(rows, positives)`; none of them is a negative
+of another. And a score of minus infinity leaves its pair out: it is no negative, and is
+not counted as one.
+
+InfoNCE cannot exceed the logarithm of the number of columns. NWJ and Donsker-Varadhan
+have no such ceiling, at the price of variance: they exponentiate raw scores.
 """
+
+import math
 
 import keras
 import numpy as np
 from keras import ops
+
+# Stands for minus infinity where a gradient passes: inf - inf would be NaN.
+_LEFT_OUT = -1e37
 
 
 def infonce(scores, partners=None, axis=1):
@@ -20,7 +31,9 @@ def infonce(scores, partners=None, axis=1):
         bound[i] = log(columns) + scores[i, p_i] - log(sum_j exp(scores[i, j]))
 
     The sum over j keeps the true pair, so no value exceeds `log(columns)`. The bound
-    does not change when a constant is added to a row.
+    does not change when a constant is added to a row. Where a row has other partners,
+    or pairs that are left out, the sum is over what remains, and `columns` their
+    number.
 
     The paper prints this form and its transpose. With `axis=0` each partner picks its
     row among all rows; both are bounds, of different value:
@@ -29,13 +42,13 @@ def infonce(scores, partners=None, axis=1):
 
     Args:
         scores: Float tensor `(rows, columns)`. Half precision is computed in float32.
-        partners: Integer tensor `(rows,)`, the column of each row's true pair.
-            Defaults to the diagonal, `arange(rows)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of each
+            row's true pairs. Defaults to the diagonal, `arange(rows)`.
         axis: The axis that the denominator sums over: 1, over all y for each x, or 0,
             over all x for each y.
 
     Returns:
-        Tensor `(rows,)` in nats; its mean is the estimate.
+        Tensor of the shape of `partners` in nats; its mean is the estimate.
 
     Raises:
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
@@ -49,22 +62,12 @@ def infonce(scores, partners=None, axis=1):
     Reference:
         van den Oord et al., 2018, "Representation Learning with Contrastive
         Predictive Coding", section 2.3, https://arxiv.org/abs/1807.03748; the form
-        of Tschannen et al., 2020, equation 3, https://arxiv.org/abs/1907.13625.
+        of Tschannen et al., 2020, equation 3, https://arxiv.org/abs/1907.13625. With
+        several partners a row: Hjelm et al., 2019, equation 5,
+        https://arxiv.org/abs/1808.06670.
     """
-    scores, partners = _checked(scores, partners)
-    if axis == 0:
-        # Row i of the turned matrix holds what partner i scores with every x.
-        scores = ops.take(ops.transpose(scores), partners, axis=0)
-        scores, partners = _checked(scores, ops.arange(ops.shape(scores)[0]))
-    elif axis != 1:
-        raise ValueError(
-            "axis must be 1 (sum over y for each x) or 0 (sum over x for each y); "
-            f"received {axis!r}."
-        )
-    # Cross-entropy subtracts the row's maximum first: exact for scores of +-1e4.
-    return log_columns(scores) - ops.sparse_categorical_crossentropy(
-        partners, scores, from_logits=True
-    )
+    excess, count = log_odds(scores, partners, axis)
+    return ops.log(1.0 + count) - ops.softplus(excess)
 
 
 def nwj(scores, partners=None):
@@ -78,11 +81,11 @@ def nwj(scores, partners=None):
 
     Args:
         scores: Float tensor `(rows, columns)`. Half precision is computed in float32.
-        partners: Integer tensor `(rows,)`, the column of each row's true pair.
-            Defaults to the diagonal, `arange(rows)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of each
+            row's true pairs. Defaults to the diagonal, `arange(rows)`.
 
     Returns:
-        Tensor `(rows,)` in nats; its mean is the estimate.
+        Tensor of the shape of `partners` in nats; its mean is the estimate.
 
     Raises:
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
@@ -97,28 +100,192 @@ def nwj(scores, partners=None):
         ratio by convex risk minimization", https://arxiv.org/abs/0809.0853; the form
         of Tschannen et al., 2020, equation 4, https://arxiv.org/abs/1907.13625.
     """
-    scores, partners = _checked(scores, partners)
-    is_partner = ops.equal(partners[:, None], ops.arange(ops.shape(scores)[1])[None])
-    joint = ops.sum(ops.where(is_partner, scores, 0.0), axis=1)
-    # A mask, not a subtracted infinity: inf * 0 would be NaN in value and gradient.
-    negatives = ops.where(is_partner, -np.inf, scores)
+    positives, negatives = split(scores, partners)
     # The divisor goes into the exponent, so that only a bound that overflows itself
     # overflows here.
-    log_count = ops.log(ops.exp(log_columns(scores)) - 1.0)
-    return joint - ops.sum(ops.exp(negatives - (1.0 + log_count)), axis=1)
+    log_count = ops.log(ops.maximum(_count(negatives), 1.0))[:, None]
+    return positives - _align(
+        ops.sum(ops.exp(negatives - (1.0 + log_count)), axis=1), positives
+    )
 
 
-def log_columns(scores):
-    """Logarithm of the number of columns, the ceiling of InfoNCE in nats.
+def jensen_shannon(scores, partners=None):
+    """Jensen-Shannon: how well a sigmoid of the scores tells true pairs from others.
+
+        bound[i] = log(2) - softplus(-scores[i, p_i])
+                   - mean_{j != p_i} (softplus(scores[i, j]) - log(2))
+
+    Bounds twice the Jensen-Shannon divergence of the joint from the product of the
+    marginals, hence stays below log(4). It rises with mutual information, but is no
+    bound on it: `losses.JensenShannon` reports InfoNCE of the same scores beside it.
 
     Args:
-        scores: Tensor `(rows, columns)`; the number of columns may be known only at
-            run time.
+        scores: Float tensor `(rows, columns)`. Half precision is computed in float32.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of each
+            row's true pairs. Defaults to the diagonal, `arange(rows)`.
 
     Returns:
-        Scalar tensor of the dtype of `scores`.
+        Tensor of the shape of `partners` in nats; its mean is the estimate.
+
+    Raises:
+        ValueError: If `scores` is not a matrix of at least two columns, or a partner
+            lies outside its columns, as far as static shapes tell.
+
+    Example:
+    >>> round(float(ops.mean(jensen_shannon(1e4 * (2 * ops.eye(8) - 1)))), 4)  # log(4)
+    1.3863
+
+    Reference:
+        Nowozin et al., 2016, "f-GAN", https://arxiv.org/abs/1606.00709; the form of
+        Hjelm et al., 2019, equation 4, https://arxiv.org/abs/1808.06670.
     """
-    return ops.log(ops.cast(ops.shape(scores)[1], scores.dtype))
+    positives, negatives = split(scores, partners)
+    count = ops.maximum(_count(negatives), 1.0)
+    from_negatives = ops.sum(ops.softplus(negatives), axis=1) / count
+    return math.log(4.0) - ops.softplus(-positives) - _align(from_negatives, positives)
+
+
+def donsker_varadhan(scores, partners=None):
+    """Donsker-Varadhan: the dual form of the Kullback-Leibler divergence, in nats.
+
+        bound[i] = scores[i, p_i] - log(mean_{k, j != p_k} exp(scores[k, j]))
+
+    The mean runs over the negatives of the whole batch, so the second term is the
+    same in all rows. The logarithm of an average over a batch is biased upwards; NWJ
+    has no such bias. A constant added to all scores changes nothing.
+
+    Args:
+        scores: Float tensor `(rows, columns)`. Half precision is computed in float32.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of each
+            row's true pairs. Defaults to the diagonal, `arange(rows)`.
+
+    Returns:
+        Tensor of the shape of `partners` in nats; its mean is the estimate.
+
+    Raises:
+        ValueError: If `scores` is not a matrix of at least two columns, or a partner
+            lies outside its columns, as far as static shapes tell.
+
+    Example:
+    >>> abs(round(float(ops.mean(donsker_varadhan(ops.ones((8, 8))))), 4))
+    0.0
+
+    Reference:
+        Donsker & Varadhan, 1983; Belghazi et al., 2018, "Mutual Information Neural
+        Estimation", equation 10, https://arxiv.org/abs/1801.04062.
+    """
+    positives, negatives = split(scores, partners)
+    return positives - log_mean_exp(*log_sums(negatives))
+
+
+def split(scores, partners=None):
+    """Takes the true pairs out of a score matrix, and leaves the negatives.
+
+    Args:
+        scores: Float tensor `(rows, columns)`. Half precision becomes float32.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`. Defaults to the
+            diagonal.
+
+    Returns:
+        Pair of the scores of the true pairs, shaped as `partners`, and of the
+        negatives, `(rows, columns)`. There, true pairs and pairs that are left out are
+        so negative, and yet finite, that exponential and ReLU make them zero.
+
+    Raises:
+        ValueError: If `scores` is not a matrix of at least two columns, or a partner
+            lies outside its columns, as far as static shapes tell.
+    """
+    scores, partners = _checked(scores, partners)
+    is_partner = _partner_mask(scores, partners)
+    if len(partners.shape) == 1:
+        positives = ops.sum(ops.where(is_partner, scores, 0.0), axis=1)
+    else:
+        positives = ops.take_along_axis(scores, partners, axis=1)
+    # A mask, not a subtracted infinity: inf * 0 would be NaN in value and gradient.
+    left_out = ops.logical_or(is_partner, ops.equal(scores, -np.inf))
+    return positives, ops.where(left_out, _LEFT_OUT, scores)
+
+
+def log_odds(scores, partners=None, axis=1):
+    """How far the negatives of each true pair together exceed it, and their number.
+
+    Args:
+        scores: Float tensor `(rows, columns)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`. Defaults to the
+            diagonal.
+        axis: 1 for the negatives in the row of a true pair, 0 for those in its column.
+
+    Returns:
+        Pair of tensors that match the shape of `partners`: the log of the sum over
+        negatives of `exp(negative - positive)`, and the number of negatives, which may
+        be one for each row.
+
+    Raises:
+        ValueError: As `split`, and if `axis` is neither 0 nor 1.
+    """
+    if axis not in (0, 1):
+        raise ValueError(
+            "axis must be 1 (sum over y for each x) or 0 (sum over x for each y); "
+            f"received {axis!r}."
+        )
+    scores, partners = _checked(scores, partners)
+    positives, negatives = split(scores, partners)
+    # Subtracted first, the maximum makes the difference exact for scores of +-1e4.
+    anchor = ops.max(ops.maximum(scores, _LEFT_OUT), axis=axis, keepdims=True)
+    anchor = ops.stop_gradient(anchor)
+    sums = ops.logsumexp(negatives - anchor, axis=axis)
+    anchor, count = ops.squeeze(anchor, axis), _count(negatives, axis)
+    if axis == 0:
+        sums, anchor, count = (ops.take(v, partners) for v in (sums, anchor, count))
+    else:
+        sums, anchor, count = (_align(v, positives) for v in (sums, anchor, count))
+    return sums - (positives - anchor), count
+
+
+def log_sums(negatives):
+    """Log of the sum of exponentials of each row's negatives, and their number.
+
+    Args:
+        negatives: Those of `split`, `(rows, columns)`.
+
+    Returns:
+        Pair of tensors `(rows,)`.
+    """
+    return ops.logsumexp(negatives, axis=1), _count(negatives)
+
+
+def log_mean_exp(sums, counts):
+    """Log of the mean exponential of all negatives, from the parts of `log_sums`.
+
+    Args:
+        sums: Tensor `(rows,)`.
+        counts: Tensor `(rows,)`.
+
+    Returns:
+        Scalar tensor.
+    """
+    return ops.logsumexp(sums) - ops.log(ops.maximum(ops.sum(counts), 1.0))
+
+
+def _count(negatives, axis=1):
+    return ops.sum(ops.cast(negatives > _LEFT_OUT, negatives.dtype), axis=axis)
+
+
+def _align(by_row, positives):
+    """A vector over rows, shaped to meet one or several positives a row."""
+    return by_row if len(positives.shape) == 1 else by_row[:, None]
+
+
+def _partner_mask(scores, partners):
+    """Boolean `(rows, columns)`: whether a pair is a true one."""
+    rows, columns = ops.shape(scores)[0], ops.shape(scores)[1]
+    if len(partners.shape) == 1:
+        return ops.equal(partners[:, None], ops.arange(columns)[None])
+    # Scattered, since comparisons would take rows * positives * columns numbers.
+    of_row = ops.broadcast_to(ops.arange(rows)[:, None], ops.shape(partners))
+    indices = ops.reshape(ops.stack([of_row, partners], axis=-1), (-1, 2))
+    hits = ops.ones_like(indices[:, 0])
+    return ops.scatter(indices, hits, (rows, columns)) > 0
 
 
 def _checked(scores, partners):
@@ -148,11 +315,12 @@ def _checked(scores, partners):
         return scores, ops.arange(ops.shape(scores)[0], dtype="int32")
     _check_range(partners, columns)
     partners = ops.cast(ops.convert_to_tensor(partners), "int32")
-    if len(partners.shape) != 1 or (
+    if len(partners.shape) not in (1, 2) or (
         None not in (rows, partners.shape[0]) and partners.shape[0] != rows
     ):
         raise ValueError(
-            "partners must hold one column for each row of scores; received shape "
+            "partners must hold one column for each row of scores, of shape (rows,), "
+            "or several, (rows, positives); received shape "
             f"{tuple(partners.shape)} for scores of shape {tuple(scores.shape)}."
         )
     return scores, partners

@@ -4,8 +4,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import critics, distribution, losses
+from keras_infomax import critics, distribution, losses, replicas
 from keras_infomax.callbacks import StopOnNonFinite
+from keras_infomax.terms import Term
 
 _SEED = "seed_state_"
 
@@ -18,6 +19,11 @@ class InfoMax(keras.Model):
     dataset whose elements are `((x, y),)`, one batch of each view, row i of x and row
     i of y being views of one example. The other rows are the negatives.
 
+    Two encoders and one critic are the plain case of a family. In general a `network`
+    makes any number of encodings from the views, and `terms` say which pairs of them
+    are scored, by which critic, with which weight and negatives; see `terms.Term` and
+    the functions of `methods`.
+
     Under a `tf.distribute` strategy, the negatives are the whole global batch and the
     weights after training are those of one device on the same global batch. Create
     and compile the model inside the strategy's scope.
@@ -28,18 +34,27 @@ class InfoMax(keras.Model):
             `encoder_x`, that is, to shared weights.
         critic: Layer called as `critic(x, y)`, or its name. Defaults to
             `BilinearCritic()`.
+        network: Functional Keras model from the views to a dictionary of named
+            encodings, instead of encoders and a critic.
+        terms: The `Term`s of the network's encodings.
+        representation: Name of the encoding that is probed, predicted and exported,
+            as `encoder_x`. It must depend on one view alone. Defaults to the x of
+            the first term.
         **kwargs: Passed to `keras.Model`.
 
     Call arguments:
-        views: Pair of float tensors, `(rows, ...)` each.
+        views: Pair of float tensors, `(rows, ...)` each; with a network, whatever it
+            takes.
         training: Whether the encoders run in training mode.
 
     Returns:
-        Scores `(rows, rows)`. `predict` returns the encodings of the first view,
-        `(rows, dim_x)`, and accepts that view alone.
+        Scores `(rows, rows)`, a dictionary of them by term if there are several.
+        `predict` returns the encodings of the first view, `(rows, dim_x)`, and accepts
+        that view alone.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
-    nats, with their `"val_"` twins; both are means over rows. An estimate of InfoNCE
+    nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
+    is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE
     depends on the batch size, so evaluate with the batch size of training.
 
     `fit` stops with an error when the loss or a weight is no longer finite, as
@@ -63,25 +78,80 @@ class InfoMax(keras.Model):
         Learning", equation 2, https://arxiv.org/abs/1907.13625.
     """
 
-    def __init__(self, encoder_x, encoder_y=None, critic=None, **kwargs):
+    def __init__(
+        self,
+        encoder_x=None,
+        encoder_y=None,
+        critic=None,
+        network=None,
+        terms=None,
+        representation=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        self.encoder_x = encoder_x
-        self.encoder_y = encoder_x if encoder_y is None else encoder_y
-        self.critic = critics.get("bilinear" if critic is None else critic)
+        self.network = network
+        if network is None:
+            if encoder_x is None or terms is not None:
+                raise ValueError(
+                    "InfoMax takes an encoder for each view and a critic, or a network "
+                    "and its terms; received "
+                    + ("neither." if encoder_x is None else "an encoder and terms.")
+                )
+            self.encoder_x = encoder_x
+            self.encoder_y = encoder_x if encoder_y is None else encoder_y
+            self.critic = critics.get("bilinear" if critic is None else critic)
+            self.terms = [Term("x", "y", self.critic, name="mi")]
+        else:
+            if not (encoder_x is encoder_y is critic is None) or not terms:
+                raise ValueError(
+                    "InfoMax with a network takes at least one term, which holds its "
+                    "own critic, and neither encoder_x, encoder_y nor critic."
+                )
+            self.terms = list(terms)
+            self.representation = representation or self.terms[0].x
+            self.encoder_x = _encoder_of(network, self.representation)
         self.mi_tracker = keras.metrics.Mean(name="mi")
-        shapes = [_encoding_shape(e) for e in (self.encoder_x, self.encoder_y)]
-        if None not in shapes:
+        self.term_trackers = [
+            keras.metrics.Mean(name=f"mi_{term.name}")
+            for term in (self.terms if len(self.terms) > 1 else ())
+        ]
+        _check_unique("term", [term.name for term in self.terms])
+        shapes = self._encoding_shapes()
+        if None not in shapes.values():
             # Built now, a model can be saved, restored and distributed before its
             # first batch; encoders that do not know their shape defer it to that.
-            if not self.critic.built:
-                self.critic.build(*shapes)
+            if network is None and not self.critic.built:
+                self.critic.build(shapes["x"], shapes["y"])
+            for term in self.terms:
+                if not term.built:
+                    term.build(shapes)
             self.built = True
 
-    def call(self, views, training=None):
+    def encode(self, views, training=None):
+        """Encodings of a batch of views.
+
+        Args:
+            views: Pair of float tensors, `(rows, ...)` each; with a network, whatever
+                it takes.
+            training: Whether the encoders run in training mode.
+
+        Returns:
+            Dictionary of names and encodings; without a network `"x"` and `"y"`.
+
+        Raises:
+            ValueError: If the views are not what the encoders take.
+        """
+        if self.network is not None:
+            return self.network(_checked_inputs(self.network, views), training=training)
         x, y = _checked_views(views)
-        return self.critic(
-            self.encoder_x(x, training=training), self.encoder_y(y, training=training)
-        )
+        return {
+            "x": self.encoder_x(x, training=training),
+            "y": self.encoder_y(y, training=training),
+        }
+
+    def call(self, views, training=None):
+        _, scores = self._score(views, training)
+        return self._of_one_or_all(scores)
 
     def fit(
         self,
@@ -101,9 +171,26 @@ class InfoMax(keras.Model):
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def make_train_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            self._refuse_what_replicas_cannot()
-        return super().make_train_function(force)
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().make_train_function(force)
+        replicas.refuse_what_differs(self)
+        if self.train_function is None or force:
+            self.train_function = replicas.step_function(self, self.train_step)
+
+    def make_test_function(self, force=False):
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().make_test_function(force)
+        if self.test_function is None or force:
+            self.test_function = replicas.step_function(self, self.test_step)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras builds from a batch that it averages over replicas, which fails where
+        # that does not divide evenly. A model of built encoders is built already.
+        if not self.built:
+            return super()._maybe_symbolic_build(iterator, data_batch)
+        with self.distribute_strategy.scope():
+            if self.optimizer is not None and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data):
         views = _unpack(data)
@@ -112,6 +199,7 @@ class InfoMax(keras.Model):
             loss = self.compute_loss(y=partners, y_pred=scores, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        gradients = replicas.summed_and_clipped(gradients, self.optimizer)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -130,46 +218,70 @@ class InfoMax(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Loss of the scores and of the layers, divided by the replicas as in Keras.
+        """Weighted losses of the terms, and those of the layers.
+
+        Divided by the number of replicas, as in Keras.
 
         Args:
             x: Unused.
-            y: Partners `(rows,)`. Defaults to the diagonal.
-            y_pred: Scores `(rows, columns)`.
+            y: Partners, `(rows,)` or `(rows, positives)`, a dictionary of them by term
+                if there are several.
+            y_pred: Scores `(rows, columns)`, in the same way.
             sample_weight: Unused.
             training: Unused.
 
         Returns:
             Scalar tensor.
+
+        Raises:
+            ValueError: If the model was compiled without a loss.
         """
         if self.loss is None:
             raise ValueError(
                 "InfoMax must be compiled with a loss; received loss=None. Use "
                 "compile(optimizer, loss=keras_infomax.losses.InfoNCE())."
             )
-        partners, scores = _whole_batch(y, y_pred)
-        return super().compute_loss(y=partners, y_pred=scores)
+        partners, scores = self._by_term(y), self._by_term(y_pred)
+        loss = sum(
+            term.weight * self._loss_of(partners[term.name], scores[term.name])
+            for term in self.terms
+        )
+        for layer_loss in self.losses:
+            layer_loss = ops.sum(ops.cast(layer_loss, loss.dtype))
+            loss += layer_loss / distribution.num_replicas()
+        return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics with partners and scores; returns all results.
 
         Any metric of sparse labels and logits applies: `"sparse_categorical_accuracy"`
-        is the fraction of rows whose partner has the highest score.
+        is the fraction of rows whose partner has the highest score. A model of several
+        terms takes a dictionary of metrics by term.
 
         Args:
             x: Unused.
-            y: Partners `(rows,)`. Defaults to the diagonal.
-            y_pred: Scores `(rows, columns)`.
+            y: Partners `(rows,)`, a dictionary of them by term if there are several.
+            y_pred: Scores `(rows, columns)`, in the same way.
             sample_weight: Unused.
 
         Returns:
             Dictionary of metric names and values.
         """
-        return super().compute_metrics(x, *_whole_batch(y, y_pred))
+        partners, scores = self._by_term(y), self._by_term(y_pred)
+        return super().compute_metrics(
+            x, self._of_one_or_all(partners), self._of_one_or_all(scores)
+        )
 
     def get_config(self):
-        shared = self.encoder_y is self.encoder_x
         serialize = keras.saving.serialize_keras_object
+        if self.network is not None:
+            return {
+                **super().get_config(),
+                "network": serialize(self.network),
+                "terms": [serialize(term) for term in self.terms],
+                "representation": self.representation,
+            }
+        shared = self.encoder_y is self.encoder_x
         return {
             **super().get_config(),
             "encoder_x": serialize(self.encoder_x),
@@ -180,8 +292,9 @@ class InfoMax(keras.Model):
     @classmethod
     def from_config(cls, config):
         parts = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("encoder_x", "encoder_y", "critic")
+            name: keras.saving.deserialize_keras_object(value)
+            for name, value in config.items()
+            if isinstance(value, (dict, list))
         }
         return cls(**{**config, **parts})
 
@@ -206,61 +319,81 @@ class InfoMax(keras.Model):
         saved = {id(v) for v in [*self.weights, *self.metrics_variables]}
         return [v for v in self.variables if id(v) not in saved]
 
-    def _refuse_what_replicas_cannot(self):
-        """Raises where Keras 3.15 would fail obscurely, or train something else."""
-        if self.jit_compile or self.steps_per_execution > 1:
-            raise ValueError(
-                "jit_compile must be off and steps_per_execution 1 under a strategy of "
-                f"several replicas; received jit_compile={self.jit_compile} and "
-                f"steps_per_execution={self.steps_per_execution}. Keras cannot combine "
-                "them: leave both at their defaults."
-            )
-        clipping = ("clipnorm", "clipvalue", "global_clipnorm")
-        if any(getattr(self.optimizer, name, None) is not None for name in clipping):
-            raise ValueError(
-                "The optimizer must not clip gradients under a strategy of several "
-                "replicas: Keras clips those of each replica before they are summed, "
-                "which trains another model than one device would. Remove "
-                f"{', '.join(clipping)}."
-            )
+    def _encoding_shapes(self):
+        """Shapes of the encodings, `None` while an encoder does not know its own."""
+        if self.network is not None:
+            return dict(self.network.output_shape)
+        return {
+            "x": _encoding_shape(self.encoder_x),
+            "y": _encoding_shape(self.encoder_y),
+        }
 
     def _score(self, views, training):
-        """Scores this replica's rows against the columns of all replicas."""
-        x, y = _checked_views(views)
-        equal = tf.debugging.assert_equal(
-            tf.shape(x)[0],
-            tf.shape(y)[0],
-            "The two views must have the same number of rows: row i of both are "
-            "views of example i.",
-        )
-        # Without the order, an operation on the scores may fail first, obscurely.
-        with tf.control_dependencies([equal] if equal is not None else []):
-            x, y = tf.identity(x), tf.identity(y)
-        encodings_x = self.encoder_x(x, training=training)
-        encodings_y = distribution.gather(self.encoder_y(y, training=training))
-        several = tf.debugging.assert_greater(
-            tf.shape(encodings_y)[0],
-            1,
-            "A batch of one row has no negatives. Use a larger batch size, and "
-            "drop_remainder=True if it was the last batch.",
-        )
-        with tf.control_dependencies([several] if several is not None else []):
-            encodings_y = tf.identity(encodings_y)
-        scores = self.critic(encodings_x, encodings_y)
-        return distribution.global_rows(tf.shape(x)[0]), scores
+        """Partners and scores of every term, as dictionaries."""
+        encodings = self.encode(views, training)
+        pairs = {term.name: term(encodings, training=training) for term in self.terms}
+        partners = {name: pair[0] for name, pair in pairs.items()}
+        return partners, {name: pair[1] for name, pair in pairs.items()}
+
+    def _by_term(self, values):
+        return values if isinstance(values, dict) else {self.terms[0].name: values}
+
+    def _of_one_or_all(self, by_term):
+        return by_term if len(self.terms) > 1 else by_term[self.terms[0].name]
+
+    def _loss_of(self, partners, scores):
+        loss = keras.losses.get(self.loss)
+        value = loss(partners, scores)
+        if isinstance(loss, keras.losses.Loss):
+            return value
+        return ops.mean(value) / distribution.num_replicas()
 
     def _report(self, loss, partners, scores):
-        rows = ops.shape(scores)[0]
         loss = loss * distribution.num_replicas()
-        if isinstance(self.loss, losses.BoundLoss):
-            mi = self.loss.estimate(partners, scores)
-        else:  # A loss of the user's own says nothing but its value.
-            mi = -loss
+        # Any scores bound mutual information by InfoNCE, whatever they are trained by.
+        scored = isinstance(self.loss, losses.ScoreLoss)
+        estimator = self.loss if scored else losses.InfoNCE()
+        estimates = [
+            estimator.estimate(partners[term.name], scores[term.name])
+            for term in self.terms
+        ]
+        rows = ops.shape(scores[self.terms[0].name])[0]
+        for tracker, estimate in zip(self.term_trackers, estimates, strict=False):
+            tracker.update_state(estimate, sample_weight=rows)
+        mi = sum(t.weight * e for t, e in zip(self.terms, estimates, strict=True))
+        self.mi_tracker.update_state(mi, sample_weight=rows)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=rows)
-        self.mi_tracker.update_state(mi, sample_weight=rows)
         return self.compute_metrics(None, partners, scores)
+
+
+def _encoder_of(network, name):
+    """The part of a network that makes one encoding of one of its inputs."""
+    outputs = network.output
+    if not isinstance(outputs, dict) or name not in outputs:
+        names = ", ".join(map(repr, outputs)) if isinstance(outputs, dict) else outputs
+        raise ValueError(
+            f"network must be a functional keras.Model that returns a dictionary of "
+            f"encodings, {name!r} among them; received {names}."
+        )
+    for view in network.inputs:
+        try:
+            return keras.Model(view, outputs[name], name=name)
+        except ValueError:  # It depends on another view.
+            continue
+    raise ValueError(
+        f"The encoding {name!r} must depend on one view alone, to be probed and "
+        "exported; in this network it depends on several. Name another one as the "
+        "representation."
+    )
+
+
+def _check_unique(what, names):
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"Each {what} must have a name of its own; received {', '.join(names)}."
+        )
 
 
 def _encoding_shape(encoder):
@@ -268,18 +401,6 @@ def _encoding_shape(encoder):
     if not encoder.built:
         return None
     return getattr(encoder, "output_shape", None)
-
-
-def _whole_batch(partners, scores):
-    """Partners and scores as in training, where Keras has no partners.
-
-    Under a strategy it builds losses and metrics from the scores of one replica:
-    its columns stand in for those that training gathers.
-    """
-    if partners is not None:
-        return partners, scores
-    scores = ops.tile(scores, (1, distribution.num_replicas()))
-    return ops.arange(ops.shape(scores)[0]), scores
 
 
 def _unpack(data):
@@ -310,6 +431,25 @@ def _checked_views(views):
             f"{tuple(y.shape)}."
         )
     return x, y
+
+
+def _checked_inputs(network, views):
+    """Views for a network, float where it takes floats."""
+    given = keras.tree.flatten(views)
+    expected = network.inputs
+    if len(given) != len(expected):
+        raise ValueError(
+            f"Dataset elements must hold the {len(expected)} views that the network "
+            f"takes, {', '.join(v.name for v in expected)}, as ((x, y),) or (x,); "
+            f"received {len(given)}."
+        )
+    checked = [
+        _checked_view(tensor.name, view)
+        if keras.backend.is_float_dtype(tensor.dtype)
+        else view
+        for tensor, view in zip(expected, given, strict=True)
+    ]
+    return keras.tree.pack_sequence_as(views, checked)
 
 
 def _checked_view(name, view):

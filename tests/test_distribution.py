@@ -89,12 +89,21 @@ def encoder(dim):
     )
 
 
-def trained_weights(loss, critic, optimizer, batch_size, shared=False, epochs=2):
+def trained_weights(
+    loss,
+    critic,
+    optimizer,
+    batch_size,
+    shared=False,
+    epochs=2,
+    make_encoder=encoder,
+    **options,
+):
     """Weights and history after a few steps, from one seed."""
     keras.utils.set_random_seed(1)
     y = X[:, ::-1].copy() if shared else Y
-    model = kim.InfoMax(encoder(6), None if shared else encoder(4), critic)
-    model.compile(optimizer(), loss)
+    model = kim.InfoMax(make_encoder(6), None if shared else make_encoder(4), critic)
+    model.compile(optimizer(), loss, **options)
     data = tf.data.Dataset.from_tensor_slices(((X, y),)).batch(batch_size)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = (
@@ -170,22 +179,88 @@ def test_mixed_precision_follows_one_device(strategy, policy):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "options", "message"),
+    "options", [{"clipnorm": 0.05}, {"global_clipnorm": 0.1}], ids=str
+)
+def test_gradients_are_clipped_after_they_are_summed(strategy, options):
+    def optimizer():
+        return keras.optimizers.SGD(0.5, **options)
+
+    assert_equal_to_one_device(
+        strategy, kim.losses.InfoNCE(), "bilinear", optimizer, 20
+    )
+
+
+def test_several_steps_an_execution(strategy):
+    def optimizer():
+        return keras.optimizers.SGD(0.05)
+
+    # Four batches an epoch: one execution of three, and one that runs out of data.
+    assert_equal_to_one_device(
+        strategy, kim.losses.InfoNCE(), "bilinear", optimizer, 20, steps_per_execution=3
+    )
+
+
+def test_a_first_batch_that_does_not_divide_evenly(strategy):
+    def optimizer():
+        return keras.optimizers.SGD(0.05)
+
+    assert_equal_to_one_device(strategy, kim.losses.NWJ(), "separable", optimizer, 21)
+
+
+def normalized(dim, synchronized):
+    return keras.Sequential(
+        [
+            keras.Input((dim,)),
+            layers.Dense(9),
+            layers.BatchNormalization(synchronized=synchronized),
+            layers.Dense(5),
+        ]
+    )
+
+
+def test_synchronised_batch_normalisation(strategy):
+    def optimizer():
+        return keras.optimizers.SGD(0.05)
+
+    assert_equal_to_one_device(
+        strategy,
+        kim.losses.InfoNCE(),
+        "bilinear",
+        optimizer,
+        20,
+        make_encoder=lambda dim: normalized(dim, synchronized=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
     [
-        ({}, {"jit_compile": True}, "received jit_compile=True"),
-        ({}, {"steps_per_execution": 4}, "steps_per_execution=4"),
-        ({"clipnorm": 1.0}, {}, "must not clip gradients"),
-        ({"global_clipnorm": 1.0}, {}, "must not clip gradients"),
+        ({"jit_compile": True}, "received jit_compile=True"),
+        (
+            {"optimizer": lambda: keras.optimizers.SGD(gradient_accumulation_steps=2)},
+            "must not accumulate gradients",
+        ),
+        (
+            {
+                "optimizer": lambda: keras.optimizers.LossScaleOptimizer(
+                    keras.optimizers.SGD(clipnorm=1.0)
+                )
+            },
+            "must not clip gradients that carry a loss scale",
+        ),
+        (
+            {"make_encoder": lambda dim: normalized(dim, synchronized=False)},
+            "must be synchronised",
+        ),
     ],
     ids=str,
 )
-def test_what_replicas_cannot_do_is_refused(strategy, optimizer, options, message):
+def test_what_would_train_another_model_is_refused(strategy, change, message):
     def fit():
-        model = kim.InfoMax(encoder(6), encoder(4))
-        optimizer_ = keras.optimizers.SGD(0.1, **optimizer)
-        model.compile(optimizer_, kim.losses.InfoNCE(), **options)
-        data = tf.data.Dataset.from_tensor_slices(((X, Y),)).batch(20)
-        model.fit(data, verbose=0)
+        options = {"optimizer": keras.optimizers.SGD, **change}
+        return trained_weights(
+            kim.losses.InfoNCE(), "bilinear", batch_size=20, epochs=1, **options
+        )
 
     with strategy.scope(), pytest.raises(ValueError, match=message):
         fit()

@@ -1,0 +1,32 @@
+"""Critics: layers that score every x against every y.
+
+A critic is called as `critic(x, y)` with encodings `(rows, dim_x)` and
+`(columns, dim_y)` and returns scores `(rows, columns)`; rows and columns may differ.
+Every critic meets every bound. The sizes of the paper are the defaults.
+"""
+
+from keras_infomax.critics.base import Critic
+from keras_infomax.critics.identifiers import CRITICS, get
+from keras_infomax.critics.inner_products import (
+    BilinearCritic,
+    CosineCritic,
+    DistanceCritic,
+    InnerProductCritic,
+)
+from keras_infomax.critics.mlp import MLPCritic
+from keras_infomax.critics.separable import SeparableCritic
+from keras_infomax.critics.wrappers import ProjectedCritic, SoftClippedCritic
+
+__all__ = [
+    "CRITICS",
+    "BilinearCritic",
+    "CosineCritic",
+    "Critic",
+    "DistanceCritic",
+    "InnerProductCritic",
+    "MLPCritic",
+    "ProjectedCritic",
+    "SeparableCritic",
+    "SoftClippedCritic",
+    "get",
+]

@@ -1,0 +1,61 @@
+"""What all critics share: the contract of shapes, and chains of dense layers."""
+
+import keras
+
+
+class Critic(keras.layers.Layer):
+    """Base of the critics: checks the shapes of encodings when it is built.
+
+    A subclass gives `call(x, y)`, and `build_parameters` if it has weights.
+    """
+
+    def build(self, x_shape, y_shape):
+        for argument, shape in (("x", x_shape), ("y", y_shape)):
+            if len(shape) != 2 or shape[-1] is None:
+                raise ValueError(
+                    f"{self.name}: {argument} must be encodings of shape (rows, dim) "
+                    f"with a static dim; received shape {tuple(shape)}. End the "
+                    "encoder with a pooling, Flatten or Dense layer."
+                )
+        self.build_parameters(x_shape[-1], y_shape[-1])
+
+    def build_parameters(self, dim_x, dim_y):
+        """Makes the weights for encodings of these sizes.
+
+        Args:
+            dim_x: Size of the encodings x.
+            dim_y: Size of the encodings y.
+
+        Raises:
+            ValueError: If the critic cannot match them.
+        """
+
+    def compute_output_shape(self, x_shape, y_shape):
+        return (x_shape[0], y_shape[0])
+
+
+def dense(critic, units, activation=None):
+    """A dense layer in the dtype policy of a critic."""
+    return keras.layers.Dense(units, activation=activation, dtype=critic.dtype_policy)
+
+
+def build_chain(layers, dim):
+    """Builds dense layers that follow each other, for inputs of this size."""
+    for layer in layers:
+        layer.build((None, dim))
+        dim = layer.units
+
+
+def sizes(argument, values):
+    """Sizes of layers as a tuple.
+
+    Raises:
+        ValueError: If one is not a positive integer.
+    """
+    values = tuple(values)
+    if any(not isinstance(size, int) or size < 1 for size in values):
+        raise ValueError(
+            f"{argument} must be positive integers; received {values}. Give one size "
+            "for each layer."
+        )
+    return values

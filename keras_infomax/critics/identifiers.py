@@ -1,0 +1,35 @@
+"""Critics by name."""
+
+import keras
+
+from keras_infomax.critics import inner_products, mlp, separable
+from keras_infomax.names import lookup
+
+CRITICS = {
+    "inner_product": inner_products.InnerProductCritic,
+    "bilinear": inner_products.BilinearCritic,
+    "separable": separable.SeparableCritic,
+    "mlp": mlp.MLPCritic,
+    "cosine": inner_products.CosineCritic,
+    "distance": inner_products.DistanceCritic,
+}
+
+
+def get(identifier, **options):
+    """Returns a critic from a layer or a name.
+
+    Args:
+        identifier: A Keras layer, which is returned as it is, or a key of
+            `CRITICS`, such as `"bilinear"`.
+        **options: Arguments of the named critic's constructor.
+
+    Raises:
+        ValueError: If the name is unknown; the message suggests the nearest one.
+
+    Example:
+    >>> get("mlp", hidden_units=(64,)).hidden_units
+    (64,)
+    """
+    if isinstance(identifier, keras.layers.Layer):
+        return identifier
+    return lookup("critic", identifier, CRITICS)(**options)

@@ -1,0 +1,69 @@
+"""The critic that looks at both encodings together."""
+
+import keras
+from keras import ops
+
+from keras_infomax.critics.base import Critic, build_chain, dense, sizes
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class MLPCritic(Critic):
+    """Scores a pair by a multilayer perceptron on the concatenated encodings.
+
+        scores[i, j] = mlp([x_i; y_j])
+
+    The most flexible critic: in the paper the tightest bound and the worst
+    representation. It costs `rows * columns * hidden_units[0]` numbers of memory. The
+    first layer is applied to x and to y apart and summed over pairs,
+    `relu(W_x x_i + W_y y_j + b)`, so the larger tensor of all concatenated pairs never
+    exists.
+
+    Args:
+        hidden_units: Sizes of the ReLU hidden layers, at least one.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        x: Encodings `(rows, dim_x)`.
+        y: Encodings `(columns, dim_y)`.
+
+    Returns:
+        Scores `(rows, columns)`.
+
+    Raises:
+        ValueError: If there is no hidden layer, or a size is not a positive integer.
+
+    Reference:
+        Tschannen et al., 2020, section 3.2, https://arxiv.org/abs/1907.13625.
+    """
+
+    def __init__(self, hidden_units=(200,), **kwargs):
+        super().__init__(**kwargs)
+        self.hidden_units = sizes("hidden_units", hidden_units)
+        if not self.hidden_units:
+            raise ValueError(
+                "hidden_units must name at least one hidden layer; received (). "
+                "Without one the score would be a sum of a function of x and one of y, "
+                "which cannot tell pairs apart."
+            )
+        first, *rest = self.hidden_units
+        self.first = dense(self, first)
+        self.rest = [*(dense(self, units, "relu") for units in rest), dense(self, 1)]
+
+    def build_parameters(self, dim_x, dim_y):
+        # One kernel for the concatenated pair, so that it is initialised as such.
+        self.first.build((None, dim_x + dim_y))
+        self.dim_x = dim_x
+        build_chain(self.rest, self.hidden_units[0])
+
+    def call(self, x, y):
+        kernel_x = self.first.kernel[: self.dim_x]
+        kernel_y = self.first.kernel[self.dim_x :]
+        from_x = ops.matmul(x, kernel_x) + self.first.bias
+        from_y = ops.matmul(y, kernel_y)
+        pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
+        for layer in self.rest:
+            pairs = layer(pairs)
+        return ops.squeeze(pairs, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "hidden_units": self.hidden_units}

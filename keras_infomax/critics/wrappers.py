@@ -1,0 +1,135 @@
+"""Critics made of another critic."""
+
+import keras
+from keras import ops
+
+from keras_infomax.critics.base import Critic
+
+
+class _Wrapper(Critic):
+    """Base of the critics that hold another one as `critic`."""
+
+    def __init__(self, critic, **kwargs):
+        super().__init__(**kwargs)
+        self.critic = critic
+
+    def build_parameters(self, dim_x, dim_y):
+        if not self.critic.built:
+            self.critic.build((None, dim_x), (None, dim_y))
+
+    def get_config(self):
+        critic = keras.saving.serialize_keras_object(self.critic)
+        return {**super().get_config(), "critic": critic}
+
+    @classmethod
+    def from_config(cls, config):
+        layers = {
+            key: keras.saving.deserialize_keras_object(config[key])
+            for key in ("critic", "projection")
+            if key in config
+        }
+        return cls(**{**config, **layers})
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class ProjectedCritic(_Wrapper):
+    """Maps both encodings by one and the same layer, then scores them.
+
+        scores[i, j] = critic(projection(x_i), projection(y_j))
+
+    The projection head of contrastive learning. As a part of the critic it is thrown
+    away with it: what is probed and exported is the encoding before the head.
+
+    Args:
+        critic: Critic of the projections.
+        projection: Layer or model from encodings to projections `(rows, dim)`.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        x: Encodings `(rows, dim)`.
+        y: Encodings `(columns, dim)`.
+
+    Returns:
+        Scores `(rows, columns)`.
+
+    Reference:
+        Chen et al., 2020, "A Simple Framework for Contrastive Learning of Visual
+        Representations", section 2, https://arxiv.org/abs/2002.05709.
+    """
+
+    def __init__(self, critic, projection, **kwargs):
+        super().__init__(critic, **kwargs)
+        self.projection = projection
+
+    def build_parameters(self, dim_x, dim_y):
+        if not self.projection.built:
+            self.projection.build((None, dim_x))
+        shapes = (
+            self.projection.compute_output_shape((None, dim)) for dim in (dim_x, dim_y)
+        )
+        super().build_parameters(*(shape[-1] for shape in shapes))
+
+    def call(self, x, y, training=None):
+        return self.critic(
+            self.projection(x, training=training), self.projection(y, training=training)
+        )
+
+    def get_config(self):
+        projection = keras.saving.serialize_keras_object(self.projection)
+        return {**super().get_config(), "projection": projection}
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class SoftClippedCritic(_Wrapper):
+    """Scales the scores of another critic down, and bounds them smoothly.
+
+        scores[i, j] = clip * tanh(s[i, j] / clip),  s = critic(x, y) / sqrt(dim)
+
+    Scores cannot leave `[-clip, clip]`. A penalty on the mean square of s, a loss of
+    the layer, keeps it where the tangent is steep.
+
+    Args:
+        critic: Critic whose scores are clipped.
+        clip: Positive float, the largest score.
+        dim: Number of terms of the critic's inner product, whose square root divides
+            the scores. Defaults to 1.
+        penalty: Weight of the mean square of the scaled scores.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        x: Encodings `(rows, dim)`.
+        y: Encodings `(columns, dim)`.
+
+    Returns:
+        Scores `(rows, columns)`.
+
+    Raises:
+        ValueError: If `clip` or `dim` is not positive.
+
+    Reference:
+        Bachman et al., 2019, "Learning Representations by Maximizing Mutual Information
+        Across Views", section 3.4, https://arxiv.org/abs/1906.00910.
+    """
+
+    def __init__(self, critic, clip=20.0, dim=1, penalty=0.05, **kwargs):
+        super().__init__(critic, **kwargs)
+        for argument, value in (("clip", clip), ("dim", dim)):
+            if not value > 0:
+                raise ValueError(f"{argument} must be positive; received {value!r}.")
+        self.clip = clip
+        self.dim = dim
+        self.penalty = penalty
+
+    def call(self, x, y):
+        scores = ops.cast(self.critic(x, y), "float32") / self.dim**0.5
+        if self.penalty:
+            self.add_loss(self.penalty * ops.mean(ops.square(scores)))
+        return self.clip * ops.tanh(scores / self.clip)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "clip": self.clip,
+            "dim": self.dim,
+            "penalty": self.penalty,
+        }

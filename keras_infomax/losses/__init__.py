@@ -1,0 +1,38 @@
+"""Keras losses that raise a lower bound on mutual information, or hold it.
+
+`loss(partners, scores)` follows the Keras order, `y_true` first: partners are the
+columns of the true pairs, scores come from a critic. Under a `tf.distribute` strategy
+the estimate is that of the global batch, reduced over replicas before anything
+non-linear is done to it, and the loss is divided by the number of replicas, as the
+built-in losses do.
+"""
+
+from keras_infomax.losses.base import BoundLoss, ScoreLoss
+from keras_infomax.losses.estimates import (
+    NWJ,
+    DonskerVaradhan,
+    InfoNCE,
+    JensenShannon,
+)
+from keras_infomax.losses.identifiers import LOSSES, get
+from keras_infomax.losses.metric_learning import (
+    LiftedStructure,
+    MultiClassNPair,
+    Triplet,
+)
+from keras_infomax.losses.target import TargetLoss
+
+__all__ = [
+    "LOSSES",
+    "NWJ",
+    "BoundLoss",
+    "DonskerVaradhan",
+    "InfoNCE",
+    "JensenShannon",
+    "LiftedStructure",
+    "MultiClassNPair",
+    "ScoreLoss",
+    "TargetLoss",
+    "Triplet",
+    "get",
+]

@@ -1,0 +1,98 @@
+"""What the losses on scores have in common."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_infomax import bounds, distribution
+
+
+class ScoreLoss(keras.losses.Loss):
+    """Base of the losses that are computed from scores and partners.
+
+    A subclass gives `value`. `InfoMax` reports `estimate` as `"mi"`: of any loss, the
+    scores bound mutual information by InfoNCE, and a loss that rests on a bound of its
+    own says so by overriding it.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default, also under a mixed
+            precision policy.
+    """
+
+    def __init__(self, name=None, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def value(self, partners, scores):
+        """What is minimised, over the rows of all replicas.
+
+        Args:
+            partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of
+                each row's true pairs.
+            scores: Float tensor `(rows, columns)`.
+
+        Returns:
+            Scalar tensor.
+        """
+        raise NotImplementedError
+
+    def estimate(self, partners, scores):
+        """The estimate of mutual information over the rows of all replicas.
+
+        Args:
+            partners: Integer tensor `(rows,)` or `(rows, positives)`.
+            scores: Float tensor `(rows, columns)`.
+
+        Returns:
+            Scalar tensor in nats.
+        """
+        return mean_over_rows(bounds.infonce(scores, partners))
+
+    def ceiling(self, columns):
+        """The largest value that `estimate` can take for so many columns, in nats."""
+        return math.log(columns)
+
+    def call(self, y_true, y_pred):
+        # Keras scales vectors of losses by the replicas, but leaves scalars alone.
+        return self.value(y_true, y_pred) / distribution.num_replicas()
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+class BoundLoss(ScoreLoss):
+    """Base of the losses that raise an estimate of mutual information, or hold it.
+
+    A subclass gives `estimate`, and `objective` where the loss is not simply the
+    negated estimate.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+    """
+
+    def estimate(self, partners, scores):
+        raise NotImplementedError
+
+    def objective(self, estimate):
+        """What is minimised, as a function of the estimate. Scalar to scalar."""
+        return -estimate
+
+    def ceiling(self, columns):
+        return math.inf
+
+    def value(self, partners, scores):
+        return self.objective(self.estimate(partners, scores))
+
+
+def mean_over_rows(values):
+    """Mean over all rows of all replicas, and over all true pairs of a row.
+
+    Args:
+        values: Tensor `(rows,)` or `(rows, positives)`.
+
+    Returns:
+        Scalar tensor.
+    """
+    return distribution.mean(ops.reshape(values, (-1,)))

@@ -1,0 +1,161 @@
+"""Losses that raise a variational estimate: one for each bound."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_infomax import bounds, distribution
+from keras_infomax.losses.base import BoundLoss, ScoreLoss, mean_over_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class InfoNCE(BoundLoss):
+    """Negated InfoNCE bound, averaged over rows; never below `-log(columns)`.
+
+    The robust default: low variance, but blind beyond the logarithm of the batch
+    size. See `bounds.infonce`.
+
+    Args:
+        axis: The axis that the denominator sums over: 1, over all y for each x; 0, over
+            all x for each y; `(0, 1)`, the mean of both, which treats the views alike.
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Example:
+    >>> round(float(InfoNCE()([0, 1, 2, 3], 1e4 * ops.eye(4))), 4)  # -log(4)
+    -1.3863
+
+    Reference:
+        van den Oord et al., 2018, https://arxiv.org/abs/1807.03748; Tschannen et al.,
+        2020, equation 3, https://arxiv.org/abs/1907.13625.
+    """
+
+    def __init__(self, axis=1, name="infonce", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+        if self.axis not in (0, 1, (0, 1)):
+            raise ValueError(f"axis must be 0, 1 or (0, 1); received {axis!r}.")
+
+    def estimate(self, partners, scores):
+        if self.axis == 1:
+            return mean_over_rows(bounds.infonce(scores, partners))
+        # A denominator over x needs the rows of all replicas.
+        partners, scores = distribution.gather(partners), distribution.gather(scores)
+        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        estimates = [ops.mean(bounds.infonce(scores, partners, a)) for a in axes]
+        return sum(estimates) / len(axes)
+
+    def ceiling(self, columns):
+        return math.log(columns)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class NWJ(BoundLoss):
+    """Negated NWJ bound, averaged over rows: no ceiling, but high variance.
+
+    See `bounds.nwj`.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Example:
+    >>> abs(round(float(NWJ()([0, 1, 2, 3], ops.ones((4, 4)))), 4))
+    0.0
+
+    Reference:
+        Nguyen et al., 2010, https://arxiv.org/abs/0809.0853; Tschannen et al., 2020,
+        equation 4, https://arxiv.org/abs/1907.13625.
+    """
+
+    def __init__(self, name="nwj", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def estimate(self, partners, scores):
+        return mean_over_rows(bounds.nwj(scores, partners))
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class DonskerVaradhan(BoundLoss):
+    """Negated Donsker-Varadhan bound, MINE's: no ceiling, high variance, some bias.
+
+    The logarithm is taken of the mean over the negatives of all replicas. See
+    `bounds.donsker_varadhan`.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Example:
+    >>> abs(round(float(DonskerVaradhan()([0, 1, 2, 3], ops.ones((4, 4)))), 4))
+    0.0
+
+    Reference:
+        Belghazi et al., 2018, equation 10, https://arxiv.org/abs/1801.04062.
+    """
+
+    def __init__(self, name="donsker_varadhan", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def estimate(self, partners, scores):
+        positives, negatives = bounds.split(scores, partners)
+        parts = (distribution.gather(part) for part in bounds.log_sums(negatives))
+        return mean_over_rows(positives) - bounds.log_mean_exp(*parts)
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class JensenShannon(ScoreLoss):
+    """Negated Jensen-Shannon bound: stable at any number of negatives.
+
+    DeepInfoMax's default. Its value is no mutual information, so `InfoMax` reports
+    InfoNCE of the same scores as `"mi"`. See `bounds.jensen_shannon`.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar, at least `-log(4)`.
+
+    Example:
+    >>> abs(round(float(JensenShannon()([0, 1, 2, 3], ops.zeros((4, 4)))), 4))
+    0.0
+
+    Reference:
+        Hjelm et al., 2019, equation 4, https://arxiv.org/abs/1808.06670.
+    """
+
+    def __init__(self, name="jensen_shannon", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def value(self, partners, scores):
+        return -mean_over_rows(bounds.jensen_shannon(scores, partners))

@@ -1,0 +1,33 @@
+"""Losses by name."""
+
+from keras_infomax.losses import estimates, metric_learning
+from keras_infomax.losses.base import ScoreLoss
+from keras_infomax.names import lookup
+
+LOSSES = {
+    "infonce": estimates.InfoNCE,
+    "nwj": estimates.NWJ,
+    "donsker_varadhan": estimates.DonskerVaradhan,
+    "jensen_shannon": estimates.JensenShannon,
+    "multi_class_n_pair": metric_learning.MultiClassNPair,
+    "triplet": metric_learning.Triplet,
+    "lifted_structure": metric_learning.LiftedStructure,
+}
+
+
+def get(identifier):
+    """Returns a loss from an instance or a name.
+
+    Args:
+        identifier: A `ScoreLoss`, or a key of `LOSSES`, such as `"infonce"`.
+
+    Raises:
+        ValueError: If the name is unknown; the message suggests the nearest one.
+
+    Example:
+    >>> get("nwj").name
+    'nwj'
+    """
+    if isinstance(identifier, ScoreLoss):
+        return identifier
+    return lookup("bound", identifier, LOSSES)()

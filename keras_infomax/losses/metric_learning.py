@@ -1,0 +1,168 @@
+"""Losses of deep metric learning, on the same scores as the bounds.
+
+The scores of a metric are similarities, such as an inner product, or a negated
+distance (`critics.DistanceCritic`). A row is an anchor, its partner the positive, and
+the other columns are the negatives, of which a mask may leave some out.
+"""
+
+import keras
+from keras import ops
+
+from keras_infomax import bounds, distribution
+from keras_infomax.losses.base import ScoreLoss, mean_over_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class MultiClassNPair(ScoreLoss):
+    """Multi-class N-pair (K-pair) loss: the log odds of all negatives, averaged.
+
+        loss[i] = log(1 + sum_{j != p_i} exp(scores[i, j] - scores[i, p_i]))
+
+    Equals `log(columns)` less InfoNCE: with a shared encoder and an inner product,
+    to learn the metric is to raise the bound.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar of at least 0.
+
+    Example:
+    >>> round(float(MultiClassNPair()([0, 1, 2, 3], ops.zeros((4, 4)))), 4)  # log(4)
+    1.3863
+
+    Reference:
+        Sohn, 2016, "Improved Deep Metric Learning with Multi-class N-pair Loss
+        Objective", equation 7; Tschannen et al., 2020, section 4.
+    """
+
+    def __init__(self, name="multi_class_n_pair", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def value(self, partners, scores):
+        excess, _ = bounds.log_odds(scores, partners)
+        return mean_over_rows(ops.softplus(excess))
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Triplet(ScoreLoss):
+    """Triplet loss over all negatives: each must score a margin below the true pair.
+
+        loss[i] = mean_{j != p_i} max(0, margin + scores[i, j] - scores[i, p_i])
+
+    Smooth, with `margin=None`, the hinge becomes a softplus,
+
+        loss[i] = mean_{j != p_i} log(1 + exp(scores[i, j] - scores[i, p_i])),
+
+    the multi-class N-pair loss of a true pair and one negative at a time. Leave out
+    the easy and the hardest negatives with `masks.SemiHard`.
+
+    Args:
+        margin: Positive float, in the units of the scores, or `None`.
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar of at least 0.
+
+    Raises:
+        ValueError: If the margin is not positive.
+
+    Example:
+    >>> round(float(Triplet(margin=0.2)([0, 1], ops.zeros((2, 2)))), 4)
+    0.2
+
+    Reference:
+        Schroff et al., 2015, "FaceNet", equation 2,
+        https://arxiv.org/abs/1503.03832.
+    """
+
+    def __init__(self, margin=0.2, name="triplet", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        if margin is not None and not margin > 0:
+            raise ValueError(
+                "margin must be positive, in the units of the scores, or None for the "
+                f"smooth form; received margin={margin!r}."
+            )
+        self.margin = margin
+
+    def value(self, partners, scores):
+        positives, negatives = bounds.split(scores, partners)
+        if len(positives.shape) != 1:
+            raise ValueError(
+                "Triplet takes one partner for each row; received partners of shape "
+                f"{tuple(positives.shape)}. Use encodings without locations."
+            )
+        excess = negatives - positives[:, None]
+        if self.margin is None:
+            violations = ops.softplus(excess)
+        else:
+            violations = ops.relu(self.margin + excess)
+        _, count = bounds.log_odds(scores, partners)
+        return mean_over_rows(ops.sum(violations, axis=1) / ops.maximum(count, 1.0))
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin}
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class LiftedStructure(ScoreLoss):
+    """Lifted structured loss: a true pair against all negatives of both its sides.
+
+        excess[i] = log(sum_{j != p_i} exp(margin + scores[i, j])
+                        + sum_{k != i} exp(margin + scores[k, p_i])) - scores[i, p_i]
+        loss[i] = max(0, excess[i])^2 / 2
+
+    Args:
+        margin: Positive float, in the units of the scores.
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`, such as negated distances.
+
+    Returns:
+        Scalar of at least 0.
+
+    Raises:
+        ValueError: If the margin is not positive.
+
+    Example:
+    >>> loss = LiftedStructure(margin=1.0)([0, 1], ops.zeros((2, 2)))
+    >>> round(float(loss), 4)  # (1 + log(2))^2 / 2
+    1.4334
+
+    Reference:
+        Song et al., 2016, "Deep Metric Learning via Lifted Structured Feature
+        Embedding", equation 4, https://arxiv.org/abs/1511.06452.
+    """
+
+    def __init__(self, margin=1.0, name="lifted_structure", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        if not margin > 0:
+            raise ValueError(
+                "margin must be positive, in the units of the scores; received "
+                f"margin={margin!r}."
+            )
+        self.margin = margin
+
+    def value(self, partners, scores):
+        # The negatives in a column lie on all replicas.
+        partners, scores = distribution.gather(partners), distribution.gather(scores)
+        in_row, _ = bounds.log_odds(scores, partners, axis=1)
+        in_column, _ = bounds.log_odds(scores, partners, axis=0)
+        excess = self.margin + ops.logaddexp(in_row, in_column)
+        return ops.mean(ops.square(ops.relu(excess))) / 2.0
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin}

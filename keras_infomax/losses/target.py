@@ -1,0 +1,99 @@
+"""The loss that holds an estimate at a target."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_infomax.losses.base import BoundLoss
+from keras_infomax.losses.identifiers import get
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class TargetLoss(BoundLoss):
+    """Holds the estimate at a target instead of raising it: `|estimate - target|`.
+
+    Encoders that reach the same estimate can then be compared (Figure 4 of the
+    paper). The distance is taken once, of the estimate over the global batch.
+
+    Args:
+        bound: A `BoundLoss`, or its name, such as `"infonce"` or `"nwj"`.
+        target: Positive number of nats.
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Raises:
+        ValueError: If the bound is unknown, the target is not positive and finite,
+            or the bound cannot reach it with so few columns.
+
+    Example:
+    >>> loss = TargetLoss("nwj", target=2.0)
+    >>> round(float(loss([0, 1], ops.ones((2, 2)))), 4)
+    2.0
+
+    Reference:
+        Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
+    """
+
+    def __init__(self, bound, target, name="target_loss", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.bound = get(bound)
+        if not isinstance(self.bound, BoundLoss):
+            raise ValueError(
+                "bound must be a loss that bounds mutual information, such as "
+                f"'infonce' or 'nwj'; received {bound!r}."
+            )
+        self.target = float(target)
+        if not (math.isfinite(self.target) and self.target > 0):
+            raise ValueError(
+                "target must be a positive, finite number of nats; received "
+                f"target={target}."
+            )
+
+    def estimate(self, partners, scores):
+        columns = scores.shape[1] if len(scores.shape) == 2 else None
+        if columns:
+            self.check_reachable(columns)
+        return self.bound.estimate(partners, scores)
+
+    def objective(self, estimate):
+        return ops.abs(estimate - self.target)
+
+    def ceiling(self, columns):
+        return self.bound.ceiling(columns)
+
+    def check_reachable(self, columns):
+        """Refuses a target that lies above the ceiling of the bound.
+
+        Args:
+            columns: Number of columns, the global batch size.
+
+        Raises:
+            ValueError: If the bound cannot reach the target; the message says which
+                batch size would be needed.
+        """
+        ceiling = self.ceiling(columns)
+        if self.target > ceiling:
+            raise ValueError(
+                f"target={self.target} nats cannot be reached by {self.bound.name} "
+                f"with {columns} columns, whose ceiling is log({columns}) = "
+                f"{ceiling:.3f} nats. Use a batch size of at least "
+                f"{math.ceil(math.exp(self.target))}, a lower target, or a bound "
+                "without a ceiling, such as 'nwj'."
+            )
+
+    def get_config(self):
+        bound = keras.saving.serialize_keras_object(self.bound)
+        return {**super().get_config(), "bound": bound, "target": self.target}
+
+    @classmethod
+    def from_config(cls, config):
+        bound = keras.saving.deserialize_keras_object(config["bound"])
+        return cls(**{**config, "bound": bound})

@@ -1,0 +1,69 @@
+"""Rules that leave pairs out of the negatives.
+
+A mask is called as `mask(partners, scores)` and returns the scores with minus infinity
+where a pair is no negative; see `bounds`. A `Term` takes one. It is an object with
+`get_config`, registered with Keras, so that the model that uses it can be saved.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_infomax import bounds
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class SemiHard:
+    """Keeps the negatives that score below their true pair, by less than a margin.
+
+        scores[i, p_i] - margin < scores[i, j] < scores[i, p_i]
+
+    Easier negatives teach nothing, and the hardest ones make metrics collapse early in
+    training. A row may be left without negatives; it then adds nothing to a loss.
+
+    Args:
+        margin: Positive float, in the units of the scores.
+
+    Call arguments:
+        partners: Integer tensor `(rows,)`.
+        scores: Float tensor `(rows, columns)`.
+
+    Returns:
+        Scores `(rows, columns)`, minus infinity where a pair is left out.
+
+    Raises:
+        ValueError: If the margin is not positive.
+
+    Example:
+    >>> scores = SemiHard(margin=1.0)(
+    ...     [0], ops.convert_to_tensor([[2.0, 0.5, 1.5, 3.0]])
+    ... )
+    >>> [float(score) for score in scores[0]]
+    [2.0, -inf, 1.5, -inf]
+
+    Reference:
+        Schroff et al., 2015, "FaceNet", section 3.2,
+        https://arxiv.org/abs/1503.03832.
+    """
+
+    def __init__(self, margin=0.2):
+        if not margin > 0:
+            raise ValueError(
+                "margin must be positive, in the units of the scores; received "
+                f"margin={margin!r}."
+            )
+        self.margin = margin
+
+    def __call__(self, partners, scores):
+        scores = ops.convert_to_tensor(scores)
+        positives, negatives = bounds.split(scores, partners)
+        excess = ops.cast(negatives - positives[:, None], scores.dtype)
+        kept = ops.logical_and(excess > -self.margin, excess < 0)
+        partner = ops.equal(
+            ops.convert_to_tensor(partners)[:, None],
+            ops.arange(ops.shape(scores)[1])[None],
+        )
+        return ops.where(ops.logical_or(kept, partner), scores, -np.inf)
+
+    def get_config(self):
+        return {"margin": self.margin}

@@ -1,0 +1,137 @@
+"""Compiled steps on several replicas, and what must be refused there.
+
+Keras 3.15 averages the first batch over replicas to build a model, which fails where it
+does not divide evenly; it cannot run several steps an execution on replicas, nor reduce
+the results of several workers; and its optimizers clip the gradients of each replica
+before they are summed. These functions take the place of those parts.
+"""
+
+import keras
+import tensorflow as tf
+
+
+def step_function(model, step):
+    """Compiles a step for all replicas of a model's strategy.
+
+    Args:
+        model: Keras model; reads `distribute_strategy`, `steps_per_execution`,
+            `run_eagerly`.
+        step: Function of one replica's data to a dictionary of results that are equal
+            on all replicas.
+
+    Returns:
+        Function of a data iterator that runs `steps_per_execution` steps, fewer at the
+        end of the data, and returns the results of the last one.
+    """
+    strategy, steps = model.distribute_strategy, model.steps_per_execution
+
+    def run(data):
+        outputs = strategy.run(step, args=(data,))
+        return keras.tree.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], outputs
+        )
+
+    if steps == 1:
+        compiled = run if model.run_eagerly else tf.function(run, reduce_retracing=True)
+        return lambda iterator: compiled(next(iterator))
+
+    def several(iterator):
+        count = tf.constant(0)
+        for _ in tf.range(steps):
+            # Guarded, so that no update runs after the end of the data.
+            data = iterator.get_next_as_optional()
+            if data.has_value():
+                run(data.get_value())
+                count += 1
+        return count
+
+    compiled = several if model.run_eagerly else tf.function(several)
+
+    def function(iterator):
+        if not int(compiled(iterator)):
+            raise StopIteration
+        return model.get_metrics_result()
+
+    return function
+
+
+def refuse_what_differs(model):
+    """Raises where several replicas would train another model than one device.
+
+    Args:
+        model: Compiled Keras model.
+
+    Raises:
+        ValueError: If the model is compiled by XLA, accumulates gradients, clips
+            gradients under a loss scale, or has a batch normalisation that is not
+            synchronised.
+    """
+    if model.jit_compile:
+        raise ValueError(
+            "jit_compile must be off under a strategy of several replicas; received "
+            "jit_compile=True. XLA cannot compile across devices: leave it at its "
+            "default."
+        )
+    optimizer = model.optimizer
+    if getattr(optimizer, "gradient_accumulation_steps", None):
+        raise ValueError(
+            "The optimizer must not accumulate gradients under a strategy of several "
+            "replicas; received gradient_accumulation_steps="
+            f"{optimizer.gradient_accumulation_steps}. Use a larger batch."
+        )
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if scaled and _clips(optimizer.inner_optimizer):
+        raise ValueError(
+            "The optimizer must not clip gradients that carry a loss scale under a "
+            "strategy of several replicas: they would be clipped before they are "
+            "summed. Use the policy mixed_bfloat16, which needs no loss scale, or "
+            "remove clipnorm, clipvalue and global_clipnorm."
+        )
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization) and not (
+            layer.synchronized or not layer.trainable
+        ):
+            raise ValueError(
+                f"Batch normalisation {layer.name!r} must be synchronised under a "
+                "strategy of several replicas, or its statistics would be those of a "
+                "part of the batch. Make it with synchronized=True."
+            )
+
+
+def summed_and_clipped(gradients, optimizer):
+    """Gradients that a strategy's optimizer sums to the clipped whole.
+
+    Clipping is not linear: it must see the sum over replicas, and not its parts.
+
+    Args:
+        gradients: This replica's gradients.
+        optimizer: Keras optimizer; reads `clipnorm`, `clipvalue`, `global_clipnorm`.
+
+    Returns:
+        Gradients whose sum over replicas is clipped; those given, where the optimizer
+        does not clip or there is one replica.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1 or not _clips(optimizer):
+        return gradients
+    context = tf.distribute.get_replica_context()
+    present = [g is not None for g in gradients]
+    summed = context.all_reduce(
+        tf.distribute.ReduceOp.SUM,
+        [tf.convert_to_tensor(g) for g in gradients if g is not None],
+    )
+    if optimizer.clipnorm is not None:
+        summed = [tf.clip_by_norm(g, optimizer.clipnorm) for g in summed]
+    elif optimizer.global_clipnorm is not None:
+        summed, _ = tf.clip_by_global_norm(summed, optimizer.global_clipnorm)
+    else:
+        limit = optimizer.clipvalue
+        summed = [tf.clip_by_value(g, -limit, limit) for g in summed]
+    # A part is too small for the optimizer to clip it once more.
+    parts = iter(g / replicas for g in summed)
+    return [next(parts) if there else None for there in present]
+
+
+def _clips(optimizer):
+    clipping = ("clipnorm", "clipvalue", "global_clipnorm")
+    return any(getattr(optimizer, name, None) is not None for name in clipping)
