@@ -5,6 +5,7 @@ An experiment is a function of settings that returns an `Experiment`. The plain 
 """
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import callbacks, critics, datasets, encoders, losses, models, views
+from keras_infomax.names import nearest
 from keras_infomax.settings import Settings
 
 # Steps run in one call of a compiled function: Python's share of a step becomes small.
@@ -57,10 +59,71 @@ def infomax(
     Raises:
         ValueError: If the settings or the data are unfit.
     """
-    loss = make_loss(settings)
+    if settings.options:
+        raise ValueError(
+            "config.options belong to the methods; the experiment 'infomax' takes "
+            f"none, and received {', '.join(settings.options)}."
+        )
     data = load_data(settings, data)
     views_of = make_views(settings)
     model = make_model(settings, data, views_of)
+    return of_model(settings, data, model, views_of, probed=views_of)
+
+
+def method(
+    settings: Settings,
+    data: datasets.ImageDataset | None = None,
+    *,
+    build: Callable[..., models.InfoMax],
+) -> Experiment:
+    """A method of the family, trained on views of images and probed on the images.
+
+    Args:
+        settings: Settings; `options` are the arguments of the method. Those of encoder
+            and critic have no effect.
+        data: Data set to use instead of loading `settings.dataset`.
+        build: Function of the shape of an image, and of options, to the model.
+
+    Raises:
+        ValueError: If the settings or the data are unfit, or the method has no such
+            option.
+    """
+    known = [*inspect.signature(build).parameters][1:]
+    for option in settings.options:
+        if option not in known:
+            raise ValueError(
+                f"Unknown key config.options.{option} of the method "
+                f"{settings.experiment!r}.{nearest(option, known)} Expected keys: "
+                f"{', '.join(known)}."
+            )
+    data = load_data(settings, data)
+    model = build(data.train_images.shape[1:], **settings.options)
+    return of_model(
+        settings, data, model, make_views(settings), probed=views.get("whole")
+    )
+
+
+def of_model(
+    settings: Settings,
+    data: datasets.ImageDataset,
+    model: models.InfoMax,
+    views_of: Any,
+    probed: Any,
+) -> Experiment:
+    """The experiment that trains a model by the settings' loss on views of images.
+
+    Args:
+        settings: Settings.
+        data: Data set.
+        model: Model of these views, not compiled yet.
+        views_of: Layer or function from images to the views that the model takes.
+        probed: Layer or function from images to views, whose first is what
+            `model.encoder_x` takes.
+
+    Raises:
+        ValueError: If the settings or the data are unfit.
+    """
+    loss = make_loss(settings)
     model.compile(
         optimizer=make_optimizer(settings.learning_rate),
         loss=loss,
@@ -77,7 +140,9 @@ def infomax(
             num_steps=num_steps,
         )
 
-    ceiling = loss.ceiling(settings.batch_size)
+    # Where encodings have locations, the columns are more than the batch.
+    plain = model.network is None
+    ceiling = loss.ceiling(settings.batch_size) if plain else math.inf
     return Experiment(
         model=model,
         batches=batches,
@@ -85,8 +150,8 @@ def infomax(
             data.test_images, views_of, settings.batch_size, seed=settings.seed
         ),
         measuring=[
-            *make_probes(data, views_of, settings.seed),
-            *make_condition_numbers(settings, data, views_of),
+            *make_probes(data, probed, settings.seed),
+            *make_condition_numbers(settings, data, probed),
         ],
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
@@ -111,7 +176,7 @@ def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(learning_rate, epsilon=1e-8)
 
 
-def make_loss(settings: Settings) -> losses.BoundLoss:
+def make_loss(settings: Settings) -> losses.ScoreLoss:
     """The loss that the settings name.
 
     Raises:

@@ -322,7 +322,7 @@ class InfoMax(keras.Model):
     def _encoding_shapes(self):
         """Shapes of the encodings, `None` while an encoder does not know its own."""
         if self.network is not None:
-            return dict(self.network.output_shape)
+            return {name: value.shape for name, value in self.network.output.items()}
         return {
             "x": _encoding_shape(self.encoder_x),
             "y": _encoding_shape(self.encoder_y),
@@ -449,7 +449,9 @@ def _checked_inputs(network, views):
         else view
         for tensor, view in zip(expected, given, strict=True)
     ]
-    return keras.tree.pack_sequence_as(views, checked)
+    return (
+        checked[0] if len(checked) == 1 else keras.tree.pack_sequence_as(views, checked)
+    )
 
 
 def _checked_view(name, view):

@@ -41,6 +41,8 @@ class Settings:
         eval_every: Steps between evaluations, each of which is a checkpoint.
         jacobian_rows: Number of training images on which every evaluation measures
             the condition number of encoder x; 0 for none.
+        options: Arguments of a method, where `experiment` names one of
+            `methods.METHODS`.
         seed: Seed of initial weights, order of the data, noise, and dropout.
     """
 
@@ -68,6 +70,7 @@ class Settings:
     steps: int = 21_000
     eval_every: int = 1_000
     jacobian_rows: int = 0
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self):
@@ -141,6 +144,8 @@ class Settings:
             key: tuple(value) if isinstance(value, list) else value
             for key, value in values.items()
         }
+        options = resolved.pop("options", None) or {}
+        resolved["options"] = dict(options.items())
         return cls(**resolved)
 
     def as_dict(self) -> dict[str, Any]:

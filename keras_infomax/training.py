@@ -1,5 +1,6 @@
 """The one recipe: settings and a workdir in, a trained and judged encoder out."""
 
+import functools
 import os
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from keras_infomax import (
     datasets,
     dependent,
     experiments,
+    methods,
     plots,
     runs,
     supervised,
@@ -25,6 +27,10 @@ EXPERIMENTS = {
     "supervised": supervised.supervised,
     "adversarial": adversarial.adversarial,
     "dependent": dependent.dependent,
+    **{
+        name: functools.partial(experiments.method, build=build)
+        for name, build in methods.METHODS.items()
+    },
 }
 
 

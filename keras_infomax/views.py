@@ -95,6 +95,35 @@ class Halves(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
+class Whole(keras.layers.Layer):
+    """Takes the whole image as the only view.
+
+    For networks that take their views apart themselves, such as those of
+    `methods.deep_infomax`.
+
+    Args:
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        images: Tensor `(rows, height, width, channels)`.
+
+    Returns:
+        Tuple of the images.
+
+    Example:
+    >>> (image,) = Whole()(ops.zeros((8, 28, 28, 1)))
+    >>> image.shape
+    TensorShape([8, 28, 28, 1])
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, images):
+        return (images,)
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
 class Noisy(keras.layers.Layer):
     """Adds Gaussian noise to the views that another layer takes.
 
@@ -195,6 +224,7 @@ class Noisy(keras.layers.Layer):
 _BY_NAME = {
     "halves": lambda: Halves(axis=1),
     "left_right": lambda: Halves(axis=2),
+    "whole": Whole,
 }
 
 
@@ -202,8 +232,8 @@ def get(identifier: Any) -> Callable:
     """Returns the views that a name stands for.
 
     Args:
-        identifier: `"halves"` (top and bottom), `"left_right"`, or a layer or
-            function from images `(rows, height, width, channels)` to a tuple of
+        identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
+            itself), or a layer or function from images `(rows, height, width, channels)` to a tuple of
             views, which is returned as it is.
 
     Raises:

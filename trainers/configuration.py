@@ -1,6 +1,5 @@
 """Makes the config of an experiment from what it changes in the default settings."""
 
-import dataclasses
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,8 +51,7 @@ def configuration(
             f"Unknown variant {variant!r}. Expected one of: "
             f"{', '.join(filter(None, variants))}; or none after the path."
         )
-    defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
-    resolved = {**defaults, **values, **variants[variant]}
+    resolved = {**Settings().as_dict(), **values, **variants[variant]}
     resolved |= {"figure": figure, "budget": variant or "full"}
     types = typing.get_type_hints(Settings)
     config = ml_collections.ConfigDict()
