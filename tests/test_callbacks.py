@@ -9,10 +9,18 @@ import tensorflow as tf
 from keras import ops
 
 from keras_infomax import InfoMax
-from keras_infomax.callbacks import LinearProbe, StopOnNonFinite
+from keras_infomax.callbacks import LinearProbe, Probes, StopOnNonFinite
 from keras_infomax.encoders import mlp
 from keras_infomax.losses import InfoNCE
-from keras_infomax.probes import LogisticProbe, encode
+from keras_infomax.probes import (
+    FineTuning,
+    Judgement,
+    LogisticProbe,
+    MLPProbe,
+    NeighboursProbe,
+    encode,
+    judge,
+)
 
 
 def labelled(rows, seed):
@@ -312,6 +320,135 @@ def test_an_encoder_that_the_model_lacks_is_named():
     callback = LinearProbe(TRAIN, TEST, encoder="encoder_z")
     with pytest.raises(ValueError, match="encoder must name.*'encoder_z'.*None"):
         infomax().fit(pairs(), verbose=0, callbacks=[callback])
+
+
+def test_the_information_is_logged_beside_the_accuracy_where_there_is_one():
+    model, callback = infomax(), LinearProbe(TRAIN, TEST)
+    logs = model.fit(pairs(), verbose=0, callbacks=[callback]).history
+    probe = LogisticProbe().fit(encode(model.encoder_x, TRAIN[0]), TRAIN[1])
+    information = probe.information(encode(model.encoder_x, TEST[0]), TEST[1])
+    assert logs["probe_information"] == [pytest.approx(information, rel=1e-6)]
+    logs = infomax().fit(pairs(), verbose=0, callbacks=[numbered()]).history
+    assert "probe_accuracy" in logs
+    assert "probe_information" not in logs
+
+
+def several(**kwargs):
+    return Probes(
+        TRAIN,
+        TEST,
+        {
+            "linear": "linear",
+            "wide": MLPProbe(20, epochs=5),
+            "near": NeighboursProbe(k=5),
+            "tuned": FineTuning(epochs=2),
+        },
+        **kwargs,
+    )
+
+
+def test_several_probes_log_what_judging_by_hand_finds():
+    model, callback = infomax(), several(every=2)
+    logs = model.fit(pairs(), epochs=3, verbose=0, callbacks=[callback]).history
+    assert positions(callback) == [0, 2]
+    assert logs["near_accuracy"][1] == logs["near_accuracy"][2]
+    model.fit(pairs(), epochs=2, verbose=0, callbacks=[callback])
+    expected = judge(callback.probes, model.encoder_x, TRAIN, TEST)
+    assert callback.history[-1] == (2, expected)
+    assert callback.measurements == {
+        f"{name}_{measure}": getattr(expected[name], measure)
+        for name in ("linear", "wide", "near", "tuned")
+        for measure in ("accuracy", "information")
+    }
+    assert {k for k in logs if k.endswith(("_accuracy", "_information"))} == set(
+        callback.measurements
+    )
+
+
+def test_the_pixel_baseline_of_several_probes_leaves_fine_tuning_out(capsys):
+    callback = several()
+    infomax().fit(pairs(), verbose=2, callbacks=[callback])
+    expected = judge(callback.probes, None, TRAIN, TEST)
+    assert callback.pixel_baseline == expected
+    assert list(expected) == ["linear", "wide", "near"]
+    described = ", ".join(f"{name} {j.accuracy:.4f}" for name, j in expected.items())
+    assert f"Probes: pixel baseline {described}\n" in capsys.readouterr().out
+
+
+def test_a_linear_probe_may_be_one_that_fine_tunes(capsys):
+    callback = LinearProbe(TRAIN, TEST, probe=FineTuning(epochs=2))
+    logs = infomax().fit(pairs(), verbose=2, callbacks=[callback]).history
+    assert callback.pixel_baseline is None
+    assert logs["probe_accuracy"] == [callback.history[-1][1]]
+    assert "baseline" not in capsys.readouterr().out
+
+
+def test_probing_with_networks_does_not_change_training():
+    weights = []
+    for callbacks in ([], [several()]):
+        keras.utils.set_random_seed(1)
+        encoder = keras.Sequential(
+            [
+                keras.Input((2, 4)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(8, "relu"),
+                keras.layers.BatchNormalization(),
+                keras.layers.Dropout(0.5),
+                keras.layers.Dense(2),
+            ]
+        )
+        model = InfoMax(encoder)
+        model.compile("adam", loss=InfoNCE())
+        model.fit(pairs(), epochs=2, verbose=0, callbacks=callbacks)
+        weights.append([np.array(variable) for variable in model.variables])
+    for without, probed in zip(*weights, strict=True):
+        np.testing.assert_array_equal(without, probed)
+
+
+def test_a_deep_copy_of_several_probes_works_on():
+    callback = several()
+    infomax().fit(pairs(), verbose=0, callbacks=[callback])
+    copied = copy.deepcopy(callback)
+    assert copied.train[0] is callback.train[0]
+    assert copied.history == callback.history
+    assert copied.probes["wide"] is not callback.probes["wide"]
+    infomax().fit(pairs(), epochs=2, verbose=0, callbacks=[copied])
+    assert positions(copied) == [0, 1, 2]
+    assert positions(callback) == [0, 1]
+
+
+def test_two_replicas_are_judged_by_several_probes_as_one_device_is(strategy):
+    found = []
+    for scope in (tf.distribute.get_strategy().scope(), strategy.scope()):
+        keras.utils.set_random_seed(1)
+        with scope:
+            model = infomax()
+        callback = several(every=4, unit="step")
+        model.fit(pairs(), verbose=0, callbacks=[callback])
+        found.append(callback.history)
+    one, two = found
+    assert [p for p, _ in one] == [p for p, _ in two] == [0, 4, 8]
+    for (_, mine), (_, theirs) in zip(one, two, strict=True):
+        assert list(mine) == list(theirs)
+        for name in mine:
+            assert isinstance(mine[name], Judgement)
+            assert mine[name].accuracy == pytest.approx(theirs[name].accuracy, abs=0.01)
+            assert mine[name].information == pytest.approx(
+                theirs[name].information, abs=1e-3
+            )
+
+
+@pytest.mark.parametrize(
+    ("probes", "message"),
+    [
+        ({}, "probes must be a dictionary .* got {}"),
+        (["linear"], r"probes must be a dictionary .* got \['linear'\]"),
+        ({"probe": "liner"}, "Unknown probe 'liner'. Did you mean 'linear'"),
+    ],
+)
+def test_the_probes_are_checked(probes, message):
+    with pytest.raises(ValueError, match=message):
+        Probes(TRAIN, TEST, probes)
 
 
 def regressor(*activations, **compile_options):

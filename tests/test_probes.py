@@ -1,3 +1,4 @@
+import pathlib
 import runpy
 import sys
 
@@ -301,9 +302,13 @@ def test_importing_the_probes_does_not_import_scikit_learn(monkeypatch):
     # Keras imports it where it can, so its presence proves nothing: forbid it.
     for name in ("sklearn", "threadpoolctl"):
         monkeypatch.setitem(sys.modules, name, None)
-    module = runpy.run_path(probes.__file__)
-    with pytest.raises(ImportError):
-        module["LogisticProbe"]().fit(X, LABELS)
+    modules = {
+        path.stem: runpy.run_path(str(path))
+        for path in pathlib.Path(probes.__file__).parent.glob("*.py")
+    }
+    for module, name in (("logistic", "LogisticProbe"), ("mlp", "MLPProbe")):
+        with pytest.raises(ImportError):
+            modules[module][name]().fit(X, LABELS)
 
 
 @pytest.mark.slow

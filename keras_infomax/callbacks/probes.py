@@ -1,0 +1,258 @@
+"""Probes the encoder while it is learned."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_infomax import probes as probing
+from keras_infomax.callbacks.common import check_every, encoder_of
+from keras_infomax.probes import Judgement, check_classes, check_labelled
+
+
+class Probes(keras.callbacks.Callback):
+    """Logs how well several probes read the encoder while it is learned.
+
+    Before the first step and then every few epochs or steps, encodes the training and
+    test views with the encoder as it stands, fits every probe anew on the former and
+    measures it on the latter. The encoder is called in inference mode and is checked
+    not to have moved; a probe that fine-tunes it trains a copy. Both sets are the
+    caller's own, whatever the model is trained on.
+
+    For a probe called `name`, its accuracy enters the logs of each epoch as
+    `name_accuracy`, and as `name_information` the predictive V-information of the
+    labels in nats, see `probes.v_information`; in epochs without a probe the last
+    values stand. Callbacks listed *after* this one can use them. To `EarlyStopping` and
+    `ModelCheckpoint` pass `mode="max"`, since they refuse to guess the direction.
+
+    The pixel baseline, the accuracy of the same probes fitted on the raw views, is
+    printed when training starts: an encoder that stays below it has lost more than
+    it has made accessible.
+
+    Args:
+        train: Pair `(x, labels)` on which the probes are fitted: float views as the
+            encoder takes them, `(rows, ...)`, and integers of shape `(rows,)`.
+        test: Pair `(x, labels)` on which they are measured.
+        probes: Dictionary from names of the caller's choice to probes: names as in
+            `probes.get`, `Probe` objects, or any objects with `fit(x, labels)` and
+            `score(x, labels)`, which log the accuracy alone.
+        every: Positive integer, the number of epochs or steps between two probes.
+            Defaults to 1.
+        unit: `"epoch"`, the default, or `"step"`. Steps are those of
+            `optimizer.iterations`. Where one execution runs several steps
+            (`steps_per_execution`), a probe falls after the first that reaches its
+            step.
+        encoder: Name of the model's attribute that is probed. Defaults to
+            `"encoder_x"`.
+
+    Attributes:
+        history: List of pairs `(position, judgements)` of the last `fit`, with a
+            dictionary of `probes.Judgement` by name. The position counts completed
+            epochs or steps, so the first pair is the start of training: position 0, or
+            where a resumed run went on.
+        pixel_baseline: Judgements of the probes on the raw views, by name, without
+            those that fine-tune; `None` before the first `fit`.
+
+    Raises:
+        ValueError: If `train` or `test` is not a pair of labelled finite float views,
+            if their widths differ, if `train` has one class only, if there are no
+            probes or one is unknown, or if `every` or `unit` is none of the above.
+
+    Example:
+    ```python
+    probes = kim.callbacks.Probes(
+        train=(x, labels),
+        test=(x_test, labels_test),
+        probes={"linear": "linear", "wide": kim.probes.MLPProbe(500)},
+        every=5,
+    )
+    history = model.fit(pairs, epochs=10, callbacks=[probes]).history
+    history["wide_accuracy"], history["wide_information"]
+    ```
+    """
+
+    def __init__(self, train, test, probes, every=1, unit="epoch", encoder="encoder_x"):
+        super().__init__()
+        self.train = _labelled_views("train", train)
+        self.test = _labelled_views("test", test)
+        check_classes("train", self.train[1])
+        train_shape, test_shape = self.train[0].shape[1:], self.test[0].shape[1:]
+        if train_shape != test_shape:
+            raise ValueError(
+                f"test must hold views of the shape of train, {train_shape}; got "
+                f"{test_shape}. Cut and scale both sets alike."
+            )
+        if not isinstance(probes, Mapping) or not probes:
+            raise ValueError(
+                "probes must be a dictionary from names to probes, with at least one; "
+                f"got {probes!r}. The names are those that the logs will have, as in "
+                "{'mlp': probes.MLPProbe()}."
+            )
+        check_every(every)
+        if unit not in ("epoch", "step"):
+            raise ValueError(
+                f"unit must be 'epoch' or 'step'; got {unit!r}. It says what `every` "
+                "counts."
+            )
+        self.probes = {name: probing.get(probe) for name, probe in probes.items()}
+        self.every = every
+        self.unit = unit
+        self.encoder = encoder
+        self._history: list[tuple[int, dict[str, Judgement]]] = []
+        self._pixel_baseline: dict[str, Judgement] | None = None
+
+    def __deepcopy__(self, memo):
+        # keras-tuner copies callbacks for every trial. The arrays are only read and
+        # the model is replaced by the trial's own: both are shared, not copied.
+        for shared in (*self.train, *self.test, self._model):
+            memo[id(shared)] = shared
+        copied = copy.copy(self)
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
+
+    @property
+    def history(self) -> list[tuple[int, Any]]:
+        return self._history
+
+    @property
+    def pixel_baseline(self) -> Any:
+        return self._pixel_baseline
+
+    def on_train_begin(self, logs=None):
+        self._history = []
+        if self._pixel_baseline is None:
+            self._pixel_baseline = self._judge(None)
+            if self._pixel_baseline and self.params.get("verbose"):
+                print(f"{type(self).__name__}: pixel baseline {self._described()}")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not in on_train_begin: a resuming callback that is listed later has restored
+        # weights and epoch only by now.
+        if not self._history:
+            self._record(epoch if self.unit == "epoch" else self._steps())
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.unit == "step":
+            last, now = self._history[-1][0], self._steps()
+            if now // self.every > last // self.every:
+                self._record(now)
+
+    def on_epoch_end(self, epoch, logs=None):
+        completed = epoch + 1
+        if self.unit == "epoch" and completed % self.every == 0:
+            self._record(completed)
+        if logs is not None:
+            logs.update(self._latest())
+
+    @property
+    def measurements(self) -> dict[str, float | None]:
+        """The latest accuracies and informations, by the names that they log."""
+        return self._latest()
+
+    def _latest(self) -> dict[str, float | None]:
+        measured: dict[str, float | None] = {}
+        for name, judgement in self._history[-1][1].items():
+            measured[f"{name}_accuracy"] = judgement.accuracy
+            if judgement.information is not None:
+                measured[f"{name}_information"] = judgement.information
+        return measured
+
+    def _steps(self) -> int:
+        # Not int(iterations): a strategy's mirrored variable does not convert.
+        return int(self.model.optimizer.iterations.numpy())
+
+    def _record(self, position: int) -> None:
+        encoder = encoder_of(self.model, self.encoder)
+        self._history.append((position, self._judge(encoder)))
+
+    def _judge(self, encoder: keras.Layer | None) -> dict[str, Judgement]:
+        return probing.judge(self.probes, encoder, self.train, self.test)
+
+    def _described(self) -> str:
+        baseline = self.pixel_baseline.items()
+        return ", ".join(f"{name} {found.accuracy:.4f}" for name, found in baseline)
+
+
+class LinearProbe(Probes):
+    """Logs how well a linear classifier reads the encodings while they are learned.
+
+    `Probes` with a single one, whose name is `probe`: the accuracy enters the logs as
+    `probe_accuracy`, the information as `probe_information`. To `EarlyStopping` and
+    `ModelCheckpoint` pass `monitor="probe_accuracy", mode="max"`; to keras-tuner
+    `keras_tuner.Objective("probe_accuracy", "max")`.
+
+    Args:
+        train: As in `Probes`.
+        test: As in `Probes`.
+        every: As in `Probes`.
+        unit: As in `Probes`.
+        encoder: As in `Probes`.
+        probe: Any probe that `Probes` takes. Defaults to `LogisticProbe()`.
+
+    Attributes:
+        history: List of pairs `(position, accuracy)` of the last `fit`, with positions
+            as in `Probes`.
+        pixel_baseline: Accuracy of the probe on the raw views; `None` before the first
+            `fit`, and of a probe that fine-tunes.
+
+    Raises:
+        ValueError: As `Probes`.
+
+    Example:
+    ```python
+    probe = kim.callbacks.LinearProbe(train=(x, labels), test=(x_test, labels_test))
+    best = keras.callbacks.ModelCheckpoint(
+        "best.keras", monitor="probe_accuracy", mode="max", save_best_only=True
+    )
+    model.fit(pairs, epochs=10, callbacks=[probe, best])
+    ```
+
+    Reference:
+        Tschannen et al., 2020, "On Mutual Information Maximization for Representation
+        Learning", Section 3. https://arxiv.org/abs/1907.13625
+    """
+
+    def __init__(
+        self, train, test, every=1, unit="epoch", encoder="encoder_x", probe=None
+    ):
+        probe = probing.LogisticProbe() if probe is None else probe
+        super().__init__(train, test, {"probe": probe}, every, unit, encoder)
+
+    @property
+    def probe(self) -> Any:
+        """The probe."""
+        return self.probes["probe"]
+
+    @property
+    def history(self) -> list[tuple[int, float]]:
+        return [(position, j["probe"].accuracy) for position, j in self._history]
+
+    @property
+    def pixel_baseline(self) -> float | None:
+        judgement = (self._pixel_baseline or {}).get("probe")
+        return None if judgement is None else judgement.accuracy
+
+    @property
+    def measurements(self) -> dict[str, float | None]:
+        """The latest accuracy and information, and the `pixel_baseline`."""
+        return {**self._latest(), "pixel_baseline": self.pixel_baseline}
+
+    def _described(self) -> str:
+        return f"{self.pixel_baseline:.4f}"
+
+
+def _labelled_views(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise ValueError(
+            f"{name} must be a pair (x, labels) of arrays; got {type(pair).__name__}. "
+            "Collect a data set into two arrays first."
+        )
+    x, labels = map(np.asarray, pair)
+    if not np.issubdtype(x.dtype, np.floating):
+        raise ValueError(
+            f"{name} must hold float views, scaled as the encoder takes them; got "
+            f"{x.dtype}. Scale images with x.astype('float32') / 255."
+        )
+    return check_labelled(name, x, labels)

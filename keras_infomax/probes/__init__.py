@@ -1,0 +1,42 @@
+"""Judges encoders by how well supervised models read what they encode.
+
+`encode` turns views into encodings and makes sure that looking did not change the
+encoder. A probe is then an object with `fit(x, labels)`, `predict(x)`,
+`predict_log_proba(x)` and `score(x, labels)`, whose score is an accuracy, and with
+`information(x, labels)`, what it reads of the labels in nats; see `Probe`. Most know
+nothing of encoders: fitted on raw views instead of encodings, the same probe gives the
+pixel baseline. `FineTuning` is the one that trains a copy of the encoder, too. `judge`
+puts an encoder before several probes.
+"""
+
+from keras_infomax.probes.checks import check_classes, check_labelled
+from keras_infomax.probes.encoding import encode
+from keras_infomax.probes.few_labels import FewLabels
+from keras_infomax.probes.fine_tuning import FineTuning
+from keras_infomax.probes.information import label_entropy, v_information
+from keras_infomax.probes.judging import judge
+from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticProbe
+from keras_infomax.probes.mlp import MLPProbe
+from keras_infomax.probes.neighbours import NeighboursProbe
+from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.probes.table import PROBES, get
+
+__all__ = [
+    "MAX_ITERATIONS",
+    "PROBES",
+    "TOLERANCE",
+    "FewLabels",
+    "FineTuning",
+    "Judgement",
+    "LogisticProbe",
+    "MLPProbe",
+    "NeighboursProbe",
+    "Probe",
+    "check_classes",
+    "check_labelled",
+    "encode",
+    "get",
+    "judge",
+    "label_entropy",
+    "v_information",
+]

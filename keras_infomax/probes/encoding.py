@@ -1,0 +1,97 @@
+"""Turns views into encodings and makes sure that looking did not change the encoder."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
+    """Encodes views in inference mode and checks that the encoder stood still.
+
+    Runs on the local device and takes part in no collective, so a callback may call it
+    while `fit` runs under a `tf.distribute` strategy.
+
+    Args:
+        encoder: Keras model or layer from views to encodings.
+        views: Array of shape `(rows, ...)`. Floats are cast to float32.
+        batch_size: Number of rows encoded at once; bounds the memory, not the result.
+
+    Returns:
+        Encodings, a float32 array of shape `(rows, dim)`.
+
+    Raises:
+        ValueError: If there are no rows, if `batch_size` is not a positive integer, or
+            if the encodings are not of shape `(rows, dim)` or not all finite.
+        RuntimeError: If encoding moved a variable of the encoder: a weight, a statistic
+            of a batch normalisation, the seed of a dropout.
+
+    Example:
+    >>> encoder = keras.Sequential([keras.layers.Dense(8)])
+    >>> encode(encoder, np.ones((5, 3))).shape
+    (5, 8)
+    """
+    views = np.asarray(views)
+    if views.ndim < 2 or not len(views):
+        raise ValueError(
+            f"views must have shape (rows, ...) with at least one row; got shape "
+            f"{views.shape}. Give a batch of views, not a single one."
+        )
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(
+            f"batch_size must be a positive integer; got {batch_size!r}. Give the "
+            "number of rows that fit into memory at once, such as 1000."
+        )
+    if np.issubdtype(views.dtype, np.floating):
+        views = views.astype("float32", copy=False)
+    row_shape, dtype = views.shape[1:], views.dtype.name
+    ensure_built(encoder, row_shape, dtype)
+
+    # One graph for all batches, the remainder included. Concrete, because TensorFlow
+    # would warn of retracing when probe after probe traces a new function.
+    @tf.function(input_signature=[tf.TensorSpec((None, *row_shape), dtype)])
+    def trace(batch):
+        return encoder(batch, training=False)
+
+    encode_batch = trace.get_concrete_function()
+    shape = encode_batch.output_shapes
+    if not isinstance(shape, tf.TensorShape) or shape.rank != 2:
+        raise ValueError(
+            f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
+            "with a pooling or flattening layer, or probe one of its outputs."
+        )
+    before = [(variable, _state(variable)) for variable in encoder.variables]
+    batches = [
+        encode_batch(tf.constant(views[start : start + batch_size])).numpy()
+        for start in range(0, len(views), batch_size)
+    ]
+    moved = [variable.path for variable, old in before if _state(variable) != old]
+    if moved:
+        raise RuntimeError(
+            f"Encoding moved {len(moved)} variable(s) of encoder {encoder.name!r}, "
+            f"first {moved[0]!r}, although it was called with training=False: its "
+            "accuracy would not be that of a frozen encoder. Find the layer that "
+            "updates its variables without asking `training`."
+        )
+    encodings = np.concatenate(batches).astype("float32", copy=False)
+    finite = np.isfinite(encodings).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"encoder must return finite encodings; got NaN or infinity in "
+            f"{np.sum(~finite)} of {len(finite)} rows, first in row "
+            f"{np.argmin(finite)}. Look for NaN in the views and in the weights of "
+            f"{encoder.name!r}."
+        )
+    return encodings
+
+
+def ensure_built(encoder: keras.Layer, row_shape: tuple[int, ...], dtype: str) -> None:
+    """Makes sure that the encoder has its variables, without touching their values."""
+    if not encoder.built:
+        encoder(keras.Input(row_shape, dtype=dtype), training=False)
+
+
+def _state(variable: keras.Variable) -> bytes:
+    """Returns the value bit by bit, so that NaN equals itself."""
+    return keras.ops.convert_to_numpy(variable).tobytes()

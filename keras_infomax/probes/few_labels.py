@@ -1,0 +1,183 @@
+"""A probe that gets only a few of the labels, and tells how much depends on which."""
+
+import copy
+import math
+from typing import Any, Self
+
+import keras
+import numpy as np
+import scipy.special
+import scipy.stats
+
+from keras_infomax.probes.checks import check_counts
+from keras_infomax.probes.draws import draw
+from keras_infomax.probes.logistic import LogisticProbe
+from keras_infomax.probes.probe import Judgement, Probe
+
+
+class FewLabels(Probe):
+    """Fits a probe on several small draws of the training rows.
+
+    Draws are stratified, without replacement, and reproducible; each fits a copy of
+    the probe that knows nothing of the others. `score` and `information` are means
+    over the draws, what one draw is to expect; the single values are in `scores`.
+    `predict` and `predict_log_proba` are those of the draws' mixture, whose accuracy is
+    usually above that mean.
+
+    Args:
+        probe: Probe to copy, a frozen one or `FineTuning`. Defaults to
+            `LogisticProbe()`.
+        per_class: Number of rows to draw of every class.
+        fraction: Share of the rows of every class to draw instead, in (0, 1]; rounded,
+            and at least one row.
+        draws: Number of draws, at least 2. Defaults to 5.
+        seed: Seed of the draws.
+
+    Attributes:
+        fitted: The fitted probes, one a draw.
+
+    Raises:
+        ValueError: If `probe` is not a probe, not exactly one of `per_class` and
+            `fraction` is given, or a number is out of range.
+
+    Example:
+    >>> x = np.arange(100.0)[:, None]
+    >>> probe = FewLabels(per_class=5).fit(x, labels=np.arange(100) // 50)
+    >>> len(probe.scores([[10.0], [90.0]], labels=[0, 1]))
+    5
+    """
+
+    def __init__(
+        self,
+        probe: Probe | None = None,
+        per_class: int | None = None,
+        fraction: float | None = None,
+        draws: int = 5,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.probe = LogisticProbe() if probe is None else probe
+        if not isinstance(self.probe, Probe):
+            raise ValueError(
+                f"probe must be a Probe; got {self.probe!r}. Give an object such as "
+                "LogisticProbe() or probes.get('neighbours')."
+            )
+        if (per_class is None) == (fraction is None):
+            raise ValueError(
+                "Exactly one of per_class and fraction must be given; got "
+                f"{per_class!r} and {fraction!r}."
+            )
+        if per_class is not None:
+            check_counts(per_class=per_class)
+        if fraction is not None and not 0 < fraction <= 1:
+            raise ValueError(f"fraction must be in (0, 1]; got {fraction!r}.")
+        if not isinstance(draws, int) or draws < 2:
+            raise ValueError(
+                f"draws must be an integer of at least 2; got {draws!r}. One draw does "
+                "not tell how much depends on it."
+            )
+        self.frozen = self.probe.frozen
+        self.per_class = per_class
+        self.fraction = fraction
+        self.draws = draws
+        self.seed = seed
+        self.fitted: list[Probe] = []
+
+    def of(self, encoder: keras.Layer) -> Self:
+        """Returns a copy that draws for the probe of this encoder; see `Probe.of`."""
+        tuned = copy.copy(self)
+        tuned.probe = self.probe.of(encoder)
+        return tuned
+
+    def scores(self, x: Any, labels: Any) -> np.ndarray:
+        """Returns the accuracy of every draw, shape `(draws,)`.
+
+        Args:
+            x: Encodings or views as wide as those given to `fit`.
+            labels: Integer classes of shape `(rows,)`.
+
+        Raises:
+            ValueError: As `score`.
+        """
+        return np.array([each.score(x, labels) for each in self._checked_fitted()])
+
+    def score(self, x: Any, labels: Any) -> float:
+        """Returns the mean accuracy over the draws; see `Probe.score`."""
+        return float(np.mean(self.scores(x, labels)))
+
+    def information(self, x: Any, labels: Any) -> float:
+        """Returns the mean information over the draws; see `Probe.information`."""
+        fitted = self._checked_fitted()
+        return float(np.mean([each.information(x, labels) for each in fitted]))
+
+    def interval(
+        self, x: Any, labels: Any, confidence: float = 0.95
+    ) -> tuple[float, float]:
+        """Returns limits of the accuracy that a draw is to expect.
+
+        Student's interval of the mean over the draws. The test rows are taken as they
+        are: what depends on them is not in it.
+
+        Args:
+            x: Encodings or views as wide as those given to `fit`.
+            labels: Integer classes of shape `(rows,)`.
+            confidence: Probability in (0, 1) that the interval holds the mean over all
+                possible draws.
+
+        Raises:
+            ValueError: As `score`, or if `confidence` is out of range.
+        """
+        if not 0 < confidence < 1:
+            raise ValueError(
+                f"confidence must be in (0, 1); got {confidence!r}. Give a probability "
+                "such as 0.95."
+            )
+        scores = self.scores(x, labels)
+        quantile = scipy.stats.t.ppf((1 + confidence) / 2, df=self.draws - 1)
+        reach = quantile * _standard_error(scores)
+        return float(np.mean(scores) - reach), float(np.mean(scores) + reach)
+
+    def measure(self, x: Any, labels: Any) -> Judgement:
+        """Returns means over the draws, and the standard error of the accuracy."""
+        found = [each.measure(x, labels) for each in self._checked_fitted()]
+        scores = np.array([each.accuracy for each in found])
+        return Judgement(
+            accuracy=float(np.mean(scores)),
+            information=float(np.mean([each.information for each in found])),
+            standard_error=_standard_error(scores),
+        )
+
+    def _fit(self, x, targets):
+        assert self.classes is not None
+        smallest = np.bincount(targets).min()
+        if self.per_class is not None and smallest < self.per_class:
+            raise ValueError(
+                f"labels must hold at least per_class={self.per_class} rows of every "
+                f"class; got one class with {smallest}. Give more rows, or draw a "
+                "fraction of them."
+            )
+        self.fitted = []
+        for number in range(self.draws):
+            generator = np.random.default_rng([self.seed, number])
+            rows = draw(targets, self._count, generator)
+            # Shallow: fitting replaces what was fitted and changes nothing in place.
+            probe = copy.copy(self.probe)
+            self.fitted.append(probe.fit(x[rows], self.classes[targets[rows]]))
+
+    def _count(self, rows: int) -> int:
+        if self.fraction is not None:
+            return max(1, round(self.fraction * rows))
+        assert self.per_class is not None
+        return self.per_class
+
+    def _logits(self, x):
+        log_p = [each.predict_log_proba(x) for each in self.fitted]
+        return scipy.special.logsumexp(log_p, axis=0)
+
+    def _checked_fitted(self) -> list[Probe]:
+        self._check_fitted()
+        return self.fitted
+
+
+def _standard_error(scores: np.ndarray) -> float:
+    return float(np.std(scores, ddof=1) / math.sqrt(len(scores)))

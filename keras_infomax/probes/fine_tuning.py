@@ -1,0 +1,275 @@
+"""Trains the whole encoder on labels: what it is worth as a place to start from."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_infomax.probes.checks import check_counts, check_positive
+from keras_infomax.probes.draws import hold_out
+from keras_infomax.probes.early_stopping import best_epoch
+from keras_infomax.probes.encoding import ensure_built
+from keras_infomax.probes.probe import Probe
+
+# Rows encoded at once in inference: bounds the memory, not the result.
+_ROWS_AT_ONCE = 1000
+
+# Adam's decay rates and the term that protects its division, as in Keras.
+_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-7
+
+
+class FineTuning(Probe):
+    """A copy of the encoder with a linear softmax layer, trained on views and labels.
+
+    Where the other probes read frozen encodings, this one takes views, and all of the
+    encoder's trainable weights start where the encoder has them. The encoder itself
+    does not move: what is trained are copies of its weights, put in its place for the
+    length of a call (`keras.Layer.stateless_call`).
+
+    The encoder runs in training mode, its regularisation losses count, and Adam
+    minimises the cross-entropy. The epoch is kept after which a tenth of the rows,
+    held out, were predicted best. The softmax layer starts at zero.
+
+    Args:
+        encoder: Keras model or layer from views to encodings, or `None` until
+            `of(encoder)`.
+        learning_rate: Learning rate of Adam. Defaults to 1e-3.
+        batch_size: Positive integer, the largest number of rows in a batch. Defaults
+            to 128.
+        epochs: Largest number of passes over the data. Defaults to 200.
+        patience: Epochs without improvement after which to stop. Defaults to 10.
+        seed: Seed of the order of the rows and of the rows held out.
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+    >>> views, labels = np.eye(4, dtype="float32"), np.array([0, 1, 1, 0])
+    >>> encoder = keras.Sequential([keras.layers.Dense(8)])
+    >>> probe = FineTuning(encoder, learning_rate=0.1).fit(views, labels)
+    >>> probe.score(views, labels)
+    1.0
+    """
+
+    frozen = False
+
+    def __init__(
+        self,
+        encoder: keras.Layer | None = None,
+        learning_rate: float = 1e-3,
+        batch_size: int = 128,
+        epochs: int = 200,
+        patience: int = 10,
+        seed: int = 0,
+    ):
+        super().__init__()
+        check_counts(batch_size=batch_size, epochs=epochs, patience=patience)
+        check_positive(learning_rate=learning_rate)
+        self.encoder = encoder
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.seed = seed
+
+    def of(self, encoder: keras.Layer) -> Self:
+        """Returns a copy, not fitted, that starts from this encoder.
+
+        Args:
+            encoder: Keras model or layer from views to encodings.
+        """
+        tuned = copy.copy(self)
+        tuned.encoder, tuned.classes = encoder, None
+        return tuned
+
+    def _fit(self, x, targets):
+        if self.encoder is None:
+            raise ValueError(
+                "FineTuning must have an encoder to start from; got None. Give it one, "
+                "FineTuning(encoder), or use of(encoder)."
+            )
+        row_shape = x.shape[1:]
+        ensure_built(self.encoder, row_shape, "float32")
+        generator = np.random.default_rng(self.seed)
+        train, held_out = hold_out(targets, generator)
+        network = _start(self.encoder, row_shape, classes=int(targets.max()) + 1)
+        adam = _Adam.start(network.weights)
+        step = _step(self.encoder, row_shape, self.learning_rate, network, adam)
+        logits = _logits(self.encoder, row_shape, network)
+
+        def train_epoch():
+            nonlocal network, adam
+            order = generator.permutation(train)
+            # Equal parts, lest a batch norm meet a remainder of one row.
+            for rows in np.array_split(order, -(-len(order) // self.batch_size)):
+                network, adam = step(network, adam, x[rows], targets[rows])
+            losses = _cross_entropy(targets[held_out], logits(network, x[held_out]))
+            return float(tf.reduce_mean(losses))
+
+        # Tensors do not change, so that a network needs no copy.
+        self._network = best_epoch(
+            train_epoch, lambda: network, self.epochs, self.patience
+        )
+
+    def _logits(self, x):
+        return _logits(self.encoder, x.shape[1:], self._network)(self._network, x)
+
+
+class _Network(NamedTuple):
+    """Values of an encoder's variables, and a softmax layer: a copy of the encoder."""
+
+    trainable: list[tf.Tensor]
+    others: list[tf.Tensor]
+    kernel: tf.Tensor
+    bias: tf.Tensor
+
+    @property
+    def weights(self) -> list[tf.Tensor]:
+        """All that is trained."""
+        return [*self.trainable, self.kernel, self.bias]
+
+    def replaced(self, weights: list[tf.Tensor], others: list[tf.Tensor]) -> "_Network":
+        """The network of other weights."""
+        *trainable, kernel, bias = weights
+        return _Network(trainable, others, kernel, bias)
+
+
+class _Adam(NamedTuple):
+    """Adam (Kingma and Ba, 2015) on tensors.
+
+    Not Keras's: its state would be variables, which a strategy would distribute.
+    """
+
+    means: list[tf.Tensor]
+    squares: list[tf.Tensor]
+    steps: tf.Tensor
+
+    @classmethod
+    def start(cls, weights: list[tf.Tensor]) -> "_Adam":
+        zeros = [tf.zeros_like(w) for w in weights]
+        return cls(zeros, zeros, tf.constant(0.0))
+
+    def step(
+        self,
+        weights: list[tf.Tensor],
+        gradients: list[tf.Tensor],
+        learning_rate: float,
+    ) -> tuple[list[tf.Tensor], "_Adam"]:
+        """The weights after a step, and the state."""
+        steps = self.steps + 1
+        means = _averages(self.means, gradients, _MEAN_DECAY)
+        squares = _averages(self.squares, [g * g for g in gradients], _SQUARE_DECAY)
+        rate = learning_rate * tf.sqrt(1 - _SQUARE_DECAY**steps)
+        rate /= 1 - _MEAN_DECAY**steps
+        moved = [
+            weight - tf.cast(rate, mean.dtype) * mean / (tf.sqrt(square) + _EPSILON)
+            for weight, mean, square in zip(weights, means, squares, strict=True)
+        ]
+        return moved, _Adam(means, squares, steps)
+
+
+def _averages(old: list, new: list, decay: float) -> list:
+    return [decay * o + (1 - decay) * n for o, n in zip(old, new, strict=True)]
+
+
+def _start(encoder: keras.Layer, row_shape: tuple[int, ...], classes: int) -> _Network:
+    trainable, others = (
+        [tf.constant(keras.ops.convert_to_numpy(variable)) for variable in variables]
+        for variables in (encoder.trainable_variables, encoder.non_trainable_variables)
+    )
+    shape = encoder.compute_output_shape((1, *row_shape))
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1:
+        raise ValueError(
+            f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
+            "with a pooling or flattening layer."
+        )
+    return _Network(
+        trainable, others, tf.zeros((shape[-1], classes)), tf.zeros(classes)
+    )
+
+
+def _forward(
+    encoder: keras.Layer, network: _Network, views: tf.Tensor, training: bool
+) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
+    """Logits, the encoder's other variables afterwards, and its own losses."""
+    encodings, others, losses = encoder.stateless_call(
+        network.trainable,
+        network.others,
+        views,
+        training=training,
+        return_losses=True,
+    )
+    encodings = tf.cast(encodings, "float32")
+    return encodings @ network.kernel + network.bias, others, losses
+
+
+def _cross_entropy(targets: Any, logits: Any) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+
+
+def _step(
+    encoder: keras.Layer,
+    row_shape: tuple[int, ...],
+    learning_rate: float,
+    network: _Network,
+    adam: _Adam,
+) -> Callable:
+    """A training step as one graph, for networks and states like these."""
+
+    @tf.function
+    def trace(network, adam, views, targets):
+        with tf.GradientTape() as tape:
+            tape.watch(network.weights)
+            logits, others, losses = _forward(encoder, network, views, training=True)
+            loss = tf.reduce_mean(_cross_entropy(targets, logits))
+            loss += sum(tf.cast(own, "float32") for own in losses)
+        gradients = tape.gradient(loss, network.weights)
+        if all(gradient is None for gradient in gradients[:-2]):
+            raise ValueError(
+                f"encoder must have weights that train; got {encoder.name!r}, with "
+                f"{len(network.trainable)} trainable variables, none of which takes "
+                "part in its encodings. Set trainable=True, and give a Keras model "
+                "rather than a loaded SavedModel."
+            )
+        gradients = [
+            tf.zeros_like(weight)
+            if gradient is None
+            else tf.convert_to_tensor(gradient)
+            for weight, gradient in zip(network.weights, gradients, strict=True)
+        ]
+        weights, adam = adam.step(network.weights, gradients, learning_rate)
+        return network.replaced(weights, others), adam
+
+    # Concrete, lest TensorFlow warn of retracing when there is one fit after another.
+    rows = tf.TensorSpec((None, *row_shape), "float32")
+    return _concrete(trace, network, adam, rows, tf.TensorSpec((None,), "int64"))
+
+
+def _logits(
+    encoder: keras.Layer, row_shape: tuple[int, ...], network: _Network
+) -> Callable:
+    """Logits of rows in inference mode, for networks like this one."""
+
+    @tf.function
+    def trace(network, views):
+        return _forward(encoder, network, views, training=False)[0]
+
+    graph = _concrete(trace, network, tf.TensorSpec((None, *row_shape), "float32"))
+
+    def logits(network, views):
+        starts = range(0, len(views), _ROWS_AT_ONCE)
+        parts = [graph(network, views[s : s + _ROWS_AT_ONCE]).numpy() for s in starts]
+        return np.concatenate(parts)
+
+    return logits
+
+
+def _concrete(trace: Any, *arguments: Any) -> Callable:
+    specifications = tf.nest.map_structure(
+        lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype), arguments
+    )
+    graph = trace.get_concrete_function(*specifications)
+    return lambda *values: graph(*tf.nest.map_structure(tf.constant, values))

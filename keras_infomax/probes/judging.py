@@ -1,0 +1,68 @@
+"""Puts an encoder before several probes, encoding its views once for all of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_infomax.probes.encoding import encode
+from keras_infomax.probes.probe import Judgement
+
+Labelled = tuple[Any, Any]
+
+
+def judge(
+    probes: Mapping[str, Any],
+    encoder: keras.Layer | None,
+    train: Labelled,
+    test: Labelled,
+) -> dict[str, Judgement]:
+    """Fits probes on one labelled set and measures them on another.
+
+    Probes that are frozen see encodings and are fitted in place. The others see views,
+    and what is fitted is the copy that they make for this encoder.
+
+    Args:
+        probes: Probes by name. Each is a `Probe`, or any object with `fit(x, labels)`
+            that returns an object with `score(x, labels)`, whose judgement then has the
+            accuracy alone.
+        encoder: Keras model or layer from views to encodings, which is checked not to
+            move; or `None` for the pixel baseline, frozen probes on the views
+            themselves. The other probes have none and are left out.
+        train: Pair `(views, labels)` to fit on.
+        test: Pair `(views, labels)` to measure on.
+
+    Returns:
+        The judgement of each probe, by name.
+
+    Raises:
+        ValueError: If rows, labels or encodings are unfit, see `Probe.fit` and
+            `encode`.
+        RuntimeError: If encoding moves the encoder.
+
+    Example:
+    >>> from keras_infomax.probes import LogisticProbe
+    >>> encoder = keras.layers.Dense(1, kernel_initializer="ones")
+    >>> train, test = ([[0.0, 0.0], [1.0, 1.0]], [0, 1]), ([[1.0, 2.0]], [1])
+    >>> judge({"linear": LogisticProbe()}, encoder, train, test)["linear"].accuracy
+    1.0
+    """
+    frozen = {name: p for name, p in probes.items() if getattr(p, "frozen", True)}
+    encoded_train, encoded_test = train, test
+    if encoder is not None and frozen:
+        encoded_train, encoded_test = (
+            (encode(encoder, views), labels) for views, labels in (train, test)
+        )
+    judgements = {}
+    for name, probe in probes.items():
+        if name in frozen:
+            judgements[name] = _measure(probe.fit(*encoded_train), *encoded_test)
+        elif encoder is not None:
+            judgements[name] = _measure(probe.of(encoder).fit(*train), *test)
+    return judgements
+
+
+def _measure(fitted: Any, x: Any, labels: Any) -> Judgement:
+    if hasattr(fitted, "measure"):
+        return fitted.measure(x, labels)
+    return Judgement(fitted.score(x, labels))

@@ -1,0 +1,94 @@
+"""A probe with one hidden layer: what a linear one misses without a network's depth."""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from keras_infomax.probes.checks import check_counts, check_positive
+from keras_infomax.probes.draws import hold_out
+from keras_infomax.probes.early_stopping import best_epoch
+from keras_infomax.probes.probe import Probe, flat
+from keras_infomax.probes.threads import one_thread
+
+
+class MLPProbe(Probe):
+    """A multilayer perceptron with one hidden layer of ReLU units.
+
+    Each feature is scaled so that the training rows span [0, 1], as in
+    `LogisticProbe`. Adam then minimises the cross-entropy in batches of 200, and the
+    epoch is kept after which a tenth of the rows, held out, were predicted best.
+    scikit-learn's network serves, because training one more Keras model while another
+    is in `fit` would draw on random states and names that the two share.
+
+    Args:
+        hidden_units: Positive integer, the width of the layer. Defaults to 200.
+        learning_rate: Learning rate of Adam. Defaults to 1e-3.
+        epochs: Largest number of passes over the data. Defaults to 200.
+        patience: Epochs without improvement after which to stop. Defaults to 10.
+        seed: Seed of the first weights, the order of the rows and the rows held out.
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> exclusive_or = np.array([0, 1, 1, 0])
+    >>> probe = MLPProbe(learning_rate=0.1).fit(x, exclusive_or)
+    >>> probe.score(x, exclusive_or)
+    1.0
+    """
+
+    def __init__(
+        self,
+        hidden_units: int = 200,
+        learning_rate: float = 1e-3,
+        epochs: int = 200,
+        patience: int = 10,
+        seed: int = 0,
+    ):
+        super().__init__()
+        check_counts(hidden_units=hidden_units, epochs=epochs, patience=patience)
+        check_positive(learning_rate=learning_rate)
+        self.hidden_units = hidden_units
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.patience = patience
+        self.seed = seed
+
+    def _fit(self, x, targets):
+        from sklearn.neural_network import MLPClassifier
+        from sklearn.preprocessing import MinMaxScaler
+
+        generator = np.random.default_rng(self.seed)
+        train, held_out = hold_out(targets, generator)
+        self._scaler = MinMaxScaler().fit(flat(x))
+        x = self._scaler.transform(flat(x))
+        network = MLPClassifier(
+            hidden_layer_sizes=(self.hidden_units,),
+            learning_rate_init=self.learning_rate,
+            batch_size=min(200, len(train)),
+            random_state=self.seed,
+            # Only counted, since epochs are called one by one; reached, it would warn.
+            max_iter=self.epochs + 1,
+        )
+        classes = np.arange(targets.max() + 1)
+
+        def train_epoch():
+            network.partial_fit(x[train], targets[train], classes=classes)
+            log_p = _log_proba(network, x[held_out])
+            return -np.mean(log_p[np.arange(len(held_out)), targets[held_out]])
+
+        with one_thread():
+            self._network = best_epoch(
+                train_epoch, lambda: copy.deepcopy(network), self.epochs, self.patience
+            )
+
+    def _logits(self, x):
+        with one_thread():
+            return _log_proba(self._network, self._scaler.transform(flat(x)))
+
+
+def _log_proba(network: Any, x: np.ndarray) -> np.ndarray:
+    # A probability of 0 in float32 must not become minus infinity.
+    return np.log(np.maximum(network.predict_proba(x), np.finfo("float32").tiny))

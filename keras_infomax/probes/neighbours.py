@@ -1,0 +1,91 @@
+"""A probe without parameters: rows are judged by the training rows next to them."""
+
+import numpy as np
+
+from keras_infomax.probes.checks import check_counts, check_positive
+from keras_infomax.probes.probe import Probe, flat
+from keras_infomax.probes.threads import one_thread
+
+# Similarities held in memory at a time: 128 MB, and their order twice as much.
+_BLOCK = 2**25
+
+
+class NeighboursProbe(Probe):
+    """Weighted vote of the nearest training rows by cosine similarity.
+
+        votes[i, c] = sum_j exp(s_ij / temperature), j of class c among the k nearest
+
+    where `s_ij` is the cosine of the angle between rows i and j. There is nothing to
+    fit, so it sees the geometry of the encodings as it is: directions of little
+    variance count little, while a linear probe can stretch them.
+
+    Votes become probabilities relative to the nearest row's, and with a prior of one
+    more neighbour, as near as the nearest, whose class is uniform:
+
+        p[i, c] = (votes[i, c] / v_i + 1 / classes) / (sum of the row / v_i + 1)
+
+    where `v_i` is the largest single vote, so that a class without a neighbour is
+    improbable and not impossible, and the order of the classes stays.
+
+    Time and the memory of a block are those of all similarities between test and
+    training rows; 10,000 against 60,000 take some ten seconds on one core.
+
+    Args:
+        k: Positive integer, the number of neighbours, or all rows if there are fewer.
+            Defaults to 200.
+        temperature: Positive float; the smaller, the more the nearest decide. Defaults
+            to 0.07.
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+    >>> x = np.array([[1.0, 0.0], [5.0, 1.0], [0.0, 1.0], [1.0, 6.0]])
+    >>> probe = NeighboursProbe().fit(x, labels=[0, 0, 1, 1])
+    >>> probe.predict([[3.0, 1.0], [1.0, 2.0]])
+    array([0, 1])
+
+    Reference:
+        Wu et al., 2018, "Unsupervised Feature Learning via Non-Parametric Instance
+        Discrimination", Section 3.4. https://arxiv.org/abs/1805.01978
+    """
+
+    def __init__(self, k: int = 200, temperature: float = 0.07):
+        super().__init__()
+        check_counts(k=k)
+        check_positive(temperature=temperature)
+        self.k = k
+        self.temperature = temperature
+
+    def _fit(self, x, targets):
+        self._directions = _directions(x)
+        self._targets = targets
+
+    def _logits(self, x):
+        rows = max(1, _BLOCK // len(self._targets))
+        blocks = [x[start : start + rows] for start in range(0, len(x), rows)]
+        with one_thread():
+            return np.concatenate([self._block_logits(block) for block in blocks])
+
+    def _block_logits(self, x):
+        similarities = _directions(x) @ self._directions.T
+        k = min(self.k, len(self._targets))
+        nearest = np.argpartition(similarities, -k, axis=1)[:, -k:]
+        similarities = np.take_along_axis(similarities, nearest, axis=1)
+        similarities -= similarities.max(axis=1, keepdims=True)
+        weights = np.exp(similarities / self.temperature)
+        classes = self._targets.max() + 1
+        # One histogram for all rows, each with bins of its own.
+        bins = classes * np.arange(len(x))[:, None] + self._targets[nearest]
+        votes = np.bincount(bins.ravel(), weights.ravel(), minlength=classes * len(x))
+        return np.log(votes.reshape(len(x), classes) + 1 / classes)
+
+
+def _directions(x: np.ndarray) -> np.ndarray:
+    """Rows of length 1; a row of zeros has no direction and is similar to none."""
+    x = flat(x)
+    # Scaled first: squares of large float32 numbers overflow, of small ones vanish.
+    largest = np.abs(x).max(axis=1, keepdims=True)
+    x = x / np.where(largest == 0, 1, largest)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(length == 0, 1, length)

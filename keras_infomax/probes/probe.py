@@ -1,0 +1,192 @@
+"""What all probes have in common: one interface, and the checks at its border."""
+
+import abc
+import dataclasses
+from typing import Any, Self
+
+import keras
+import numpy as np
+import scipy.special
+
+from keras_infomax.probes.checks import check_classes, check_labelled, finite_rows
+from keras_infomax.probes.information import v_information
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """What a probe finds on held-out rows.
+
+    Args:
+        accuracy: Share of rows whose class is predicted, in [0, 1].
+        information: Predictive V-information of the labels, in nats, or `None` of a
+            probe that gives no probabilities.
+        standard_error: That of the accuracy over draws of the training rows, or `None`
+            of a probe that does not draw.
+    """
+
+    accuracy: float
+    information: float | None = None
+    standard_error: float | None = None
+
+
+class Probe(abc.ABC):
+    """A supervised model whose held-out accuracy judges an encoder.
+
+    Labels are integers, any. A probe is deterministic: the same rows always give the
+    same answers, and fitting one leaves every global random state alone.
+
+    To write another, define `_fit(x, targets)` and `_logits(x)`. Both get checked rows
+    `(rows, ...)` in float32; targets are indices into `classes`, and logits are
+    log-probabilities `(rows, classes)` up to a constant a row.
+
+    Attributes:
+        classes: Labels that `fit` has seen, sorted, or `None` before `fit`.
+        frozen: Whether the probe is fitted on encodings, by an encoder that stands
+            still. Otherwise it is fitted on views, after `of(encoder)`.
+    """
+
+    frozen: bool = True
+
+    def __init__(self):
+        self.classes: np.ndarray | None = None
+        self._features = 0
+
+    def of(self, encoder: keras.Layer) -> Self:
+        """Returns the probe of this encoder: itself, if it is frozen.
+
+        A probe that trains the encoder returns a copy of itself, not fitted, that
+        starts from there.
+
+        Args:
+            encoder: Keras model or layer from views to encodings.
+        """
+        return self
+
+    def fit(self, x: Any, labels: Any) -> Self:
+        """Fits the probe, forgetting any earlier fit.
+
+        Args:
+            x: Encodings or views of shape `(rows, ...)`.
+            labels: Integer classes of shape `(rows,)`, at least two different ones.
+
+        Returns:
+            The probe itself.
+
+        Raises:
+            ValueError: If `x` and `labels` do not describe labelled finite rows, or if
+                they hold one class only.
+        """
+        x, labels = check_labelled("x", x, labels)
+        check_classes("labels", labels)
+        self.classes, targets = np.unique(labels, return_inverse=True)
+        self._features = x[0].size
+        self._fit(x, targets)
+        return self
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Returns the most probable class of each row, shape `(rows,)`.
+
+        Args:
+            x: Encodings or views as wide as those given to `fit`.
+
+        Raises:
+            ValueError: If the probe is not fitted, or if `x` has another width or holds
+                values that are not finite.
+        """
+        return self._most_probable(self._checked_logits(x))
+
+    def predict_log_proba(self, x: Any) -> np.ndarray:
+        """Returns log-probabilities in nats, float64 of shape `(rows, classes)`.
+
+        Args:
+            x: Encodings or views as wide as those given to `fit`.
+
+        Raises:
+            ValueError: As `predict`.
+        """
+        return _log_softmax(self._checked_logits(x))
+
+    def score(self, x: Any, labels: Any) -> float:
+        """Returns the accuracy, the share of rows in [0, 1] whose class is predicted.
+
+        Args:
+            x: Encodings or views as wide as those given to `fit`.
+            labels: Integer classes of shape `(rows,)`.
+
+        Raises:
+            ValueError: If the probe is not fitted, if `x` has another width, or if `x`
+                and `labels` do not describe labelled finite rows.
+        """
+        x, labels = check_labelled("x", x, labels)
+        return float(np.mean(self.predict(x) == labels))
+
+    def information(self, x: Any, labels: Any) -> float:
+        """Returns the predictive V-information of the labels, in nats.
+
+        What the probe's family reads of the labels: their entropy less the probe's
+        cross-entropy on them. See `v_information`.
+
+        Args:
+            x: Held-out encodings or views as wide as those given to `fit`.
+            labels: Integer classes of shape `(rows,)`.
+
+        Raises:
+            ValueError: As `score`.
+        """
+        x, labels = check_labelled("x", x, labels)
+        return v_information(self.predict_log_proba(x), labels, self.classes)
+
+    def measure(self, x: Any, labels: Any) -> Judgement:
+        """Returns `score` and `information` of the same rows, predicting them once.
+
+        Args:
+            x: Held-out encodings or views as wide as those given to `fit`.
+            labels: Integer classes of shape `(rows,)`.
+
+        Raises:
+            ValueError: As `score`.
+        """
+        x, labels = check_labelled("x", x, labels)
+        logits = self._checked_logits(x)
+        return Judgement(
+            accuracy=float(np.mean(self._most_probable(logits) == labels)),
+            information=v_information(_log_softmax(logits), labels, self.classes),
+        )
+
+    @abc.abstractmethod
+    def _fit(self, x: np.ndarray, targets: np.ndarray) -> None:
+        pass
+
+    @abc.abstractmethod
+    def _logits(self, x: np.ndarray) -> np.ndarray:
+        pass
+
+    def _check_fitted(self) -> None:
+        if self.classes is None:
+            raise ValueError(
+                f"{type(self).__name__} must be fitted before it predicts or scores; "
+                "got an unfitted one. Call fit(x, labels) on training encodings first."
+            )
+
+    def _checked_logits(self, x: Any) -> np.ndarray:
+        self._check_fitted()
+        x = finite_rows("x", x)
+        if x[0].size != self._features:
+            raise ValueError(
+                f"x must have {self._features} features a row, as in fit; got "
+                f"{x[0].size}. Encode training and test rows alike."
+            )
+        return self._logits(x)
+
+    def _most_probable(self, logits: np.ndarray) -> np.ndarray:
+        assert self.classes is not None
+        return self.classes[np.argmax(logits, axis=1)]
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    return scipy.special.log_softmax(logits.astype("float64"), axis=1)
+
+
+def flat(x: np.ndarray) -> np.ndarray:
+    """Rows as vectors, of shape `(rows, features)`."""
+    return x.reshape(len(x), -1)
