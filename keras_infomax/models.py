@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import critics, distribution, losses, replicas
+from keras_infomax import chunking, critics, distribution, losses, replicas
 from keras_infomax.callbacks import StopOnNonFinite
 from keras_infomax.terms import Term
 
@@ -40,6 +40,10 @@ class InfoMax(keras.Model):
         representation: Name of the encoding that is probed, predicted and exported,
             as `encoder_x`. It must depend on one view alone. Defaults to the x of
             the first term.
+        encoder_chunk_size: Largest number of rows that are encoded at a time, each
+            chunk a second time in the backward pass, with the same dropout. Memory is
+            then that of one chunk and the encodings, whatever the batch size. Defaults
+            to `None`, all rows.
         **kwargs: Passed to `keras.Model`.
 
     Call arguments:
@@ -86,9 +90,13 @@ class InfoMax(keras.Model):
         network=None,
         terms=None,
         representation=None,
+        encoder_chunk_size=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.encoder_chunk_size = chunking.checked_size(
+            "encoder_chunk_size", encoder_chunk_size
+        )
         self.network = network
         if network is None:
             if encoder_x is None or terms is not None:
@@ -142,11 +150,12 @@ class InfoMax(keras.Model):
             ValueError: If the views are not what the encoders take.
         """
         if self.network is not None:
-            return self.network(_checked_inputs(self.network, views), training=training)
+            views = _checked_inputs(self.network, views)
+            return self._encode(self.network, views, training)
         x, y = _checked_views(views)
         return {
-            "x": self.encoder_x(x, training=training),
-            "y": self.encoder_y(y, training=training),
+            "x": self._encode(self.encoder_x, x, training),
+            "y": self._encode(self.encoder_y, y, training),
         }
 
     def call(self, views, training=None):
@@ -274,16 +283,20 @@ class InfoMax(keras.Model):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
+        config = {
+            **super().get_config(),
+            "encoder_chunk_size": self.encoder_chunk_size,
+        }
         if self.network is not None:
             return {
-                **super().get_config(),
+                **config,
                 "network": serialize(self.network),
                 "terms": [serialize(term) for term in self.terms],
                 "representation": self.representation,
             }
         shared = self.encoder_y is self.encoder_x
         return {
-            **super().get_config(),
+            **config,
             "encoder_x": serialize(self.encoder_x),
             "encoder_y": None if shared else serialize(self.encoder_y),
             "critic": serialize(self.critic),
@@ -327,6 +340,12 @@ class InfoMax(keras.Model):
             "x": _encoding_shape(self.encoder_x),
             "y": _encoding_shape(self.encoder_y),
         }
+
+    def _encode(self, encoder, views, training):
+        size = self.encoder_chunk_size
+        if size is None or not encoder.built:
+            return encoder(views, training=training)
+        return chunking.encode(encoder, views, training, size)
 
     def _score(self, views, training):
         """Partners and scores of every term, as dictionaries."""

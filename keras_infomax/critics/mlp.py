@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_infomax import chunking
 from keras_infomax.critics.base import Critic, build_chain, dense, sizes
 
 
@@ -20,6 +21,9 @@ class MLPCritic(Critic):
 
     Args:
         hidden_units: Sizes of the ReLU hidden layers, at least one.
+        chunk_size: Largest number of rows that are scored at a time, each chunk a
+            second time in the backward pass. Memory then grows with
+            `chunk_size * columns * hidden_units[0]`. Defaults to `None`, all rows.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -36,7 +40,7 @@ class MLPCritic(Critic):
         Tschannen et al., 2020, section 3.2, https://arxiv.org/abs/1907.13625.
     """
 
-    def __init__(self, hidden_units=(200,), **kwargs):
+    def __init__(self, hidden_units=(200,), chunk_size=None, **kwargs):
         super().__init__(**kwargs)
         self.hidden_units = sizes("hidden_units", hidden_units)
         if not self.hidden_units:
@@ -45,6 +49,7 @@ class MLPCritic(Critic):
                 "Without one the score would be a sum of a function of x and one of y, "
                 "which cannot tell pairs apart."
             )
+        self.chunk_size = chunking.checked_size("chunk_size", chunk_size)
         first, *rest = self.hidden_units
         self.first = dense(self, first)
         self.rest = [*(dense(self, units, "relu") for units in rest), dense(self, 1)]
@@ -60,10 +65,36 @@ class MLPCritic(Critic):
         kernel_y = self.first.kernel[self.dim_x :]
         from_x = ops.matmul(x, kernel_x) + self.first.bias
         from_y = ops.matmul(y, kernel_y)
-        pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
-        for layer in self.rest:
-            pairs = layer(pairs)
-        return ops.squeeze(pairs, axis=-1)
+        rest = [
+            ops.convert_to_tensor(weight)
+            for layer in self.rest
+            for weight in (layer.kernel, layer.bias)
+        ]
+        if self.chunk_size is None:
+            return _score_pairs(from_x, from_y, rest)
+        scores, _ = chunking.by_rows(
+            lambda rows, shared, state: (
+                _score_pairs(rows[0], shared[0], shared[1:]),
+                state,
+            ),
+            [from_x],
+            [from_y, *rest],
+            chunk_size=self.chunk_size,
+        )
+        return scores
 
     def get_config(self):
-        return {**super().get_config(), "hidden_units": self.hidden_units}
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "chunk_size": self.chunk_size,
+        }
+
+
+def _score_pairs(from_x, from_y, rest):
+    """Scores of all pairs from their two parts of the first layer."""
+    pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
+    *hidden, kernel, bias = rest
+    for weight, shift in zip(hidden[::2], hidden[1::2], strict=True):
+        pairs = ops.relu(ops.matmul(pairs, weight) + shift)
+    return ops.squeeze(ops.matmul(pairs, kernel) + bias, axis=-1)

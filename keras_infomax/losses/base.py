@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_infomax import bounds, distribution
+from keras_infomax import bounds, chunking, distribution
 
 
 class ScoreLoss(keras.losses.Loss):
@@ -19,10 +19,35 @@ class ScoreLoss(keras.losses.Loss):
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default, also under a mixed
             precision policy.
+        chunk_size: Largest number of rows of scores that are reduced at a time, each
+            chunk a second time in the backward pass, which bounds the memory for
+            intermediate results. Defaults to `None`, all rows.
     """
 
-    def __init__(self, name=None, dtype=None):
+    def __init__(self, name=None, dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype)
+        self.chunk_size = chunking.checked_size("chunk_size", chunk_size)
+
+    def by_rows(self, function, partners, scores):
+        """Applies a function of scores and partners, chunk by chunk.
+
+        Args:
+            function: Called as `function(scores, partners)` with some or all rows.
+                Returns a tensor, or several, with a row for each row of scores.
+            partners: Integer tensor `(rows,)` or `(rows, positives)`.
+            scores: Float tensor `(rows, columns)`.
+
+        Returns:
+            What the function returns for all rows.
+        """
+        if self.chunk_size is None:
+            return function(scores, partners)
+        results, _ = chunking.by_rows(
+            lambda rows, shared, state: (function(*rows), state),
+            [scores, partners],
+            chunk_size=self.chunk_size,
+        )
+        return results
 
     def value(self, partners, scores):
         """What is minimised, over the rows of all replicas.
@@ -47,7 +72,7 @@ class ScoreLoss(keras.losses.Loss):
         Returns:
             Scalar tensor in nats.
         """
-        return mean_over_rows(bounds.infonce(scores, partners))
+        return mean_over_rows(self.by_rows(bounds.infonce, partners, scores))
 
     def ceiling(self, columns):
         """The largest value that `estimate` can take for so many columns, in nats."""
@@ -58,7 +83,7 @@ class ScoreLoss(keras.losses.Loss):
         return self.value(y_true, y_pred) / distribution.num_replicas()
 
     def get_config(self):
-        return {"name": self.name}
+        return {"name": self.name, "chunk_size": self.chunk_size}
 
 
 class BoundLoss(ScoreLoss):

@@ -21,6 +21,7 @@ class InfoNCE(BoundLoss):
             all x for each y; `(0, 1)`, the mean of both, which treats the views alike.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
@@ -38,15 +39,20 @@ class InfoNCE(BoundLoss):
         2020, equation 3, https://arxiv.org/abs/1907.13625.
     """
 
-    def __init__(self, axis=1, name="infonce", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, axis=1, name="infonce", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
         self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
         if self.axis not in (0, 1, (0, 1)):
             raise ValueError(f"axis must be 0, 1 or (0, 1); received {axis!r}.")
+        if chunk_size is not None and self.axis != 1:
+            raise ValueError(
+                "chunk_size reduces rows one after another, which needs axis=1; "
+                f"received axis={axis!r}."
+            )
 
     def estimate(self, partners, scores):
         if self.axis == 1:
-            return mean_over_rows(bounds.infonce(scores, partners))
+            return mean_over_rows(self.by_rows(bounds.infonce, partners, scores))
         # A denominator over x needs the rows of all replicas.
         partners, scores = distribution.gather(partners), distribution.gather(scores)
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
@@ -69,6 +75,7 @@ class NWJ(BoundLoss):
     Args:
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
@@ -86,11 +93,11 @@ class NWJ(BoundLoss):
         equation 4, https://arxiv.org/abs/1907.13625.
     """
 
-    def __init__(self, name="nwj", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, name="nwj", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
     def estimate(self, partners, scores):
-        return mean_over_rows(bounds.nwj(scores, partners))
+        return mean_over_rows(self.by_rows(bounds.nwj, partners, scores))
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -103,6 +110,7 @@ class DonskerVaradhan(BoundLoss):
     Args:
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
@@ -119,12 +127,12 @@ class DonskerVaradhan(BoundLoss):
         Belghazi et al., 2018, equation 10, https://arxiv.org/abs/1801.04062.
     """
 
-    def __init__(self, name="donsker_varadhan", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, name="donsker_varadhan", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
     def estimate(self, partners, scores):
-        positives, negatives = bounds.split(scores, partners)
-        parts = (distribution.gather(part) for part in bounds.log_sums(negatives))
+        positives, *parts = self.by_rows(_positives_and_sums, partners, scores)
+        parts = (distribution.gather(part) for part in parts)
         return mean_over_rows(positives) - bounds.log_mean_exp(*parts)
 
 
@@ -138,6 +146,7 @@ class JensenShannon(ScoreLoss):
     Args:
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
@@ -154,8 +163,13 @@ class JensenShannon(ScoreLoss):
         Hjelm et al., 2019, equation 4, https://arxiv.org/abs/1808.06670.
     """
 
-    def __init__(self, name="jensen_shannon", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, name="jensen_shannon", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
     def value(self, partners, scores):
-        return -mean_over_rows(bounds.jensen_shannon(scores, partners))
+        return -mean_over_rows(self.by_rows(bounds.jensen_shannon, partners, scores))
+
+
+def _positives_and_sums(scores, partners):
+    positives, negatives = bounds.split(scores, partners)
+    return positives, *bounds.log_sums(negatives)

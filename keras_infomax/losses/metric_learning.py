@@ -24,6 +24,7 @@ class MultiClassNPair(ScoreLoss):
     Args:
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
@@ -41,12 +42,11 @@ class MultiClassNPair(ScoreLoss):
         Objective", equation 7; Tschannen et al., 2020, section 4.
     """
 
-    def __init__(self, name="multi_class_n_pair", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, name="multi_class_n_pair", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
     def value(self, partners, scores):
-        excess, _ = bounds.log_odds(scores, partners)
-        return mean_over_rows(ops.softplus(excess))
+        return mean_over_rows(self.by_rows(_log_of_all, partners, scores))
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -66,6 +66,7 @@ class Triplet(ScoreLoss):
         margin: Positive float, in the units of the scores, or `None`.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)`.
@@ -86,8 +87,8 @@ class Triplet(ScoreLoss):
         https://arxiv.org/abs/1503.03832.
     """
 
-    def __init__(self, margin=0.2, name="triplet", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, margin=0.2, name="triplet", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
         if margin is not None and not margin > 0:
             raise ValueError(
                 "margin must be positive, in the units of the scores, or None for the "
@@ -96,19 +97,22 @@ class Triplet(ScoreLoss):
         self.margin = margin
 
     def value(self, partners, scores):
-        positives, negatives = bounds.split(scores, partners)
-        if len(positives.shape) != 1:
+        if len(partners.shape) != 1:
             raise ValueError(
                 "Triplet takes one partner for each row; received partners of shape "
-                f"{tuple(positives.shape)}. Use encodings without locations."
+                f"{tuple(partners.shape)}. Use encodings without locations."
             )
+        return mean_over_rows(self.by_rows(self._violations, partners, scores))
+
+    def _violations(self, scores, partners):
+        positives, negatives = bounds.split(scores, partners)
         excess = negatives - positives[:, None]
         if self.margin is None:
             violations = ops.softplus(excess)
         else:
             violations = ops.relu(self.margin + excess)
-        _, count = bounds.log_odds(scores, partners)
-        return mean_over_rows(ops.sum(violations, axis=1) / ops.maximum(count, 1.0))
+        _, count = bounds.log_sums(negatives)
+        return ops.sum(violations, axis=1) / ops.maximum(count, 1.0)
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin}
@@ -165,4 +169,9 @@ class LiftedStructure(ScoreLoss):
         return ops.mean(ops.square(ops.relu(excess))) / 2.0
 
     def get_config(self):
-        return {**super().get_config(), "margin": self.margin}
+        return {"name": self.name, "margin": self.margin}
+
+
+def _log_of_all(scores, partners):
+    excess, _ = bounds.log_odds(scores, partners)
+    return ops.softplus(excess)

@@ -91,7 +91,7 @@ class TargetLoss(BoundLoss):
 
     def get_config(self):
         bound = keras.saving.serialize_keras_object(self.bound)
-        return {**super().get_config(), "bound": bound, "target": self.target}
+        return {"name": self.name, "bound": bound, "target": self.target}
 
     @classmethod
     def from_config(cls, config):
