@@ -184,6 +184,9 @@ def make_loss(settings: Settings) -> losses.ScoreLoss:
             of this size.
     """
     bound = losses.get(settings.bound)
+    if settings.chunk_size is not None:
+        config = {**bound.get_config(), "chunk_size": settings.chunk_size}
+        bound = type(bound).from_config(config)
     if settings.target is None:
         return bound
     loss = losses.TargetLoss(bound, settings.target)
@@ -223,6 +226,7 @@ def make_model(
         make_encoder(settings, view_x),
         None if settings.shared_encoder else make_encoder(settings, view_y),
         make_critic(settings),
+        encoder_chunk_size=settings.encoder_chunk_size,
     )
 
 
@@ -233,7 +237,9 @@ def make_critic(settings: Settings) -> keras.layers.Layer:
         ValueError: If the name is unknown, or the critic takes no `critic_units`.
     """
     units = settings.critic_units
-    options = {} if units is None else {"hidden_units": units}
+    options: dict[str, Any] = {} if units is None else {"hidden_units": units}
+    if settings.critic == "mlp":
+        options["chunk_size"] = settings.chunk_size
     return critics.get(settings.critic, **options)
 
 

@@ -54,6 +54,8 @@ class Run:
     Args:
         workdir: Folder of the run; made if it does not exist.
         settings: Resolved settings, JSON values only.
+        writes: Whether this process writes there, or only reads and keeps count, as
+            the workers do that are not the chief.
 
     Raises:
         ValueError: If the workdir cannot be written to, or belongs to a run with
@@ -61,8 +63,14 @@ class Run:
             written down only by `restore`, so that a mistake in them is not.
     """
 
-    def __init__(self, workdir: str | os.PathLike, settings: Mapping[str, Any]):
+    def __init__(
+        self,
+        workdir: str | os.PathLike,
+        settings: Mapping[str, Any],
+        writes: bool = True,
+    ):
         self.workdir = pathlib.Path(workdir)
+        self.writes = writes
         self.rows: list[Row] = []
         self._scalars: scalars.ScalarWriter | None = None
         self._settings = dict(settings)
@@ -121,9 +129,8 @@ class Run:
         Raises:
             ValueError: If there are checkpoints and none can be read.
         """
-        with _writable(self.workdir):
-            text = json.dumps(self._settings, indent=2) + "\n"
-            files.write_text(self.workdir / "config.json", text)
+        if self.writes:
+            self._write_settings()
         checkpoints = list(self._checkpoints())
         for folder in checkpoints:
             try:
@@ -140,8 +147,10 @@ class Run:
                     f"No checkpoint in {self.workdir} can be read. Remove the workdir "
                     "to start the run anew."
                 )
-        self._write_metrics()
-        self._scalars = scalars.ScalarWriter(self.workdir / "tensorboard", self.rows)
+        if self.writes:
+            self._write_metrics()
+            events = self.workdir / "tensorboard"
+            self._scalars = scalars.ScalarWriter(events, self.rows)
         return int(self.rows[-1]["step"] or 0) if self.rows else 0
 
     def record(self, model: Any, row: Mapping[str, Any]) -> None:
@@ -154,6 +163,8 @@ class Run:
         values = ((column, row.get(column)) for column in COLUMNS)
         self.rows.append({k: None if v is None else float(v) for k, v in values})
         self.rows[-1]["step"] = int(row["step"])
+        if not self.writes:
+            return
         folder = self.workdir / "checkpoints" / f"step-{self.rows[-1]['step']:09d}"
         with files.new_folder(folder, overwrite=True) as temporary:
             model.save_weights(temporary / "state.weights.h5")
@@ -166,15 +177,21 @@ class Run:
 
     def finish(self, model: Any) -> None:
         """Writes the curves and the trained model, the mark of a finished run."""
-        plots.plot_curves(self.rows, self.curves_path)
-        with files.replaced_file(self.model_path) as temporary:
-            model.save(temporary)
+        if self.writes:
+            plots.plot_curves(self.rows, self.curves_path)
+            with files.replaced_file(self.model_path) as temporary:
+                model.save(temporary)
         self.close()
 
     def close(self) -> None:
         """Ends the event files."""
         if self._scalars is not None:
             self._scalars.close()
+
+    def _write_settings(self) -> None:
+        with _writable(self.workdir):
+            text = json.dumps(self._settings, indent=2) + "\n"
+            files.write_text(self.workdir / "config.json", text)
 
     def _write_metrics(self) -> None:
         with files.replaced_file(self.metrics_path) as temporary:

@@ -41,6 +41,10 @@ class Settings:
         eval_every: Steps between evaluations, each of which is a checkpoint.
         jacobian_rows: Number of training images on which every evaluation measures
             the condition number of encoder x; 0 for none.
+        chunk_size: Rows that an MLP critic scores, and a bound reduces, at a time;
+            `None` for all. Bounds the memory of large batches.
+        encoder_chunk_size: Rows that are encoded at a time; `None` for all.
+        strategy: Devices to train on, as in `strategies.get`.
         options: Arguments of a method, where `experiment` names one of
             `methods.METHODS`.
         seed: Seed of initial weights, order of the data, noise, and dropout.
@@ -70,6 +74,9 @@ class Settings:
     steps: int = 21_000
     eval_every: int = 1_000
     jacobian_rows: int = 0
+    chunk_size: int | None = None
+    encoder_chunk_size: int | None = None
+    strategy: str = "one_device"
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
 

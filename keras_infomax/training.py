@@ -15,8 +15,10 @@ from keras_infomax import (
     dependent,
     experiments,
     methods,
+    models,
     plots,
     runs,
+    strategies,
     supervised,
 )
 from keras_infomax.names import lookup
@@ -48,6 +50,10 @@ def train(
     and ends with the weights and metrics of an uninterrupted one; called again after
     it finished, it changes nothing. See `runs` for the files.
 
+    Under the strategy `multi_worker` every worker calls this with the same arguments,
+    and a workdir that all of them see: the chief alone writes there, and all resume
+    from its checkpoints.
+
     Args:
         config: Keys and values of `settings.Settings`; what is left out is default.
         workdir: Folder of the run, made if it does not exist.
@@ -67,16 +73,25 @@ def train(
     """
     settings = Settings.resolve(config)
     make_experiment = lookup("experiment", settings.experiment, EXPERIMENTS)
-    run = runs.Run(workdir, settings.as_dict())
+    # Before any operation of TensorFlow, or workers could not find each other.
+    strategy = strategies.get(settings.strategy)
+    chief = strategies.is_chief(strategy)
+    run = runs.Run(workdir, settings.as_dict(), writes=chief)
     if run.finished:
         run.rows = runs.read_metrics(run.metrics_path)
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
     plots.check_installed()
     keras.utils.set_random_seed(settings.seed)
-    experiment = make_experiment(settings, data)
-    model = experiment.model
-    model.optimizer.build(model.trainable_variables)
+    with strategy.scope():
+        experiment = make_experiment(settings, data)
+        model = experiment.model
+        model.optimizer.build(model.trainable_variables)
+    if strategy.num_replicas_in_sync > 1 and not isinstance(model, models.InfoMax):
+        raise ValueError(
+            f"The experiment {settings.experiment!r} trains on one device; received "
+            f"strategy={settings.strategy!r}. Use strategy='one_device'."
+        )
     step = run.restore(model)
     if step:
         print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")
