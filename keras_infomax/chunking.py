@@ -46,9 +46,12 @@ def by_rows(function, rows, shared=(), state=(), *, chunk_size):
         *outputs, last = _forward(function, *inputs, state, structure, chunk_size)
 
         def gradient(*upstream):
-            # The last state has no gradient, nor do the inputs that are integers.
-            upstream = upstream[: len(outputs)]
-            return _backward(function, *inputs, state, upstream, chunk_size)
+            # The last state has no gradient, nor do results that are integers.
+            of_outputs = [
+                grad if output.dtype.is_floating else None
+                for grad, output in zip(upstream, outputs, strict=False)
+            ]
+            return _backward(function, *inputs, state, of_outputs, chunk_size)
 
         return (*outputs, *last), gradient
 
@@ -196,10 +199,17 @@ def _backward(function, rows, shared, state, upstream, chunk_size):
         with tf.GradientTape() as tape:
             tape.watch(sources)
             outputs, state = function(block, list(shared), list(state))
+        targets = [
+            output
+            for output, grad in zip(tree.flatten(outputs), upstream, strict=True)
+            if grad is not None
+        ]
         gradients = tape.gradient(
-            tree.flatten(outputs),
+            targets,
             sources,
-            output_gradients=_block(upstream, index, chunk_size),
+            output_gradients=_block(
+                [grad for grad in upstream if grad is not None], index, chunk_size
+            ),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         arrays = [

@@ -183,13 +183,13 @@ class InfoMax(keras.Model):
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return super().make_train_function(force)
         replicas.refuse_what_differs(self)
-        if self.train_function is None or force:
+        if self.train_function is None or force:  # type: ignore[has-type]
             self.train_function = replicas.step_function(self, self.train_step)
 
     def make_test_function(self, force=False):
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return super().make_test_function(force)
-        if self.test_function is None or force:
+        if self.test_function is None or force:  # type: ignore[has-type]
             self.test_function = replicas.step_function(self, self.test_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_infomax import (
     adversarial,
@@ -67,6 +68,7 @@ def train(
     Raises:
         ValueError: If the config or the data are unfit, the workdir belongs to another
             run or cannot be written to, or training meets a value that is not finite.
+        RuntimeError: If another worker is gone.
 
     Example:
         >>> train({"steps": 3000, "eval_every": 500}, "runs/digits")  # doctest: +SKIP
@@ -111,6 +113,12 @@ def train(
             verbose=0,
         )
         run.finish(model)
+    except tf.errors.UnavailableError as error:
+        raise RuntimeError(
+            "A worker can no longer be reached, so this one stops, too. Repeat the "
+            f"command on all workers: the run goes on from its last checkpoint in "
+            f"{run.workdir}."
+        ) from error
     finally:
         run.close()
     return run.rows[-1]
