@@ -1,0 +1,155 @@
+"""Finished runs and what the probes make of them."""
+
+import csv
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+from run_checks import SMALL
+
+from keras_infomax import comparison, experiments, probes, training
+
+KEYS = {"figure": "f", "budget": "smoke"}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Few digits, for runs that are made once for all tests."""
+    from keras_infomax import datasets
+
+    whole = datasets.load("digits")
+    return dataclasses.replace(
+        whole,
+        train_images=whole.train_images[:300],
+        train_labels=whole.train_labels[:300],
+        test_images=whole.test_images[:150],
+        test_labels=whole.test_labels[:150],
+    )
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory, digits):
+    """A folder of two finished runs and one that never finished."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for seed in (0, 1):
+        settings = {**SMALL, **KEYS, "seed": seed}
+        training.train(settings, folder / f"seed{seed}", digits)
+    (folder / "broken").mkdir()
+    return folder
+
+
+@pytest.fixture
+def loads_digits(monkeypatch, digits):
+    monkeypatch.setattr(experiments, "load_data", lambda settings, data: digits)
+
+
+def test_a_loaded_run_has_the_trained_encoder_and_the_views_of_its_probe(
+    sweep, digits, loads_digits
+):
+    run = comparison.FinishedRun.load(sweep / "seed1")
+    assert run.settings.seed == 1
+    np.testing.assert_allclose(run.train[0], digits.train_images[:, :14] / 255)
+    np.testing.assert_array_equal(run.test[1], digits.test_labels)
+    recorded = training.runs.read_metrics(sweep / "seed1" / "metrics.csv")[-1]
+    (found,) = probes.judge(
+        {"linear": probes.LogisticProbe()}, run.encoder, run.train, run.test
+    ).values()
+    assert found.accuracy == recorded["probe_accuracy"]
+
+
+def test_the_table_holds_every_run_and_probe_beside_the_pixels(
+    sweep, tmp_path, loads_digits, capsys
+):
+    output = tmp_path / "new" / "table.csv"
+    rows = comparison.compare(sweep, output, ["linear", "few_labels", "fine_tuning"])
+    assert [(row["seed"], row["probe"]) for row in rows] == [
+        (seed, name)
+        for seed in (0, 1)
+        for name in ("linear", "few_labels", "fine_tuning")
+    ]
+    run = comparison.FinishedRun.load(sweep / "seed1")
+    few = probes.get("few_labels")
+    found = probes.judge({"few": few}, run.encoder, run.train, run.test)["few"]
+    pixels = probes.judge({"few": few}, None, run.train, run.test)["few"]
+    assert rows[4] == {
+        **{key: run.settings.as_dict()[key] for key in comparison.KEY},
+        "probe": "few_labels",
+        **dataclasses.asdict(found),
+        "pixel_accuracy": pixels.accuracy,
+        "pixel_information": pixels.information,
+    }
+    with open(output, newline="", encoding="utf-8") as file:
+        read = list(csv.DictReader(file))
+    assert [row["accuracy"] for row in read] == [f"{r['accuracy']:.6g}" for r in rows]
+    assert read[0]["standard_error"] == read[2]["pixel_accuracy"] == ""
+    assert read[0]["figure"] == "f"
+    assert "seed1 judged by 3 probes" in capsys.readouterr().out
+
+
+def row(**values):
+    key = dict.fromkeys(comparison.KEY, "same")
+    found = {"accuracy": 0.5, "information": 1.0, "standard_error": None}
+    pixels = {"pixel_accuracy": 0.25, "pixel_information": 1.5}
+    return {**key, "probe": "linear", **found, **pixels, **values}
+
+
+def test_the_summary_is_of_means_over_seeds():
+    none = {"pixel_accuracy": None, "pixel_information": None}
+    table = comparison.summary(
+        [
+            row(critic="mlp", probe="fine_tuning", **none),
+            row(critic="mlp", seed=0),
+            row(critic="mlp", seed=1, accuracy=0.7, information=1.2),
+            row(critic="bilinear", pixel_accuracy=0.625),
+        ]
+    )
+    assert table.splitlines()[2:] == [
+        "| linear | mlp | 0.600 | +0.350 | 1.100 | -0.400 | 2 |",
+        "| linear | bilinear | 0.500 | -0.125 | 1.000 | -0.500 | 1 |",
+        "| fine_tuning | mlp | 0.500 |  | 1.000 |  | 1 |",
+    ]
+    assert table.splitlines()[0].startswith("| probe | critic | accuracy")
+
+
+def test_the_committed_summary_is_that_of_the_committed_table():
+    with open(ROOT / "docs/probes/probes.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        for column in comparison.COLUMNS[len(comparison.KEY) + 1 :]:
+            row[column] = float(row[column]) if row[column] else None
+    assert len(rows) == 9 * len(probes.PROBES)
+    readme = (ROOT / "docs/probes/README.md").read_text(encoding="utf-8")
+    assert comparison.summary(rows) in readme
+
+
+def test_one_run_may_be_judged_alone_and_none_is_an_error(sweep, tmp_path):
+    assert comparison.finished_workdirs(sweep / "seed0") == [sweep / "seed0"]
+    assert comparison.finished_workdirs(sweep) == [sweep / "seed0", sweep / "seed1"]
+    with pytest.raises(ValueError, match="workdir must hold a finished run.*train"):
+        comparison.finished_workdirs(tmp_path)
+
+
+def test_runs_without_labels_are_refused(sweep, digits, monkeypatch):
+    blind = dataclasses.replace(digits, train_labels=None)
+    monkeypatch.setattr(experiments, "load_data", lambda settings, data: blind)
+    with pytest.raises(ValueError, match="needs labels .*seed0"):
+        comparison.FinishedRun.load(sweep / "seed0")
+
+
+def test_an_unknown_probe_is_refused_before_anything_is_judged(sweep, tmp_path):
+    with pytest.raises(ValueError, match="Did you mean 'linear'"):
+        comparison.compare(sweep, tmp_path / "table.csv", ["linaer"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saved_encoders_are_tuned(sweep, loads_digits):
+    run = comparison.FinishedRun.load(sweep / "seed0")
+    assert isinstance(run.encoder, keras.Model)
+    before = run.encoder.get_weights()
+    probe = probes.FineTuning(epochs=3).of(run.encoder).fit(*run.train)
+    # Ten digits: three epochs are well above a guess.
+    assert probe.score(*run.test) > 0.2
+    for weight, old in zip(run.encoder.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)

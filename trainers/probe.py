@@ -1,0 +1,34 @@
+"""Judges the encoders of finished runs by several probes, into one table.
+
+    python -m trainers.probe --workdir=runs/probes --output=docs/probes/probes.csv
+    python -m trainers.probe --workdir=runs/digits --probes=linear,mlp
+
+W is the workdir of a run or of a sweep; the table is W/probes.csv by default.
+"""
+
+import pathlib
+
+from absl import flags
+
+from keras_infomax import comparison, probes
+from trainers import program
+
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of a run, or of runs.", required=True
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Table; W/probes.csv by default.")
+_PROBES = flags.DEFINE_list(
+    "probes", list(probes.PROBES), "Names of probes, separated by commas."
+)
+
+
+def main() -> None:
+    """Probes."""
+    output = _OUTPUT.value or pathlib.Path(_WORKDIR.value) / "probes.csv"
+    rows = comparison.compare(_WORKDIR.value, output, _PROBES.value)
+    print(comparison.summary(rows))
+    print(output)
+
+
+if __name__ == "__main__":
+    program.run(main)
