@@ -233,8 +233,8 @@ def get(identifier: Any) -> Callable:
 
     Args:
         identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
-            itself), or a layer or function from images `(rows, height, width, channels)` to a tuple of
-            views, which is returned as it is.
+            itself), or a layer or function from images `(rows, height, width,
+            channels)` to a tuple of views, which is returned as it is.
 
     Raises:
         ValueError: If `identifier` is none of these.
