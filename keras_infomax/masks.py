@@ -67,3 +67,7 @@ class SemiHard:
 
     def get_config(self):
         return {"margin": self.margin}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

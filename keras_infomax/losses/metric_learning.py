@@ -97,6 +97,7 @@ class Triplet(ScoreLoss):
         self.margin = margin
 
     def value(self, partners, scores):
+        partners = ops.convert_to_tensor(partners)
         if len(partners.shape) != 1:
             raise ValueError(
                 "Triplet takes one partner for each row; received partners of shape "

@@ -1,0 +1,120 @@
+"""Bounds where a row has several true pairs, or pairs that are left out."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_infomax import bounds, losses
+
+RNG = np.random.default_rng(0)
+SCORES = RNG.normal(size=(3, 7)).astype("float32")
+SCORES[0, 6] = SCORES[2, 1] = -np.inf
+PARTNERS = np.array([[0, 1], [2, 3], [4, 5]])
+LEFT_OUT = np.isinf(SCORES)
+
+
+def negatives_of_row(i):
+    columns = [j for j in range(7) if j not in PARTNERS[i] and not LEFT_OUT[i, j]]
+    return SCORES[i, columns].astype(float)
+
+
+def naive(value_of):
+    return np.array(
+        [
+            [value_of(float(SCORES[i, p]), negatives_of_row(i)) for p in PARTNERS[i]]
+            for i in range(3)
+        ]
+    )
+
+
+def infonce(positive, negatives):
+    total = math.exp(positive) + np.exp(negatives).sum()
+    return math.log(1 + len(negatives)) + positive - math.log(total)
+
+
+def nwj(positive, negatives):
+    return positive - np.exp(negatives - 1).mean()
+
+
+def jensen_shannon(positive, negatives):
+    def softplus(value):
+        return np.log1p(np.exp(value))
+
+    return (
+        math.log(2) - softplus(-positive) - (softplus(negatives) - math.log(2)).mean()
+    )
+
+
+def donsker_varadhan(positive, negatives):
+    everything = np.concatenate([negatives_of_row(i) for i in range(3)])
+    return positive - math.log(np.exp(everything).mean())
+
+
+NAIVE = {
+    bounds.infonce: infonce,
+    bounds.nwj: nwj,
+    bounds.jensen_shannon: jensen_shannon,
+    bounds.donsker_varadhan: donsker_varadhan,
+}
+
+
+@pytest.mark.parametrize("bound", list(NAIVE), ids=lambda bound: bound.__name__)
+def test_every_bound_is_its_definition(bound):
+    np.testing.assert_allclose(
+        bound(SCORES, PARTNERS), naive(NAIVE[bound]), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("bound", list(NAIVE), ids=lambda bound: bound.__name__)
+def test_gradients_are_finite_and_spare_what_is_left_out(bound):
+    scores = tf.constant(SCORES)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = tf.reduce_mean(bound(scores, PARTNERS))
+    gradient = tape.gradient(value, scores).numpy()
+    assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(gradient[LEFT_OUT], 0)
+    step = 1e-2
+    i, j = 1, 0
+    moved = [SCORES.copy(), SCORES.copy()]
+    moved[0][i, j] += step
+    moved[1][i, j] -= step
+    above, below = (float(np.mean(bound(m, PARTNERS))) for m in moved)
+    assert gradient[i, j] == pytest.approx((above - below) / (2 * step), rel=1e-2)
+
+
+def test_infonce_over_columns():
+    values = bounds.infonce(SCORES, PARTNERS, axis=0).numpy()
+    for i in range(3):
+        for index, p in enumerate(PARTNERS[i]):
+            others = [k for k in range(3) if k != i and not LEFT_OUT[k, p]]
+            expected = infonce(float(SCORES[i, p]), SCORES[others, p].astype(float))
+            assert values[i, index] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_a_row_without_negatives_says_nothing():
+    scores = np.full((2, 2), -np.inf, "float32")
+    scores[[0, 1], [0, 1]] = (3.0, -1.0)
+    np.testing.assert_array_equal(bounds.infonce(scores), [0, 0])
+
+
+def test_closed_forms():
+    np.testing.assert_allclose(bounds.jensen_shannon(np.zeros((4, 4))), 0, atol=1e-6)
+    separated = 1e4 * (2 * np.eye(4, dtype="float32") - 1)
+    np.testing.assert_allclose(bounds.jensen_shannon(separated), math.log(4), rtol=1e-6)
+    np.testing.assert_allclose(
+        bounds.donsker_varadhan(separated), np.full(4, 2e4), rtol=1e-6
+    )
+
+
+def test_donsker_varadhan_forgives_a_constant():
+    scores = RNG.normal(size=(6, 6)).astype("float32")
+    loss = losses.DonskerVaradhan()
+    partners = np.arange(6)
+    assert float(loss(partners, scores)) == pytest.approx(
+        float(loss(partners, scores + 50)), abs=1e-4
+    )
+    expected = float(np.mean(bounds.donsker_varadhan(scores)))
+    assert float(loss(partners, scores)) == pytest.approx(-expected, rel=1e-5)
