@@ -253,7 +253,7 @@ def test_synchronised_batch_normalisation(strategy):
             "must be synchronised",
         ),
     ],
-    ids=str,
+    ids=["xla", "accumulation", "loss scale", "batch normalisation"],
 )
 def test_what_would_train_another_model_is_refused(strategy, change, message):
     def fit():
