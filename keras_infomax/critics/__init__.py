@@ -6,6 +6,7 @@ Every critic meets every bound. The sizes of the paper are the defaults.
 """
 
 from keras_infomax.critics.base import Critic
+from keras_infomax.critics.encode_and_dot import EncodeAndDotCritic, NearIdentity
 from keras_infomax.critics.identifiers import CRITICS, get
 from keras_infomax.critics.inner_products import (
     BilinearCritic,
@@ -23,8 +24,10 @@ __all__ = [
     "CosineCritic",
     "Critic",
     "DistanceCritic",
+    "EncodeAndDotCritic",
     "InnerProductCritic",
     "MLPCritic",
+    "NearIdentity",
     "ProjectedCritic",
     "SeparableCritic",
     "SoftClippedCritic",

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_infomax.critics import inner_products, mlp, separable
+from keras_infomax.critics import encode_and_dot, inner_products, mlp, separable
 from keras_infomax.names import lookup
 
 CRITICS = {
@@ -10,6 +10,7 @@ CRITICS = {
     "bilinear": inner_products.BilinearCritic,
     "separable": separable.SeparableCritic,
     "mlp": mlp.MLPCritic,
+    "encode_and_dot": encode_and_dot.EncodeAndDotCritic,
     "cosine": inner_products.CosineCritic,
     "distance": inner_products.DistanceCritic,
 }

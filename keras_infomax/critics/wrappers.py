@@ -85,26 +85,33 @@ class SoftClippedCritic(_Wrapper):
 
         scores[i, j] = clip * tanh(s[i, j] / clip),  s = critic(x, y) / sqrt(dim)
 
-    Scores cannot leave `[-clip, clip]`. A penalty on the mean square of s, a loss of
-    the layer, keeps it where the tangent is steep.
+    Scores cannot leave `[-clip, clip]`. A penalty on the mean square of s over all
+    pairs, a loss of the layer, keeps it where the tangent is steep.
 
     Args:
         critic: Critic whose scores are clipped.
         clip: Positive float, the largest score.
         dim: Number of terms of the critic's inner product, whose square root divides
             the scores. Defaults to 1.
-        penalty: Weight of the mean square of the scaled scores.
+        penalty: Non-negative float, the weight of the mean square of s.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        x: Encodings `(rows, dim)`.
-        y: Encodings `(columns, dim)`.
+        x: Encodings `(rows, dim_x)`.
+        y: Encodings `(columns, dim_y)`.
 
     Returns:
         Scores `(rows, columns)`.
 
     Raises:
-        ValueError: If `clip` or `dim` is not positive.
+        ValueError: If `clip` or `dim` is not positive, or `penalty` is negative.
+
+    Example:
+    >>> from keras_infomax.critics import InnerProductCritic
+    >>> critic = SoftClippedCritic(InnerProductCritic(), clip=20.0, dim=4)
+    >>> scores = critic(2 * ops.eye(3, 4), 200 * ops.eye(3, 4))
+    >>> round(float(scores[0, 0]), 4), round(float(critic.losses[0]), 2)
+    (20.0, 666.67)
 
     Reference:
         Bachman et al., 2019, "Learning Representations by Maximizing Mutual Information
@@ -116,15 +123,21 @@ class SoftClippedCritic(_Wrapper):
         for argument, value in (("clip", clip), ("dim", dim)):
             if not value > 0:
                 raise ValueError(f"{argument} must be positive; received {value!r}.")
+        if not penalty >= 0:
+            raise ValueError(f"penalty must be at least 0; received {penalty!r}.")
         self.clip = clip
         self.dim = dim
         self.penalty = penalty
 
     def call(self, x, y):
-        scores = ops.cast(self.critic(x, y), "float32") / self.dim**0.5
+        # Squares of raw scores overflow in half precision.
+        scores = self.critic(x, y)
+        scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
+        scores = scores / self.dim**0.5
         if self.penalty:
             self.add_loss(self.penalty * ops.mean(ops.square(scores)))
-        return self.clip * ops.tanh(scores / self.clip)
+        clipped = self.clip * ops.tanh(scores / self.clip)
+        return ops.cast(clipped, self.compute_dtype)
 
     def get_config(self):
         return {

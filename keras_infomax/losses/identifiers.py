@@ -6,6 +6,7 @@ from keras_infomax.names import lookup
 
 LOSSES = {
     "infonce": estimates.InfoNCE,
+    "infonce_symmetric": lambda: estimates.InfoNCE(axis=(0, 1)),
     "nwj": estimates.NWJ,
     "donsker_varadhan": estimates.DonskerVaradhan,
     "jensen_shannon": estimates.JensenShannon,

@@ -6,10 +6,14 @@ function in a module of its own, and an entry in `METHODS`, which makes it an
 experiment that configs name.
 """
 
+from keras_infomax.methods.amdim import amdim
 from keras_infomax.methods.augmented_views import augmented_views
+from keras_infomax.methods.deep_infomax import deep_infomax
 
 METHODS = {
+    "amdim": amdim,
     "augmented_views": augmented_views,
+    "deep_infomax": deep_infomax,
 }
 
-__all__ = ["METHODS", "augmented_views"]
+__all__ = ["METHODS", "amdim", "augmented_views", "deep_infomax"]

@@ -1,10 +1,13 @@
 """Two augmentations of one image, a shared encoder and a projection head."""
 
+import inspect
+
 import keras
 
 from keras_infomax import encoders
 from keras_infomax.critics import CosineCritic, ProjectedCritic
 from keras_infomax.models import InfoMax
+from keras_infomax.names import lookup
 
 
 def augmented_views(
@@ -22,9 +25,10 @@ def augmented_views(
 
     Args:
         image_shape: `(height, width, channels)`.
-        encoder: Encoder of `encoders.get`, or a Keras model from images to encodings
-            `(rows, dim)`, such as one of `keras.applications` with `pooling="avg"`.
-        encoding_dim: Size of the encodings, where the encoder is named.
+        encoder: Encoder of `encoders.get`; a backbone of `keras.applications`, such as
+            `"MobileNetV2"`, with random weights and mean pooling; or a Keras model from
+            images in [0, 1] to encodings `(rows, dim)`, such as a pretrained backbone.
+        encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
         projection_units: Sizes of the layers of the projection head; all but the last
             have a ReLU.
         temperature: Temperature of the cosine between projections.
@@ -33,19 +37,45 @@ def augmented_views(
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
 
     Raises:
-        ValueError: If the encoder is unknown.
+        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+            there is no projection layer.
 
     Reference:
         Chen et al., 2020, "A Simple Framework for Contrastive Learning of Visual
-        Representations", https://arxiv.org/abs/2002.05709.
+        Representations", section 2, https://arxiv.org/abs/2002.05709.
     """
-    if isinstance(encoder, str):
-        encoder = encoders.get(encoder)(image_shape, output_dim=encoding_dim)
+    if not projection_units:
+        raise ValueError(
+            "projection_units must name at least one layer; received "
+            f"{projection_units!r}. Without a head, use InfoMax with CosineCritic."
+        )
     *hidden, last = projection_units
-    projection = keras.Sequential(
-        [keras.layers.Dense(units, activation="relu") for units in hidden]
-        + [keras.layers.Dense(last)]
-    )
+    head = [keras.layers.Dense(units, activation="relu") for units in hidden]
+    projection = keras.Sequential([*head, keras.layers.Dense(last)])
     return InfoMax(
-        encoder, critic=ProjectedCritic(CosineCritic(temperature), projection)
+        _encoder(encoder, tuple(image_shape), encoding_dim),
+        critic=ProjectedCritic(CosineCritic(temperature), projection),
     )
+
+
+def _encoder(encoder, image_shape, encoding_dim):
+    if isinstance(encoder, keras.layers.Layer):
+        return encoder
+    backbones = {
+        name: value
+        for name, value in vars(keras.applications).items()
+        if inspect.isfunction(value)
+    }
+    builder = lookup("encoder", encoder, {**encoders.ENCODERS, **backbones})
+    if encoder not in backbones:
+        return builder(image_shape, output_dim=encoding_dim)
+    options = {"include_top": False, "weights": None, "pooling": "avg"}
+    if "include_preprocessing" in inspect.signature(builder).parameters:
+        options["include_preprocessing"] = False  # It takes pixels up to 255.
+    try:
+        return builder(input_shape=image_shape, **options)
+    except ValueError as error:
+        raise ValueError(
+            f"encoder {encoder!r} cannot take images of shape {image_shape}: {error} "
+            "Resize them, for instance with config.image_size=(32, 32)."
+        ) from error

@@ -1,0 +1,170 @@
+"""Two random augmentations of each image, by the augmentation layers of Keras."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Augmented(keras.layers.Layer):
+    """Takes two augmentations of each image, drawn independently.
+
+    What both have in common is what the augmentations leave alone, so their choice
+    says what the encodings are about: an encoder need not keep the position, the size
+    or the brightness of what it sees. Each image of a batch gets draws of its own.
+
+    Args:
+        layers: Keras layers of random augmentation, such as
+            `keras.layers.RandomRotation(0.05)`, applied in this order. Those of colour
+            need `value_range=(0, 1)`, or they take pixels up to 255. All must draw
+            from the seed passed to their `get_random_transformation`. Defaults to
+            `augmentations()`, which suits grey images of digits.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        images: Float tensor `(rows, height, width, channels)` in [0, 1].
+        seed: Two integers, as TensorFlow's stateless operations take them. The same
+            seed gives the same augmentations, whatever the seeds of the layers.
+
+    Returns:
+        Pair of float32 tensors of the shape of the images.
+
+    Raises:
+        ValueError: If a layer is not random, or is made of others, such as
+            `keras.layers.RandAugment`.
+
+    Example:
+    >>> images = keras.ops.ones((8, 28, 28, 1))
+    >>> augmented = Augmented([keras.layers.RandomTranslation(0.2, 0.2, "constant")])
+    >>> image_a, image_b = augmented(images, seed=(3, 0))
+    >>> image_a.shape, bool(keras.ops.all(image_a == image_b))
+    (TensorShape([8, 28, 28, 1]), False)
+
+    Reference:
+        Chen et al., 2020, "A Simple Framework for Contrastive Learning of Visual
+        Representations", section 3, https://arxiv.org/abs/2002.05709.
+    """
+
+    def __init__(self, layers=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.layers = augmentations() if layers is None else list(layers)
+        for layer in self.layers:
+            random = hasattr(layer, "get_random_transformation")
+            if not random or layer._flatten_layers(include_self=False):
+                raise ValueError(
+                    "layers must be Keras layers of random augmentation that take a "
+                    "seed in get_random_transformation, and are not made of others, "
+                    f"which would draw from generators of their own; received {layer}. "
+                    "Give the parts, and do what is not random to the images."
+                )
+        self.built = True  # By the layers, which know all they need.
+
+    def call(self, images, seed):
+        seeds = tf.unstack(tf.random.split(seed))
+        return tuple(self._augment(images, _Draws(seed)) for seed in seeds)
+
+    def _augment(self, images, draws):
+        for layer in self.layers:
+            drawn = layer.get_random_transformation(images, training=True, seed=draws)
+            images = layer.transform_images(images, drawn, training=True)
+        return images
+
+    def compute_output_shape(self, input_shape):
+        for layer in self.layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return (tuple(input_shape),) * 2
+
+    def get_config(self):
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        return {**super().get_config(), "layers": layers}
+
+    @classmethod
+    def from_config(cls, config):
+        layers = [
+            keras.saving.deserialize_keras_object(layer) for layer in config["layers"]
+        ]
+        return cls(**{**config, "layers": layers})
+
+
+def augmentations(
+    zoom=0.2,
+    translation=0.1,
+    rotation=0.05,
+    brightness=0.2,
+    contrast=0.3,
+    flip=False,
+    saturation=0.0,
+    hue=0.0,
+    grey=0.0,
+    fill_mode="constant",
+):
+    """Keras's augmentation layers for pixels in [0, 1]; those of strength 0 left out.
+
+    The defaults suit digits, whose sense a flip would change; the views
+    `"augmented_photographs"` are those of photographs.
+
+    Args:
+        zoom: Largest relative change of size, both ways: with a translation, a crop.
+        translation: Largest shift, as a fraction of height and width.
+        rotation: Largest angle, as a fraction of a full turn.
+        brightness: Largest number added to all pixels, both ways.
+        contrast: Largest relative change of the distance of pixels from their mean.
+        flip: Whether to mirror left and right half of the time.
+        saturation: Largest relative change of saturation, both ways; coloured images.
+        hue: Largest shift of hue, as a fraction of the colour circle; coloured images.
+        grey: Probability of taking away all colour; coloured images.
+        fill_mode: What enters from outside the image: `"constant"` for black,
+            `"reflect"`, `"wrap"` or `"nearest"`.
+
+    Returns:
+        List of Keras layers, for `Augmented`.
+
+    Raises:
+        ValueError: If a strength is not in its range, as the Keras layer says.
+
+    Example:
+    >>> [type(layer).__name__ for layer in augmentations(0, 0, 0, 0, flip=True)]
+    ['RandomFlip', 'RandomContrast']
+    """
+    filled = {"fill_mode": fill_mode, "dtype": "float32"}
+    coloured = {"value_range": (0.0, 1.0), "dtype": "float32"}
+    layers = keras.layers
+    by_strength = [
+        (zoom, lambda: layers.RandomZoom(zoom, **filled)),
+        (
+            translation,
+            lambda: layers.RandomTranslation(translation, translation, **filled),
+        ),
+        (rotation, lambda: layers.RandomRotation(rotation, **filled)),
+        (flip, lambda: layers.RandomFlip("horizontal", dtype="float32")),
+        (brightness, lambda: layers.RandomBrightness(brightness, **coloured)),
+        # Of one number, Keras would make factors of at least 1.
+        (contrast, lambda: layers.RandomContrast((contrast, contrast), **coloured)),
+        (saturation, lambda: _saturation(saturation, **coloured)),
+        (hue, lambda: layers.RandomHue(2.0 * hue, **coloured)),
+        (grey, lambda: layers.RandomGrayscale(grey, dtype="float32")),
+    ]
+    return [make() for strength, make in by_strength if strength]
+
+
+def _saturation(strength, **options):
+    """Random saturation, times `1 - strength` to `1 + strength`."""
+    # Keras multiplies by f / (1 - f).
+    low, high = (factor / (1.0 + factor) for factor in (1.0 - strength, 1.0 + strength))
+    return keras.layers.RandomSaturation((low, high), **options)
+
+
+class _Draws(keras.random.SeedGenerator):
+    """Seeds for the random operations of Keras that follow from one seed.
+
+    Args:
+        seed: Two integers, as TensorFlow's stateless operations take them.
+    """
+
+    # Keras's own would make a variable, which is what must not be.
+    def __init__(self, seed):
+        self.seed = seed
+        self.count = 0
+
+    def next(self, ordered=True):
+        self.count += 1
+        return tf.random.fold_in(self.seed, self.count)

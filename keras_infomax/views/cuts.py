@@ -1,0 +1,111 @@
+"""Views that are the same for every call: halves of an image, or the whole."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Halves(keras.layers.Layer):
+    """Cuts each image into two halves: top and bottom, or left and right.
+
+    The halves share no pixel, so what their encodings have in common must come
+    from the content of the image. The layer has no weights and keeps the dtype of
+    its input, whatever the dtype policy.
+
+    Args:
+        axis: The axis to cut, 1 (height: top and bottom) or 2 (width: left and
+            right). Defaults to 1.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        images: Tensor `(rows, height, width, channels)`.
+
+    Returns:
+        Tuple of two tensors: `(rows, height / 2, width, channels)` each for
+        `axis=1`, `(rows, height, width / 2, channels)` each for `axis=2`.
+
+    Raises:
+        ValueError: If `axis` is neither 1 nor 2, if the images have no such axis,
+            or if their size along it is odd.
+
+    Example:
+    >>> top, bottom = Halves()(ops.ones((8, 28, 28, 1)))
+    >>> top.shape
+    TensorShape([8, 14, 28, 1])
+
+    Reference:
+        Tschannen et al., 2020, "On Mutual Information Maximization for
+        Representation Learning", section 3. https://arxiv.org/abs/1907.13625
+    """
+
+    def __init__(self, axis=1, **kwargs):
+        if axis not in (1, 2):
+            raise ValueError(
+                "axis must be 1 (top and bottom) or 2 (left and right); "
+                f"received {axis!r}."
+            )
+        super().__init__(autocast=False, **kwargs)
+        self.axis = axis
+
+    def call(self, images):
+        self.compute_output_shape(images.shape)
+        return tuple(ops.split(images, 2, axis=self.axis))
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != 4:
+            raise ValueError(
+                "Halves takes images of shape (rows, height, width, channels); "
+                f"received shape {tuple(input_shape)}."
+            )
+        size = input_shape[self.axis]
+        if size is None:
+            return (tuple(input_shape),) * 2
+        if size % 2:
+            side = {1: "height", 2: "width"}[self.axis]
+            raise ValueError(
+                f"Halves(axis={self.axis}) needs images of even {side}, or one line "
+                f"of pixels would be lost; received shape {tuple(input_shape)}. "
+                "Crop, pad or resize the images first."
+            )
+        half = list(input_shape)
+        half[self.axis] = size // 2
+        return (tuple(half),) * 2
+
+    def compute_output_spec(self, images):
+        # Keras would announce the compute dtype of the policy.
+        return tuple(
+            keras.KerasTensor(shape, dtype=images.dtype)
+            for shape in self.compute_output_shape(images.shape)
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Whole(keras.layers.Layer):
+    """Takes the whole image as the only view.
+
+    For networks that take their views apart themselves, such as those of
+    `methods.deep_infomax`.
+
+    Args:
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        images: Tensor `(rows, height, width, channels)`.
+
+    Returns:
+        Tuple of the images.
+
+    Example:
+    >>> (image,) = Whole()(ops.zeros((8, 28, 28, 1)))
+    >>> image.shape
+    TensorShape([8, 28, 28, 1])
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, images):
+        return (images,)

@@ -1,0 +1,74 @@
+"""Views by name, and views that are called with a seed, needed or not."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_infomax import names
+from keras_infomax.views.augmentations import Augmented, augmentations
+from keras_infomax.views.cuts import Halves, Whole
+
+_BY_NAME = {
+    "halves": lambda: Halves(axis=1),
+    "left_right": lambda: Halves(axis=2),
+    "whole": Whole,
+    "augmented": Augmented,
+    "augmented_photographs": lambda: Augmented(
+        augmentations(
+            zoom=0.3,
+            translation=0.15,
+            rotation=0.0,
+            flip=True,
+            contrast=0.4,
+            saturation=0.4,
+            hue=0.1,
+            grey=0.2,
+            fill_mode="reflect",
+        )
+    ),
+}
+
+
+def get(identifier: Any) -> Callable:
+    """Returns the views that a name stands for.
+
+    Args:
+        identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
+            itself), `"augmented"` (two augmentations of images of digits),
+            `"augmented_photographs"` (mirrored and recoloured, too), or a layer or
+            function from images `(rows, height, width, channels)` to a tuple of views,
+            which is returned as it is.
+
+    Raises:
+        ValueError: If `identifier` is none of these.
+
+    Example:
+    >>> get("left_right").axis
+    2
+    """
+    if callable(identifier) and not isinstance(identifier, type):
+        return identifier
+    return names.lookup("views", identifier, _BY_NAME)()
+
+
+def seeded(views: Callable) -> Callable:
+    """Returns views as a function that is called with a seed, needed or not.
+
+    Args:
+        views: Layer or function from images to a tuple of views. It is random if it
+            has an argument `seed`; otherwise the seed is left out.
+
+    Returns:
+        Function to be called as `function(images, seed=seed)`.
+
+    Example:
+    >>> top, bottom = seeded(Halves())(keras.ops.zeros((8, 28, 28, 1)), seed=(3, 0))
+    >>> top.shape
+    TensorShape([8, 14, 28, 1])
+    """
+    called = views.call if isinstance(views, keras.Layer) else views
+    if "seed" in inspect.signature(called).parameters:
+        return views
+    return lambda images, seed: views(images)

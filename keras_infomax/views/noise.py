@@ -1,0 +1,108 @@
+"""Noise on top of other views."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_infomax.views.identifiers import get, seeded
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Noisy(keras.layers.Layer):
+    """Adds Gaussian noise to the views that another layer takes.
+
+    Coupled, one and the same noise enters all views of an image. Then the noise, too,
+    is something that the views have in common, and an encoder that is not invertible
+    loses mutual information with it. Noise drawn for each view by itself is the
+    control: it is nothing to be learned. The sums are not clipped to [0, 1].
+
+    Args:
+        views: Layer or function from images to a tuple of views, or its name; see
+            `get`. If it takes a seed itself, it gets one that is derived from the
+            call's.
+        stddev: Standard deviation of the noise, in the units of the pixels.
+        coupled: Whether all views of an image get the same noise, which takes views
+            of one shape. Defaults to `True`.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        images: Float tensor `(rows, height, width, channels)`.
+        seed: Two integers, as TensorFlow's stateless operations take them. The same
+            seed gives the same noise.
+
+    Returns:
+        Tuple of tensors of the shapes and dtypes of the views.
+
+    Raises:
+        ValueError: If `stddev` is negative or not finite, if the views are not float,
+            or if `coupled` views differ in shape.
+
+    Example:
+    >>> top, bottom = Noisy("halves", 0.05)(
+    ...     keras.ops.zeros((8, 28, 28, 1)), seed=(3, 0)
+    ... )
+    >>> bool(keras.ops.all(top == bottom))
+    True
+
+    Reference:
+        Tschannen et al., 2020, "On Mutual Information Maximization for
+        Representation Learning", section 3.1. https://arxiv.org/abs/1907.13625
+    """
+
+    def __init__(self, views, stddev, coupled=True, **kwargs):
+        if not (math.isfinite(stddev) and stddev >= 0):
+            raise ValueError(
+                "stddev must be a finite standard deviation of at least 0; received "
+                f"{stddev!r}."
+            )
+        super().__init__(autocast=False, **kwargs)
+        self.views = get(views)
+        self.stddev = stddev
+        self.coupled = coupled
+
+    def call(self, images, seed):
+        views_seed, noise_seed = tf.unstack(tf.random.split(seed))
+        views = seeded(self.views)(images, seed=views_seed)
+        self._check(views)
+        # Equal seeds draw equal noise: the views have the same shape.
+        seeds = (
+            [noise_seed] * len(views)
+            if self.coupled
+            else tf.unstack(tf.random.split(noise_seed, len(views)))
+        )
+        return tuple(
+            view
+            + tf.random.stateless_normal(
+                tf.shape(view), seed, stddev=self.stddev, dtype=view.dtype
+            )
+            for view, seed in zip(views, seeds, strict=True)
+        )
+
+    def _check(self, views):
+        dtypes = {keras.backend.standardize_dtype(view.dtype) for view in views}
+        if not all("float" in dtype for dtype in dtypes):
+            raise ValueError(
+                f"Noisy takes float images; received {', '.join(sorted(dtypes))}. "
+                "Scale pixels to [0, 1] with datasets.to_float."
+            )
+        shapes = [tuple(view.shape) for view in views]
+        if self.coupled and len(set(shapes)) > 1:
+            raise ValueError(
+                "Noisy with coupled=True adds one noise to all views, which must have "
+                f"one shape; received {', '.join(map(str, shapes))}. Take views of one "
+                "shape, or coupled=False."
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "views": keras.saving.serialize_keras_object(self.views),
+            "stddev": self.stddev,
+            "coupled": self.coupled,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        views = keras.saving.deserialize_keras_object(config["views"])
+        return cls(**{**config, "views": views})
