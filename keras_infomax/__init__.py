@@ -12,6 +12,7 @@ from keras_infomax import (
     bounds,
     callbacks,
     claims,
+    colour,
     critics,
     datasets,
     dependent,
@@ -23,7 +24,9 @@ from keras_infomax import (
     jacobians,
     losses,
     masks,
+    memory,
     methods,
+    patches,
     probes,
     runs,
     saved_model,
@@ -33,18 +36,21 @@ from keras_infomax import (
     training,
     views,
 )
+from keras_infomax.memory import MemoryTerm
 from keras_infomax.models import InfoMax
 from keras_infomax.terms import Term
 from keras_infomax.version import __version__
 
 __all__ = [
     "InfoMax",
+    "MemoryTerm",
     "Term",
     "__version__",
     "adversarial",
     "bounds",
     "callbacks",
     "claims",
+    "colour",
     "critics",
     "datasets",
     "dependent",
@@ -56,7 +62,9 @@ __all__ = [
     "jacobians",
     "losses",
     "masks",
+    "memory",
     "methods",
+    "patches",
     "probes",
     "runs",
     "saved_model",

@@ -7,9 +7,15 @@ experiment that configs name.
 """
 
 from keras_infomax.methods.augmented_views import augmented_views
+from keras_infomax.methods.cmc import cmc
+from keras_infomax.methods.cpc import cpc
+from keras_infomax.methods.metric_learning import metric_learning
 
 METHODS = {
     "augmented_views": augmented_views,
+    "cmc": cmc,
+    "cpc": cpc,
+    "metric_learning": metric_learning,
 }
 
-__all__ = ["METHODS", "augmented_views"]
+__all__ = ["METHODS", "augmented_views", "cmc", "cpc", "metric_learning"]
