@@ -13,6 +13,7 @@ from keras_infomax import (
     callbacks,
     claims,
     comparison,
+    colour,
     critics,
     datasets,
     dependent,
@@ -24,8 +25,10 @@ from keras_infomax import (
     jacobians,
     losses,
     masks,
+    memory,
     methods,
     priors,
+    patches,
     probes,
     runs,
     saved_model,
@@ -36,12 +39,14 @@ from keras_infomax import (
     training,
     views,
 )
+from keras_infomax.memory import MemoryTerm
 from keras_infomax.models import InfoMax
 from keras_infomax.terms import Term
 from keras_infomax.version import __version__
 
 __all__ = [
     "InfoMax",
+    "MemoryTerm",
     "Term",
     "__version__",
     "adversarial",
@@ -49,6 +54,7 @@ __all__ = [
     "callbacks",
     "claims",
     "comparison",
+    "colour",
     "critics",
     "datasets",
     "dependent",
@@ -60,8 +66,10 @@ __all__ = [
     "jacobians",
     "losses",
     "masks",
+    "memory",
     "methods",
     "priors",
+    "patches",
     "probes",
     "runs",
     "saved_model",

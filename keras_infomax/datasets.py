@@ -191,6 +191,7 @@ def pairs(
     start_step: int = 0,
     num_steps: int | None = None,
     shuffle: bool = True,
+    index: bool = False,
 ) -> tf.data.Dataset:
     """Streams batches of views of the images: elements `((x, y),)`, ready for `fit`.
 
@@ -224,10 +225,12 @@ def pairs(
         shuffle: Whether to draw a new order for each pass, or to keep that of
             `images`. Beware of images sorted by class: in the bounds, the other rows
             of the batch stand for the whole distribution.
+        index: Whether elements end with the number of each image in `images`, as a
+            memory bank needs it: `((x, y, index),)`.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
-        row i of y are views of the same image.
+        row i of y are views of the same image; the index is an int32 tensor `(rows,)`.
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
@@ -241,7 +244,7 @@ def pairs(
     """
 
     def element(views_of_batch, rows_of_batch):
-        return (views_of_batch,)
+        return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
 
     return _stream(
         images, views, element, batch_size, seed, start_step, num_steps, shuffle

@@ -237,11 +237,12 @@ ENCODERS = {
 }
 
 
-def get(name):
-    """Returns the function that builds the encoder of this name.
+def get(identifier):
+    """Returns the function that builds an encoder.
 
     Args:
-        name: `"mlp"`, `"convnet"`, `"realnvp"`, `"realnvp_affine"` or `"skip_mlp"`.
+        identifier: `"mlp"`, `"convnet"`, `"realnvp"`, `"realnvp_affine"`,
+            `"skip_mlp"`, or a function as those, which is returned as it is.
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one.
@@ -250,4 +251,6 @@ def get(name):
     >>> get("mlp")((784,), output_dim=64).output_shape
     (None, 64)
     """
-    return lookup("encoder", name, ENCODERS)
+    return (
+        identifier if callable(identifier) else lookup("encoder", identifier, ENCODERS)
+    )

@@ -138,6 +138,7 @@ def of_model(
             seed=settings.seed,
             start_step=start_step,
             num_steps=num_steps,
+            index=model.takes_index,
         )
 
     # Where encodings have locations, the columns are more than the batch.
@@ -147,7 +148,11 @@ def of_model(
         model=model,
         batches=batches,
         held_out=datasets.pairs(
-            data.test_images, views_of, settings.batch_size, seed=settings.seed
+            data.test_images,
+            views_of,
+            settings.batch_size,
+            seed=settings.seed,
+            index=model.takes_index,
         ),
         measuring=[
             *make_probes(data, probed, settings.seed),

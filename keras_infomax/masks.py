@@ -19,7 +19,9 @@ class SemiHard:
         scores[i, p_i] - margin < scores[i, j] < scores[i, p_i]
 
     Easier negatives teach nothing, and the hardest ones make metrics collapse early in
-    training. A row may be left without negatives; it then adds nothing to a loss.
+    training. A row may be left without negatives; it then adds nothing to InfoNCE or
+    the losses of metric learning. Since the choice depends on the scores, what is
+    estimated from the rest is no bound on mutual information.
 
     Args:
         margin: Positive float, in the units of the scores.
@@ -32,7 +34,7 @@ class SemiHard:
         Scores `(rows, columns)`, minus infinity where a pair is left out.
 
     Raises:
-        ValueError: If the margin is not positive.
+        ValueError: If the margin is not positive, or a row has several partners.
 
     Example:
     >>> scores = SemiHard(margin=1.0)(
@@ -57,6 +59,11 @@ class SemiHard:
     def __call__(self, partners, scores):
         scores = ops.convert_to_tensor(scores)
         positives, negatives = bounds.split(scores, partners)
+        if len(positives.shape) != 1:
+            raise ValueError(
+                "SemiHard takes one partner for each row; received partners of shape "
+                f"{tuple(positives.shape)}. Use encodings without locations."
+            )
         excess = ops.cast(negatives - positives[:, None], scores.dtype)
         kept = ops.logical_and(excess > -self.margin, excess < 0)
         partner = ops.equal(

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_infomax import chunking, critics, distribution, losses, replicas
 from keras_infomax.callbacks import StopOnNonFinite
+from keras_infomax.memory import MemoryTerm
 from keras_infomax.terms import Term
 
 _SEED = "seed_state_"
@@ -134,6 +135,11 @@ class InfoMax(keras.Model):
                 if not term.built:
                     term.build(shapes)
             self.built = True
+
+    @property
+    def takes_index(self):
+        """Whether the number of each example follows its views, for a memory bank."""
+        return any(isinstance(term, MemoryTerm) for term in self.terms)
 
     def encode(self, views, training=None):
         """Encodings of a batch of views.

@@ -110,7 +110,7 @@ class Term(keras.layers.Layer):
     def call(self, encodings, training=None):
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
         locations_x, locations_y = _locations(x.shape), _locations(y.shape)
-        rows, y = _checked_rows(x, y)
+        rows, y = checked_rows(x, y)
         y = _with_negatives(distribution.gather(y))
         scores = self.critic(_flat(x), _flat(y))
         examples = distribution.global_rows(rows)
@@ -148,10 +148,10 @@ class Term(keras.layers.Layer):
                 f"{self.y!r}; received {locations_x} and {locations_y}. Pool or cut "
                 "one of them, or swap x and y."
             )
-        if self.negatives != "other_examples" and 1 in (locations_x, locations_y):
+        if self.negatives != "other_examples" and locations_x != locations_y:
             raise ValueError(
-                f"{self.name}: negatives={self.negatives!r} needs encodings of several "
-                f"locations each; received {locations_x} and {locations_y}. Use "
+                f"{self.name}: negatives={self.negatives!r} needs encodings of equally "
+                f"many locations; received {locations_x} and {locations_y}. Use "
                 "negatives='other_examples'."
             )
 
@@ -180,6 +180,7 @@ class Term(keras.layers.Layer):
         parts = {
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("critic", "mask")
+            if name in config
         }
         return cls(**{**config, **parts})
 
@@ -206,8 +207,19 @@ def _flat(encodings):
     return ops.reshape(encodings, (-1, encodings.shape[-1]))
 
 
-def _checked_rows(x, y):
-    """Number of examples, and y, once it is known that x has as many."""
+def checked_rows(x, y):
+    """Number of examples, and y, once it is known that x has as many.
+
+    Args:
+        x: Tensor `(rows, ...)`.
+        y: Tensor `(rows, ...)`.
+
+    Returns:
+        Pair of a scalar integer tensor and y.
+
+    Raises:
+        InvalidArgumentError: When run, if x and y differ in rows.
+    """
     rows = tf.shape(x)[0]
     equal = tf.debugging.assert_equal(
         rows,

@@ -1,6 +1,7 @@
 """Critics that compare two encodings directly, or through one matrix."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_infomax.critics.base import Critic
@@ -132,11 +133,13 @@ class CosineCritic(Critic):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class DistanceCritic(Critic):
-    """Scores a pair by the negated squared distance of its encodings; no parameters.
+    """Scores a pair by the negated distance of its encodings; no parameters.
 
-        scores[i, j] = -|x_i - y_j|^2
+        scores[i, j] = -|x_i - y_j|^2, or -|x_i - y_j| if not squared
 
     Args:
+        squared: Whether the distance is squared. Without the square, its gradient
+            is taken as zero where both encodings are equal, up to rounding.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -150,7 +153,10 @@ class DistanceCritic(Critic):
         ValueError: If the encodings differ in width.
 
     Example:
-    >>> float(DistanceCritic()(ops.ones((1, 2)), ops.zeros((1, 2)))[0, 0])
+    >>> x, y = ops.ones((1, 4)), ops.zeros((1, 4))
+    >>> float(DistanceCritic()(x, y)[0, 0])
+    -4.0
+    >>> float(DistanceCritic(squared=False)(x, y)[0, 0])
     -2.0
 
     Reference:
@@ -158,15 +164,31 @@ class DistanceCritic(Critic):
         https://arxiv.org/abs/1503.03832.
     """
 
+    def __init__(self, squared=True, **kwargs):
+        super().__init__(**kwargs)
+        self.squared = squared
+
     def build_parameters(self, dim_x, dim_y):
         same_width(self, dim_x, dim_y, "a distance")
 
     def call(self, x, y):
+        # In half precision the squares overflow, or their difference is rounding.
+        dtype = keras.backend.result_type(x.dtype, "float32")
+        x, y = ops.cast(x, dtype), ops.cast(y, dtype)
         squares_x = ops.sum(ops.square(x), axis=1)[:, None]
         squares_y = ops.sum(ops.square(y), axis=1)[None, :]
+        total = squares_x + squares_y
         # Rounding may leave a tiny negative square where both encodings are equal.
-        products = ops.matmul(x, ops.transpose(y))
-        return -ops.relu(squares_x + squares_y - 2.0 * products)
+        distances = ops.relu(total - 2.0 * ops.matmul(x, ops.transpose(y)))
+        if not self.squared:
+            # The root of what may be rounding alone would have a huge gradient.
+            known = distances > 4 * np.finfo(dtype).eps * total
+            roots = ops.sqrt(ops.where(known, distances, 1.0))
+            distances = ops.where(known, roots, 0.0)
+        return -ops.cast(distances, self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "squared": self.squared}
 
 
 def same_width(critic, dim_x, dim_y, operation):

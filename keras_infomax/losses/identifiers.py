@@ -1,12 +1,14 @@
 """Losses by name."""
 
+import functools
+
 from keras_infomax.losses import estimates, metric_learning
 from keras_infomax.losses.base import ScoreLoss
 from keras_infomax.names import lookup
 
 LOSSES = {
     "infonce": estimates.InfoNCE,
-    "infonce_symmetric": lambda: estimates.InfoNCE(axis=(0, 1)),
+    "infonce_symmetric": functools.partial(estimates.InfoNCE, axis=(0, 1)),
     "nwj": estimates.NWJ,
     "donsker_varadhan": estimates.DonskerVaradhan,
     "jensen_shannon": estimates.JensenShannon,

@@ -166,7 +166,9 @@ class LiftedStructure(ScoreLoss):
         partners, scores = distribution.gather(partners), distribution.gather(scores)
         in_row, _ = bounds.log_odds(scores, partners, axis=1)
         in_column, _ = bounds.log_odds(scores, partners, axis=0)
-        excess = self.margin + ops.logaddexp(in_row, in_column)
+        # Of equal numbers, logaddexp would differentiate by the first alone.
+        both = ops.logsumexp(ops.stack([in_row, in_column]), axis=0)
+        excess = self.margin + both
         return ops.mean(ops.square(ops.relu(excess))) / 2.0
 
     def get_config(self):

@@ -8,12 +8,26 @@ experiment that configs name.
 
 from keras_infomax.methods.amdim import amdim
 from keras_infomax.methods.augmented_views import augmented_views
+from keras_infomax.methods.cmc import cmc
+from keras_infomax.methods.cpc import cpc
 from keras_infomax.methods.deep_infomax import deep_infomax
+from keras_infomax.methods.metric_learning import metric_learning
 
 METHODS = {
     "amdim": amdim,
     "augmented_views": augmented_views,
+    "cmc": cmc,
+    "cpc": cpc,
     "deep_infomax": deep_infomax,
+    "metric_learning": metric_learning,
 }
 
-__all__ = ["METHODS", "amdim", "augmented_views", "deep_infomax"]
+__all__ = [
+    "METHODS",
+    "amdim",
+    "augmented_views",
+    "cmc",
+    "cpc",
+    "deep_infomax",
+    "metric_learning",
+]

@@ -1,0 +1,204 @@
+"""A term whose negatives come from a memory of the whole data set."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_infomax import distribution
+from keras_infomax.terms import Term, checked_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class MemoryTerm(Term):
+    """Scores x against a bank that remembers the encoding y of every example.
+
+    The bank gives many negatives at the price of a row of numbers for each example,
+    without encoding them anew. In training, true pairs and negatives are both rows of
+    the bank, and no gradient enters it: the columns are the rows of the batch's
+    examples, then `num_negatives` rows drawn from all. Another row of the same example
+    is left out. Then the rows of the batch are moved towards their new encodings:
+
+        bank[index_i] <- unit(momentum * bank[index_i] + (1 - momentum) * unit(y_i))
+
+    The bank starts with random directions, so the first pass over the data teaches
+    little. Its rows come from earlier encoders, so the estimate tells how well pairs
+    are told apart, but is only as good a bound as the bank is fresh.
+
+    In evaluation examples are held out and have no row in the bank. Their true pairs
+    are their own y, the negatives the other y of the batch and one fixed draw from the
+    bank, which is not moved.
+
+    Under a `tf.distribute` strategy all replicas make the same draw and move the bank
+    by the rows of all, as one device would. What is drawn depends on a counter that is
+    a weight, so a resumed run continues exactly.
+
+    Args:
+        x: Name of the encoding whose partner is sought, `(rows, dim)`.
+        y: Name of the encoding that is remembered, `(rows, dim)`.
+        index: Name of the number of each example, an integer tensor `(rows,)`: an
+            input of the network that is one of its outputs, too.
+        examples: Number of examples, that is, of rows in the bank.
+        num_negatives: Number of rows drawn for each batch, with replacement.
+        momentum: How much of a row stays when it is moved, in [0, 1).
+        critic: Critic, or its name. Defaults to `"cosine"`.
+        weight: Non-negative float, the weight of the term in the loss.
+        **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
+
+    Call arguments:
+        encodings: Dictionary of names and encodings.
+        training: Whether to score against the bank and to move it.
+
+    Returns:
+        Pair of partners `(rows,)` and scores `(rows, batch + num_negatives)`.
+
+    Raises:
+        ValueError: If a number is out of range, the encodings lack a name, or are no
+            matrices.
+
+    Example:
+    >>> term = MemoryTerm("x", "y", "index", examples=1000, num_negatives=256)
+    >>> batch = {"x": ops.ones((4, 8)), "y": ops.ones((4, 8)), "index": ops.arange(4)}
+    >>> partners, scores = term(batch, training=True)
+    >>> scores.shape
+    TensorShape([4, 260])
+
+    Reference:
+        Tian et al., 2019, "Contrastive Multiview Coding", section 3.4,
+        https://arxiv.org/abs/1906.05849; Wu et al., 2018, "Unsupervised Feature
+        Learning via Non-Parametric Instance Discrimination",
+        https://arxiv.org/abs/1805.01978.
+    """
+
+    def __init__(
+        self,
+        x,
+        y,
+        index,
+        examples,
+        num_negatives=1024,
+        momentum=0.5,
+        critic="cosine",
+        weight=1.0,
+        **kwargs,
+    ):
+        super().__init__(x, y, critic, weight, **kwargs)
+        for argument, value in (
+            ("examples", examples),
+            ("num_negatives", num_negatives),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"{argument} must be a positive integer; received {value!r}."
+                )
+        if not 0 <= momentum < 1:
+            raise ValueError(
+                "momentum must be at least 0 and less than 1, or the bank would never "
+                f"move; received {momentum!r}."
+            )
+        self.index = index
+        self.examples = examples
+        self.num_negatives = num_negatives
+        self.momentum = momentum
+
+    def build(self, encodings_shape):
+        super().build(encodings_shape)
+        self._named(encodings_shape, self.index)
+        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
+        if any(len(shape) != 2 for shape in shapes):
+            raise ValueError(
+                f"{self.name}: MemoryTerm takes encodings of shape (rows, dim); "
+                f"received {', '.join(str(tuple(shape)) for shape in shapes)}. Pool "
+                "their locations, or use Term."
+            )
+        self.bank = self._state(
+            "bank", (self.examples, shapes[1][-1]), "float32", _random_directions
+        )
+        # Seed and number of the next draw.
+        self.draw = self._state("draw", (2,), "int32", _first_draw)
+
+    def _state(self, name, shape, dtype, initializer):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            initializer=initializer,
+            trainable=False,
+            autocast=False,
+            # All replicas compute the same value.
+            aggregation="only_first_replica",
+        )
+
+    def call(self, encodings, training=None):
+        rows, y = checked_rows(*(self._named(encodings, n) for n in (self.x, self.y)))
+        examples = distribution.global_rows(rows)
+        y = _unit(distribution.gather(y))
+        drawn = self._drawn(training)
+        negatives = ops.take(self.bank.value, drawn, axis=0)
+        if not training:
+            return examples, self._scores(encodings, y, negatives)
+        index = self._checked_index(self._named(encodings, self.index))
+        columns = distribution.gather(index)
+        positives = ops.take(self.bank.value, columns, axis=0)
+        scores = self._scores(encodings, positives, negatives)
+        columns = ops.concatenate([columns, drawn])
+        same_example = ops.equal(index[:, None], columns[None])
+        partner = ops.equal(examples[:, None], ops.arange(ops.shape(columns)[0])[None])
+        left_out = ops.logical_and(same_example, ops.logical_not(partner))
+        self._move(columns[: ops.shape(y)[0]], positives, y)
+        return examples, ops.where(left_out, float("-inf"), scores)
+
+    def _scores(self, encodings, positives, negatives):
+        y = ops.cast(ops.concatenate([positives, negatives]), self.compute_dtype)
+        return self.critic(self._named(encodings, self.x), y)
+
+    def _drawn(self, training):
+        """The rows of the bank that are negatives of the whole global batch."""
+        if not training:
+            # A draw that training never makes.
+            seed = ops.stack([self.draw.value[0], -1])
+        else:
+            seed = ops.identity(self.draw.value)
+            self.draw.assign(seed + ops.convert_to_tensor([0, 1], dtype="int32"))
+        return tf.random.stateless_uniform(
+            (self.num_negatives,), seed, maxval=self.examples, dtype=tf.int32
+        )
+
+    def _move(self, index, old, y):
+        mixed = self.momentum * old + (1 - self.momentum) * ops.stop_gradient(y)
+        moved = ops.scatter_update(self.bank.value, index[:, None], _unit(mixed))
+        self.bank.assign(moved)
+
+    def _checked_index(self, index):
+        known = tf.debugging.assert_less(
+            ops.cast(index, "int32"),
+            self.examples,
+            f"{self.name}: the index of an example must be less than examples="
+            f"{self.examples}, the number of rows in the bank.",
+        )
+        with tf.control_dependencies([] if known is None else [known]):
+            return ops.cast(index, "int32")
+
+    def get_config(self):
+        config = super().get_config()
+        for argument in ("negatives", "mask"):
+            del config[argument]
+        return {
+            **config,
+            "index": self.index,
+            "examples": self.examples,
+            "num_negatives": self.num_negatives,
+            "momentum": self.momentum,
+        }
+
+
+def _unit(vectors):
+    return ops.normalize(ops.cast(vectors, "float32"), axis=-1)
+
+
+def _random_directions(shape, dtype=None):
+    return _unit(keras.random.normal(shape, dtype=dtype))
+
+
+def _first_draw(shape, dtype=None):
+    seed = keras.random.randint((), 0, 2**31 - 1, dtype=dtype)
+    return ops.stack([seed, ops.zeros_like(seed)])

@@ -1,0 +1,118 @@
+"""Contrastive multiview coding: an encoder for each view, told apart by the cosine."""
+
+import itertools
+
+import keras
+
+from keras_infomax import colour, encoders, names, patches, views
+from keras_infomax.critics import CosineCritic
+from keras_infomax.memory import MemoryTerm
+from keras_infomax.models import InfoMax
+from keras_infomax.terms import Term
+
+VIEWS = {
+    "lab": colour.LabViews,
+    "quadrants": patches.Quadrants,
+    "halves": views.Halves,
+}
+GRAPHS = ("full", "core")
+
+
+def cmc(
+    image_shape,
+    views=None,
+    encoder="convnet",
+    encoding_dim=64,
+    temperature=0.1,
+    graph="full",
+    examples=None,
+    num_negatives=1024,
+    momentum=0.5,
+):
+    """What the views of an image share, whichever two of them are compared.
+
+    Each view has its own encoder, and the representation is the concatenation of all
+    encodings. Scores are cosines divided by a temperature. Every pair of views i < j
+    is one term, or with the core view 0 alone, every pair 0 < j:
+
+        full graph: sum_{i < j} L(V_i, V_j),    core view: sum_{j > 0} L(V_0, V_j)
+
+    Both directions of a pair count: train on negatives in the batch with
+    `losses.InfoNCE(axis=(0, 1))`, which is the mean of both, that is, half of
+    L(V_i, V_j) less log(rows). With a memory bank (`examples`), whose negatives are
+    not those of the batch, each direction is a term of weight 1/2; train on it with
+    `losses.InfoNCE()`.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        views: How the network takes the views: `"lab"` (lightness and colours, which
+            takes colour images), `"quadrants"`, `"halves"` (top and bottom), or a
+            layer from images to a tuple of views. Defaults to `"lab"` for colour
+            images and `"quadrants"` for others.
+        encoder: Encoder, as in `encoders.get`; one for each view.
+        encoding_dim: Size of the encoding of each view.
+        temperature: Temperature of the cosine.
+        graph: `"full"` or `"core"`, the pairs that are compared.
+        examples: Number of training images, for a memory bank in each direction of
+            each pair; see `memory.MemoryTerm`. Defaults to negatives in the batch.
+        num_negatives: Number of negatives drawn from a bank for each batch.
+        momentum: How much of a row of a bank stays when it is moved.
+
+    Returns:
+        `InfoMax` whose dataset elements are `((image,),)`, with a memory bank
+        `((image, index),)`; see `index` of `datasets.pairs`.
+
+    Raises:
+        ValueError: If a name is unknown, or a size is out of range.
+
+    Reference:
+        Tian et al., 2019, "Contrastive Multiview Coding", sections 3.2 to 3.4,
+        https://arxiv.org/abs/1906.05849.
+    """
+    image = keras.Input(tuple(image_shape), name="image")
+    make_encoder = encoders.get(encoder)
+    parts = _views_layer(views, image_shape)(image)
+    encodings = {
+        f"view_{i}": make_encoder(part.shape[1:], output_dim=encoding_dim)(part)
+        for i, part in enumerate(parts)
+    }
+    if graph not in GRAPHS:
+        raise ValueError(f"graph must be 'full' or 'core'; received {graph!r}.")
+    pairs = [
+        pair
+        for pair in itertools.combinations(encodings, 2)
+        if graph == "full" or "view_0" in pair
+    ]
+    outputs = {
+        **encodings,
+        "representation": keras.layers.Concatenate()(list(encodings.values())),
+    }
+    if examples is None:
+        network = keras.Model(image, outputs)
+        terms = [Term(x, y, CosineCritic(temperature)) for x, y in pairs]
+        return InfoMax(network=network, terms=terms, representation="representation")
+    index = keras.Input((), dtype="int32", name="index")
+    network = keras.Model((image, index), {**outputs, "index": index})
+    terms = [
+        MemoryTerm(
+            x,
+            y,
+            "index",
+            examples,
+            num_negatives,
+            momentum,
+            CosineCritic(temperature),
+            weight=0.5,
+        )
+        for pair in pairs
+        for x, y in (pair, pair[::-1])
+    ]
+    return InfoMax(network=network, terms=terms, representation="representation")
+
+
+def _views_layer(identifier, image_shape):
+    if identifier is None:
+        identifier = "lab" if image_shape[-1] == 3 else "quadrants"
+    if isinstance(identifier, keras.layers.Layer):
+        return identifier
+    return names.lookup("views", identifier, VIEWS)()

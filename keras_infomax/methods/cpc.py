@@ -1,0 +1,147 @@
+"""Contrastive predictive coding: what the past of a sequence tells of its future."""
+
+import keras
+from keras import ops
+
+from keras_infomax import encoders, names
+from keras_infomax.critics import BilinearCritic
+from keras_infomax.models import InfoMax
+from keras_infomax.patches import Patches, Windows
+from keras_infomax.terms import Term
+
+
+def cpc(
+    input_shape,
+    patch_size=14,
+    stride=None,
+    encoder="convnet",
+    encoding_dim=64,
+    context="gru",
+    context_dim=128,
+    predicted_steps=3,
+    negatives="same_position",
+    representation="patches",
+):
+    """Predicts the encodings of later patches from a summary of the earlier ones.
+
+    One encoder serves all patches of an image, or all windows of a signal, and a
+    causal network makes a context of the encodings up to each position. For each of k
+    steps ahead, the context at position t is scored against the encoding at t + k by
+    a bilinear critic of its own, and the loss is the mean over the steps. Patches come
+    row by row, left to right: the context has seen what lies above and to the left.
+
+    The negatives are a choice between a bound and what is common practice:
+
+    - `"same_position"`: the patches at the same position of the other sequences of
+      the batch. Pairs are independent, and InfoNCE bounds the mutual information of
+      the context and the later patch.
+    - `"other_examples"`: all patches of the other sequences. Several patches of one
+      sequence are negatives together, and are not independent.
+    - `"all_positions"`: the other patches of the same sequence, too, as published.
+      The estimate is then neither a lower nor an upper bound.
+
+    Args:
+        input_shape: `(height, width, channels)` of images or `(steps, channels)` of
+            signals.
+        patch_size: Height and width of patches as in `patches.Patches`, or length of
+            windows.
+        stride: Pixels or samples from one patch to the next, in the same way. Defaults
+            to half the patch, rounded up.
+        encoder: Encoder of a patch, as in `encoders.get`.
+        encoding_dim: Size of the encoding of a patch.
+        context: Causal network: `"gru"`, or `"convolution"` (two layers of width 3).
+        context_dim: Size of the context.
+        predicted_steps: The number of steps ahead, k = 1, 2, ...
+        negatives: See above.
+        representation: What is probed and exported: `"patches"`, the mean of the
+            encodings of all patches, or `"context"`, the last context.
+
+    Returns:
+        `InfoMax` whose dataset elements are `((input,),)`.
+
+    Raises:
+        ValueError: If a name is unknown, a size is out of range, or there are no more
+            patches than steps to predict.
+
+    Reference:
+        van den Oord et al., 2018, "Representation Learning with Contrastive
+        Predictive Coding", section 2, https://arxiv.org/abs/1807.03748. On negatives:
+        Tschannen et al., 2020, section 4, https://arxiv.org/abs/1907.13625.
+    """
+    inputs = keras.Input(tuple(input_shape), name="input")
+    pieces = _cut(input_shape, patch_size, stride)(inputs)
+    positions, piece_shape = pieces.shape[1], pieces.shape[2:]
+    if not 1 <= predicted_steps < positions:
+        raise ValueError(
+            f"predicted_steps must lie between 1 and {positions - 1}, since there are "
+            f"{positions} patches; received {predicted_steps!r}. Take smaller patches "
+            "or a smaller stride to have more."
+        )
+    encode = encoders.get(encoder)(piece_shape, output_dim=encoding_dim)
+    encodings = encode(ops.reshape(pieces, (-1, *piece_shape)))
+    encodings = ops.reshape(encodings, (-1, positions, encoding_dim))
+    contexts = names.lookup("context", context, CONTEXTS)(context_dim)(encodings)
+    outputs = {
+        "patches": keras.layers.GlobalAveragePooling1D()(encodings),
+        "context": _without(contexts, positions - 1, 0, flat=True),
+    }
+    terms = []
+    for step in range(1, predicted_steps + 1):
+        x, y = f"context_{step}", f"patches_{step}"
+        outputs[x] = _without(contexts, 0, step)
+        outputs[y] = _without(encodings, step, 0)
+        terms.append(
+            Term(
+                x,
+                y,
+                BilinearCritic(),
+                weight=1 / predicted_steps,
+                negatives=negatives,
+                name=f"step_{step}",
+            )
+        )
+    if representation not in ("patches", "context"):
+        raise ValueError(
+            "representation must be 'patches' or 'context'; received "
+            f"{representation!r}."
+        )
+    network = keras.Model(inputs, outputs)
+    return InfoMax(network=network, terms=terms, representation=representation)
+
+
+def _gru(units):
+    return keras.layers.GRU(units, return_sequences=True)
+
+
+def _convolution(units):
+    layers = [
+        keras.layers.Conv1D(units, 3, padding="causal", activation=activation)
+        for activation in ("relu", None)
+    ]
+    return keras.Sequential(layers)
+
+
+CONTEXTS = {"gru": _gru, "convolution": _convolution}
+
+
+def _cut(input_shape, size, stride):
+    """The layer that makes a sequence of an image or of a signal."""
+    if len(input_shape) not in (2, 3):
+        raise ValueError(
+            "input_shape must be (height, width, channels) of images or (steps, "
+            f"channels) of signals; received {tuple(input_shape)}."
+        )
+    kind = Patches if len(input_shape) == 3 else Windows
+    return kind(size, _half(size) if stride is None else stride)
+
+
+def _half(size):
+    if isinstance(size, (list, tuple)):
+        return tuple(_half(side) for side in size)
+    return (size + 1) // 2 if isinstance(size, int) else size
+
+
+def _without(sequence, first, last, flat=False):
+    """A sequence without this many positions at its start and end."""
+    cropped = keras.layers.Cropping1D((first, last))(sequence)
+    return keras.layers.Flatten()(cropped) if flat else cropped

@@ -1,0 +1,77 @@
+"""Deep metric learning: one encoder for both halves, and a metric in one space."""
+
+import keras
+
+from keras_infomax import encoders, names, views
+from keras_infomax.critics import DistanceCritic, InnerProductCritic
+from keras_infomax.masks import SemiHard
+from keras_infomax.models import InfoMax
+from keras_infomax.terms import Term
+
+METRICS = {"inner_product": InnerProductCritic, "distance": DistanceCritic}
+
+
+def metric_learning(
+    image_shape,
+    axis=2,
+    encoder="convnet",
+    encoding_dim=64,
+    metric="inner_product",
+    normalize=False,
+    semi_hard_margin=None,
+):
+    """Places both halves of an image near each other, and those of others far away.
+
+    The halves of an image are anchor and positive, those of the other images of the
+    batch the negatives. One encoder serves both halves and the metric has no
+    parameters. With an inner product, raising InfoNCE is then the same as lowering the
+    multi-class N-pair loss. The representation is the concatenation of both encodings.
+
+    Train it with `losses.MultiClassNPair`, `losses.Triplet` or
+    `losses.LiftedStructure`, and the margins of the latter two in the units of the
+    metric, for which `normalize` sets a scale.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        axis: Axis to cut: 1 (top and bottom) or 2 (left and right).
+        encoder: Encoder of both halves, as in `encoders.get`.
+        encoding_dim: Size of the encoding of a half.
+        metric: `"inner_product"`, or `"distance"`, the negated squared one.
+        normalize: Whether encodings are scaled to unit length.
+        semi_hard_margin: Margin of `masks.SemiHard`, which then chooses the negatives;
+            `None` keeps all.
+
+    Returns:
+        `InfoMax` whose dataset elements are `((image,),)`.
+
+    Raises:
+        ValueError: If a name is unknown, the margin is not positive, or the image
+            cannot be halved.
+
+    Reference:
+        Sohn, 2016, "Improved Deep Metric Learning with Multi-class N-pair Loss
+        Objective"; Tschannen et al., 2020, section 4,
+        https://arxiv.org/abs/1907.13625.
+    """
+    image = keras.Input(tuple(image_shape), name="image")
+    anchor, positive = views.Halves(axis)(image)
+    encode = encoders.get(encoder)(anchor.shape[1:], output_dim=encoding_dim)
+    encodings = [encode(anchor), encode(positive)]
+    if normalize:
+        unit = keras.layers.UnitNormalization()
+        encodings = [unit(encoding) for encoding in encodings]
+    network = keras.Model(
+        image,
+        {
+            "anchor": encodings[0],
+            "positive": encodings[1],
+            "representation": keras.layers.Concatenate()(encodings),
+        },
+    )
+    term = Term(
+        "anchor",
+        "positive",
+        names.lookup("metric", metric, METRICS)(),
+        mask=None if semi_hard_margin is None else SemiHard(semi_hard_margin),
+    )
+    return InfoMax(network=network, terms=[term], representation="representation")
