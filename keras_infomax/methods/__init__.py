@@ -6,14 +6,17 @@ function in a module of its own, and an entry in `METHODS`, which makes it an
 experiment that configs name.
 """
 
+from collections.abc import Callable
+
 from keras_infomax.methods.amdim import amdim
 from keras_infomax.methods.augmented_views import augmented_views
 from keras_infomax.methods.cmc import cmc
 from keras_infomax.methods.cpc import cpc
 from keras_infomax.methods.deep_infomax import deep_infomax
 from keras_infomax.methods.metric_learning import metric_learning
+from keras_infomax.models import InfoMax
 
-METHODS = {
+METHODS: dict[str, Callable[..., InfoMax]] = {
     "amdim": amdim,
     "augmented_views": augmented_views,
     "cmc": cmc,

@@ -1,0 +1,30 @@
+"""Deep metric learning: both halves of an image by one encoder, near each other.
+
+    python -m trainers.train --config=configs/metric_learning.py --workdir=runs/metric_learning
+
+On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
+encodings of whole images, and its baseline their pixels. The method is
+`keras_infomax.methods.metric_learning`, whose arguments are `config.options`:
+Sohn, 2016; Tschannen et al., 2020, section 4, https://arxiv.org/abs/1907.13625.
+"""
+
+from trainers.configuration import configuration
+
+
+def get_config(variant=""):
+    return configuration(
+        variant,
+        "metric_learning",
+        quick={"steps": 500, "eval_every": 250},
+        experiment="metric_learning",
+        views="whole",
+        bound="multi_class_n_pair",
+        learning_rate=1e-3,
+        steps=3_000,
+        eval_every=500,
+        options={
+            "axis": 2,
+            "encoding_dim": 64,
+            "metric": "inner_product",
+        },
+    )
