@@ -265,3 +265,18 @@ def test_what_would_train_another_model_is_refused(strategy, change, message):
     with strategy.scope(), pytest.raises(ValueError, match=message):
         fit()
     fit()  # One device can.
+
+
+def test_gather_keeps_the_static_sizes_of_feature_maps(strategy):
+    shapes = []
+
+    @tf.function
+    def run(values):
+        gathered = strategy.run(distribution.gather, args=(values,))
+        shapes.append(strategy.experimental_local_results(gathered)[0].shape)
+        return gathered
+
+    maps = np.arange(2 * 3 * 4 * 5, dtype="float32").reshape(2, 3, 4, 5)
+    (first, _) = local_results(strategy, run(per_replica(strategy, maps[:, None])))
+    assert tuple(shapes[0]) == (None, 3, 4, 5)
+    np.testing.assert_array_equal(first, maps)
