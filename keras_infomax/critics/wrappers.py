@@ -70,9 +70,10 @@ class ProjectedCritic(_Wrapper):
         super().build_parameters(*(shape[-1] for shape in shapes))
 
     def call(self, x, y, training=None):
-        return self.critic(
-            self.projection(x, training=training), self.projection(y, training=training)
-        )
+        x = self.projection(x, training=training)
+        scores = self.critic(x, self.projection(y, training=training))
+        # The parts may have policies of their own.
+        return ops.cast(scores, self.compute_dtype)
 
     def get_config(self):
         projection = keras.saving.serialize_keras_object(self.projection)
