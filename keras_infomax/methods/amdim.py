@@ -90,12 +90,12 @@ def _trunk(image_shape, filters, depth, encoding_dim):
     image = keras.Input(image_shape)
     features = layers.Conv2D(filters, 3, activation="relu")(image)
     kernel_size, stage = 4, 0
-    while max(features.shape[1:3]) > _FINE:
+    while max(features.shape[1:3]) > _FINE and min(features.shape[1:3]) > kernel_size:
         stage += 1
         channels = filters * min(2**stage, 4)
         features = _residual_stage(features, channels, kernel_size, 2, depth)
         kernel_size = 2
-    if min(features.shape[1:3]) < 3:
+    if min(features.shape[1:3]) < 3 or max(features.shape[1:3]) > _FINE:
         raise ValueError(
             "image_shape must be at least 5 pixels high and wide, and not much longer "
             f"one way than the other; received {image_shape}. Resize the images."
