@@ -30,7 +30,7 @@ def _check_half_precision(layer, inputs, outputs):
     half.set_weights(layer.get_weights())
     result = half(*inputs)
     assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
-    assert {variable.dtype for variable in half.variables} <= {"float32"}
+    assert {weight.dtype for weight in half.weights} <= {"float32"}
     result = keras.ops.convert_to_numpy(keras.ops.cast(result, "float32"))
     scale = np.abs(outputs).max()
     np.testing.assert_allclose(result / scale, outputs / scale, atol=0.05)
