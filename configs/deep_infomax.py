@@ -24,7 +24,7 @@ def get_config(variant=""):
         steps=3_000,
         eval_every=500,
         options={
-            "critic": "concat_and_convolve",
+            "critic": "encode_and_dot",
             "critic_units": 128,
             "global_weight": 0.5,
             "local_weight": 1.0,
