@@ -65,3 +65,23 @@ def test_accuracies_of_the_two_probes():
         )
         line = f"| {bound} | {critic} | {stopped:.3f} | {converged:.3f} | {len(rows)} |"
         assert line in page
+
+
+def test_methods_on_the_digits():
+    page = text("docs/methods/README.md")
+    rows = table("docs/methods/results.csv")
+    for name in ("augmented_views", "deep_infomax", "amdim"):
+        ours = [row for row in rows if row["figure"] == name]
+        first = [row for row in ours if row["step"] == "0"]
+        last = [row for row in ours if row["step"] == row["steps"]]
+        assert len(first) == len(last) == 2
+        assert {row["pixel_baseline"] for row in ours} == {"0.874"}
+
+        def mean(found, column):
+            return np.mean([float(row[column]) for row in found])
+
+        assert (
+            f"| `{name}` | {last[0]['steps']} | {mean(first, 'probe_accuracy'):.4f} | "
+            f"{mean(last, 'probe_accuracy'):.4f} | {mean(last, 'mi_test'):.2f} |"
+        ) in page
+        assert min(float(row["probe_accuracy"]) for row in last) > 0.874
