@@ -154,9 +154,9 @@ class MemoryTerm(Term):
 
     def _drawn(self, training):
         """The rows of the bank that are negatives of the whole global batch."""
-        seed = ops.convert_to_tensor(self.draw)
+        seed = tf.identity(self.draw.value)
         if training:
-            self.draw.assign(seed + ops.convert_to_tensor([0, 1], dtype="int32"))
+            self.draw.assign(seed + tf.constant([0, 1]))
         else:
             seed = ops.stack([seed[0], -1])  # A draw that training never makes.
         return tf.random.stateless_uniform(
@@ -169,14 +169,15 @@ class MemoryTerm(Term):
         self.bank.assign(moved)
 
     def _checked_index(self, index):
+        index = ops.cast(index, "int32")
         known = tf.debugging.assert_less(
-            ops.cast(index, "int32"),
+            index,
             self.examples,
             f"{self.name}: the index of an example must be less than examples="
             f"{self.examples}, the number of rows in the bank.",
         )
         with tf.control_dependencies([] if known is None else [known]):
-            return ops.cast(index, "int32")
+            return tf.identity(index)
 
     def get_config(self):
         config = super().get_config()
@@ -192,7 +193,7 @@ class MemoryTerm(Term):
 
 
 def _same_example(partners, index, index_of_columns):
-    """Boolean `(rows, columns)`: whether a column is another one of the same example."""
+    """Boolean `(rows, columns)`: whether another column is of the same example."""
     same = ops.equal(index[:, None], index_of_columns[None])
     column = ops.arange(ops.shape(index_of_columns)[0])
     return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
