@@ -32,7 +32,9 @@ def gather(values):
         return values
     if values.dtype == tf.bfloat16:  # all_gather does not take it.
         values = tf.cast(values, tf.float32)
-    return context.all_gather(values, axis=0)
+    gathered = context.all_gather(values, axis=0)
+    # Its static shape is lost where shards differ.
+    return tf.ensure_shape(gathered, (None, *values.shape[1:]))
 
 
 def global_rows(rows):
