@@ -1,6 +1,7 @@
 """Two augmentations of an image, a shared encoder and a projection head.
 
-    python -m trainers.train --config=configs/augmented_views.py --workdir=runs/augmented_views
+    python -m trainers.train --config=configs/augmented_views.py \
+        --workdir=runs/augmented_views
 
 On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
 encodings of whole images, and its baseline their pixels. The method is

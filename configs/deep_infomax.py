@@ -1,6 +1,7 @@
 """DeepInfoMax: an image's encoding against its own feature map, globally and locally.
 
-    python -m trainers.train --config=configs/deep_infomax.py --workdir=runs/deep_infomax
+    python -m trainers.train --config=configs/deep_infomax.py \
+        --workdir=runs/deep_infomax
 
 On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
 encodings of whole images, and its baseline their pixels. The method is

@@ -1,6 +1,7 @@
 """Deep metric learning: both halves of an image by one encoder, near each other.
 
-    python -m trainers.train --config=configs/metric_learning.py --workdir=runs/metric_learning
+    python -m trainers.train --config=configs/metric_learning.py \
+        --workdir=runs/metric_learning
 
 On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
 encodings of whole images, and its baseline their pixels. The method is

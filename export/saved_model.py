@@ -1,14 +1,15 @@
-"""Exports the encoder of a finished training run as a SavedModel.
+"""Exports the encoder of a finished training run as a SavedModel and in other formats.
 
 python -m export.saved_model --workdir=W --output=D [--encoder=y] [--overwrite]
+    [--formats=saved_model,archive,tflite,onnx] [--image_dtype=float32]
 """
 
 import logging
-import sys
 
 from absl import app, flags
 from absl import logging as absl_logging
 
+from export import reporting
 from keras_infomax import saved_model
 
 _WORKDIR = flags.DEFINE_string(
@@ -19,6 +20,15 @@ _ENCODER = flags.DEFINE_enum(
     "encoder", "x", ["x", "y"], "Which view's encoder to export."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace what is at --output.")
+_FORMATS = flags.DEFINE_list(
+    "formats", ["saved_model"], "Any of saved_model, archive, tflite, onnx."
+)
+_IMAGE_DTYPE = flags.DEFINE_enum(
+    "image_dtype",
+    "uint8",
+    ["uint8", "float32"],
+    "Images that serving_default takes: of [0, 255], or of [0, 1].",
+)
 
 
 def main(argv: list[str]) -> None:
@@ -28,16 +38,15 @@ def main(argv: list[str]) -> None:
     # TensorFlow tells of every file, by the name it has before it is renamed.
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
-    try:
+    with reporting.one_line_errors():
         saved_model.export_workdir(
             _WORKDIR.value,
             _OUTPUT.value,
             encoder=_ENCODER.value,
             overwrite=_OVERWRITE.value,
+            formats=_FORMATS.value,
+            image_dtype=_IMAGE_DTYPE.value,
         )
-    except (ValueError, OSError) as error:
-        # Messages of Keras run over several lines.
-        sys.exit("error: " + " ".join(str(error).split()))
     print(f"The encoder is in {_OUTPUT.value}; its README.md says how to load it.")
 
 

@@ -39,12 +39,14 @@ from keras_infomax import (
     training,
     views,
 )
+from keras_infomax.hub_encoder import HubEncoder
 from keras_infomax.memory import MemoryTerm
 from keras_infomax.models import InfoMax
 from keras_infomax.terms import Term
 from keras_infomax.version import __version__
 
 __all__ = [
+    "HubEncoder",
     "InfoMax",
     "MemoryTerm",
     "Term",

@@ -1,6 +1,13 @@
-"""An exported encoder as a Keras layer; `saved_model.load` makes it."""
+"""A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
+import functools
+import inspect
 import os
+import pathlib
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,10 +15,20 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
+from keras_infomax import archives, manifest
+
+# What TensorFlow reads of an export, and what a reader may not have changed.
+SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
+
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class HubEncoder(keras.layers.Layer):
-    """An exported encoder as a layer of Keras 3, frozen or fine-tuned.
+    """Any SavedModel in the style of TensorFlow Hub as a layer of Keras 3.
+
+    It is to Keras 3 what `hub.KerasLayer` is to Keras 2, the only one that takes the
+    latter. The SavedModel may come from `saved_model.export`, `tf_keras`, a
+    `tf.Module` or whatever else leaves an object that can be called as
+    `object(inputs)` or `object(inputs, training=...)`.
 
     Frozen means that nothing moves: neither weights nor the statistics of batch
     normalisation, and dropout is off. Prefer it to `keras.layers.TFSMLayer` wherever
@@ -24,19 +41,24 @@ class HubEncoder(keras.layers.Layer):
     this layer therefore loads with `safe_mode=False` only, from the same `handle`.
 
     Args:
-        handle: Folder that `saved_model.export` wrote.
+        handle: Folder of a SavedModel, or a `.tar.gz` of one.
         trainable: Whether weights and statistics move in training.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        inputs: Views `(rows, ...)` of any float dtype; they are computed in float32.
-        training: Whether to run in training mode, if the layer is trainable.
+        inputs: Tensor of the shape that the SavedModel takes, for our exports views
+            `(rows, ...)`. Where it takes floats, any dtype of numbers does.
+        training: Whether to run in training mode, if the layer is trainable and the
+            SavedModel has such a mode.
 
     Returns:
-        Encodings `(rows, dim)` in the layer's compute dtype.
+        What the SavedModel returns, for our exports encodings `(rows, dim)`, with
+        floats in the layer's compute dtype.
 
     Raises:
-        ValueError: If there is no such export at `handle`.
+        ValueError: If there is no such SavedModel at `handle`, if it is damaged, if
+            an archive would write outside of its folder, or if `trainable` is asked
+            of a SavedModel that was saved for inference only.
 
     Example:
     >>> import tempfile
@@ -54,32 +76,47 @@ class HubEncoder(keras.layers.Layer):
         # Autocasting would round the views to half precision before the encoder.
         super().__init__(trainable=trainable, autocast=False, **kwargs)
         self.handle = os.fspath(handle)
-        self._saved = _load_root(self.handle)
-        signature = self._saved.signatures["serving_default"]
-        view = signature.structured_input_signature[1]["inputs"]
-        self._encoding_size = signature.structured_outputs["encoding"].shape[-1]
-        self.input_spec = keras.layers.InputSpec(shape=tuple(view.shape))
-        self.build(tuple(view.shape))
+        folder = _unpacked(self, self.handle)
+        self._saved = _load_root(folder, self.handle)
+        functions = self._saved.__call__.concrete_functions
+        self._view = _view_spec(functions, self.handle)
+        self._modes = _modes(self._saved.__call__, functions)
+        if self._modes and not {False, bool(trainable)} <= self._modes.keys():
+            raise ValueError(
+                "handle must be a SavedModel that can be called with training=False, "
+                "and with training=True if trainable is true; received "
+                f"{self.handle!r}, traced for {list(self._modes.values())} only, and "
+                f"trainable={trainable}."
+            )
+        shape = self._view.shape
+        self.input_spec = keras.layers.InputSpec(shape=shape and tuple(shape))
+        self.build(shape and tuple(shape))
 
     def build(self, input_shape):
-        ids = {id(v) for v in self._saved.trainable_variables}
-        self._shared = [_share(v, id(v) in ids) for v in self._saved.variables]
+        trainable = _listed(self._saved, "trainable_variables")
+        everything = _unique([*_listed(self._saved, "variables"), *trainable])
+        ids = {id(v) for v in trainable}
+        self._shared = [_share(v, id(v) in ids) for v in everything]
         moving = [v for v in self._shared if v.trainable]
         # A surrounding model asks the variables, not this layer, what is trainable.
         for variable in moving:
             variable.trainable = self.trainable
-        penalties = list(self._saved.regularization_losses)
+        penalties = list(getattr(self._saved, "regularization_losses", None) or ())
         if penalties and moving:
             # Hung on a variable, it counts in any model, and while it is trainable.
             moving[0].regularizer = lambda _: tf.add_n([loss() for loss in penalties])
 
     def call(self, inputs, training=False):
-        training = bool(training) and self.trainable
-        encodings = self._saved(ops.cast(inputs, "float32"), training=training)
-        return ops.cast(encodings, self.compute_dtype)
+        if self._view.dtype.is_floating:
+            inputs = ops.cast(inputs, self._view.dtype.name)
+        inputs = tf.convert_to_tensor(inputs, self._view.dtype)
+        mode = bool(training) and self.trainable
+        options = {"training": self._modes[mode]} if self._modes else {}
+        return keras.tree.map_structure(self._cast, self._saved(inputs, **options))
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self._encoding_size)
+    def _cast(self, output):
+        floats = output.dtype.is_floating
+        return ops.cast(output, self.compute_dtype) if floats else output
 
     def get_config(self):
         return {**super().get_config(), "handle": self.handle}
@@ -96,6 +133,102 @@ class HubEncoder(keras.layers.Layer):
         return cls(**config)
 
 
+def _unpacked(owner: Any, handle: str) -> str:
+    """Folder of the SavedModel; that of an archive lasts as long as its owner."""
+    if not os.path.isfile(handle):
+        return handle
+    scratch = tempfile.mkdtemp(prefix="keras_infomax-")
+    # Assets are read when the layer is part of a new export, long after loading.
+    weakref.finalize(owner, shutil.rmtree, scratch, ignore_errors=True)
+    folder = pathlib.Path(scratch) / "unpacked"
+    archives.unpack(handle, folder)
+    return str(folder)
+
+
+def _load_root(folder: str, handle: str) -> Any:
+    try:
+        found = tf.saved_model.contains_saved_model(folder)
+    except tf.errors.OpError:  # It knows some schemes of addresses, but not http.
+        found = False
+    if not found:
+        raise ValueError(
+            "handle must be a folder with a SavedModel, or a .tar.gz with one at its "
+            f"root; received {handle!r}, which holds none. What lies on a server must "
+            "be downloaded first."
+        )
+    manifest.check(folder, *SAVED_MODEL_PARTS)
+    try:
+        root = tf.saved_model.load(folder)
+    except Exception as error:  # Damage shows in as many ways as there are files.
+        raise ValueError(
+            f"{handle} cannot be read; it may be damaged: {error}"
+        ) from error
+    # callable() would ask the class, which has __call__ whatever was saved.
+    if not getattr(getattr(root, "__call__", None), "concrete_functions", None):  # noqa: B004
+        raise ValueError(
+            "handle must be a SavedModel that can be called as object(inputs); "
+            f"received {handle!r} without __call__, or with one that was never traced. "
+            "Write Keras models with keras_infomax.saved_model.export, not with "
+            "model.export."
+        )
+    return root
+
+
+def _view_spec(functions: Sequence[Any], handle: str) -> tf.TensorSpec:
+    """The one tensor that the functions take; sizes in which they differ are None."""
+    specs = []
+    for function in functions:
+        args, kwargs = function.structured_input_signature
+        structures = [*args, *kwargs.values()]
+        tensors = [s for s in tf.nest.flatten(structures) if _is_spec(s)]
+        if len(tensors) != 1 or not any(_is_spec(s) for s in structures):
+            raise ValueError(
+                "handle must be a SavedModel that is called on one tensor; received "
+                f"{handle!r}, which takes {structures}. Wrap it in a tf.Module of "
+                "one input, and save that."
+            )
+        specs += tensors
+    shape = functools.reduce(
+        lambda a, b: a.most_specific_compatible_shape(b), [s.shape for s in specs]
+    )
+    return tf.TensorSpec(shape, specs[0].dtype)
+
+
+def _is_spec(value: Any) -> bool:
+    return isinstance(value, tf.TensorSpec)
+
+
+def _modes(call: Any, functions: Sequence[Any]) -> dict[bool, bool | None]:
+    """What stands for training and for inference: `True`, and `False` or `None`.
+
+    Empty where the SavedModel has but one mode.
+    """
+    parameters = list(inspect.signature(call).parameters)
+    if "training" not in parameters:
+        return {}
+    modes = {}
+    for function in functions:
+        args, kwargs = function.structured_input_signature
+        given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        modes[bool(given["training"])] = given["training"]
+    return modes
+
+
+def _listed(root: Any, name: str) -> list[tf.Variable]:
+    """Variables that the object lists, or else those that its functions use.
+
+    The properties of a `tf.Module` are not saved with it.
+    """
+    if hasattr(root, name):
+        return list(getattr(root, name))
+    functions = root.__call__.concrete_functions
+    return _unique([v for function in functions for v in getattr(function, name)])
+
+
+def _unique(variables: Sequence[tf.Variable]) -> list[tf.Variable]:
+    return list({id(v): v for v in variables}.values())
+
+
 def _share(variable: tf.Variable, trainable: bool) -> keras.Variable:
     """Keras variable with the same storage as `variable`."""
     # TensorFlow appends ":0", which optimizers may not use in their names.
@@ -107,28 +240,3 @@ def _share(variable: tf.Variable, trainable: bool) -> keras.Variable:
         trainable=trainable,
         name=name,
     )
-
-
-def _load_root(path: str) -> Any:
-    if not tf.saved_model.contains_saved_model(path):
-        raise ValueError(
-            "path must be a folder with a SavedModel written by "
-            f"keras_infomax.saved_model.export; received {path!r}, which holds none. "
-            "An archive must be unpacked first."
-        )
-    try:
-        root = tf.saved_model.load(path)
-    except Exception as error:  # Damage shows in as many ways as there are files.
-        raise ValueError(
-            f"{path} cannot be read; it may be damaged: {error}"
-        ) from error
-    promised = ("variables", "trainable_variables", "regularization_losses", "serve")
-    missing = [name for name in ("__call__", *promised) if not hasattr(root, name)]
-    if missing:
-        raise ValueError(
-            "path must be a SavedModel that can be called as encoder(inputs, "
-            f"training=False) and carries {', '.join(promised)}; received {path!r} "
-            f"without {', '.join(missing)}. Write it with "
-            "keras_infomax.saved_model.export, not with model.export."
-        )
-    return root

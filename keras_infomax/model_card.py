@@ -3,7 +3,7 @@
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -27,6 +27,9 @@ def describe(
     encoder: keras.layers.Layer,
     view_shape: tuple[int | None, ...],
     encoding_size: int,
+    raw_shape: tuple[int | None, ...] | None,
+    raw_dtype: str | None,
+    formats: Sequence[str],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the card of `encoder` as plain values, ready for strict JSON.
@@ -35,6 +38,9 @@ def describe(
         encoder: The built encoder.
         view_shape: Shape of a view without the rows.
         encoding_size: Size of an encoding.
+        raw_shape: Shape of what `serving_default` takes, or `None` for views.
+        raw_dtype: Its dtype, or `None` for views.
+        formats: Names of the formats that are exported.
         facts: What else is known. Numbers that are not finite become null, which
             stands for unknown.
 
@@ -46,7 +52,10 @@ def describe(
         "name": encoder.name,
         "input_shape": view_shape,
         "input_dtype": "float32",
+        "raw_shape": raw_shape,
+        "raw_dtype": raw_dtype,
         "encoding_size": encoding_size,
+        "formats": formats,
         "parameters": encoder.count_params(),
         "versions": {
             "keras_infomax": __version__,
@@ -76,6 +85,8 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         name=card["name"],
         views=_shape(card["input_shape"]),
         encodings=_shape([size]),
+        served=_served(card["raw_shape"], card["raw_dtype"]),
+        formats=", ".join(card["formats"]),
         input_range=_value(card["input_range"]),
         dataset=_value(card["dataset"]),
         parameters=f"{card['parameters']:,}",
@@ -89,6 +100,10 @@ def to_markdown(card: Mapping[str, Any]) -> str:
 
 def _shape(sizes: list[int | None]) -> str:
     return f"({', '.join(['rows', *('any' if s is None else str(s) for s in sizes)])})"
+
+
+def _served(shape: list[int | None] | None, dtype: str | None) -> str:
+    return "views" if shape is None else f"raw inputs `{_shape(shape)}`, {dtype}"
 
 
 def _value(value: Any, unit: str = "") -> str:
@@ -132,9 +147,18 @@ Trained without labels by mutual information (MI) maximisation with keras_infoma
 | its ceiling | {mi_ceiling} |
 | accuracy of a linear probe | {probe_accuracy} |
 | same probe on the pixels | {pixel_baseline} |
+| formats | {formats} |
 | written with | {versions} |
 
-`model_card.json` holds these and further facts.
+`model_card.json` holds these and further facts, `manifest.json` checksums of all files,
+and `reference.npz` inputs with the encodings that every format must give for them.
+
+Two signatures, from `inputs` to `encoding`, have these inputs:
+
+| signature | takes |
+|---|---|
+| `encode` | views |
+| `serving_default` | {served} |
 
 ## Loading
 
@@ -147,6 +171,20 @@ encoder = tf.saved_model.load(path)
 encodings = encoder(views)  # encoder(views, training=True) updates statistics
 ```
 
+Serving, and TensorFlow through a signature:
+
+```python
+loaded = tf.saved_model.load(path)
+encodings = loaded.signatures["serving_default"](inputs=inputs)["encoding"]
+```
+
+TensorFlow Hub, from a web server that holds `encoder.tar.gz` (a local archive it
+refuses):
+
+```python
+encoder = tensorflow_hub.load("https://.../encoder.tar.gz")
+```
+
 Keras 3, for inference:
 
 ```python
@@ -157,6 +195,15 @@ Keras 3, frozen or fine-tuned (needs keras_infomax):
 
 ```python
 layer = keras_infomax.saved_model.load(path, trainable=True)
+```
+
+LiteRT (TFLite) and ONNX, where these formats are exported; ONNX takes views:
+
+```python
+interpreter = ai_edge_litert.interpreter.Interpreter("encoder.tflite")
+encodings = interpreter.get_signature_runner("encode")(inputs=views)["encoding"]
+session = onnxruntime.InferenceSession("encoder.onnx")
+(encodings,) = session.run(["encoding"], {{"inputs": views}})
 ```
 
 tf_keras (Keras 2), frozen or fine-tuned:

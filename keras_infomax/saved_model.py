@@ -7,14 +7,29 @@ package is not installed.
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_infomax import files, model_card, models, runs, supervised
-from keras_infomax.hub_encoder import HubEncoder
+from keras_infomax import (
+    archives,
+    files,
+    manifest,
+    model_card,
+    models,
+    runs,
+    serving,
+    supervised,
+)
+from keras_infomax import formats as export_formats
+from keras_infomax.hub_encoder import SAVED_MODEL_PARTS, HubEncoder
+from keras_infomax.settings import Settings
+
+REFERENCE = "reference.npz"
 
 
 def export(
@@ -23,6 +38,10 @@ def export(
     overwrite: bool = False,
     input_shape: Sequence[int | None] | None = None,
     card: Mapping[str, Any] | None = None,
+    preprocessing: Callable | serving.Preprocessing | None = None,
+    raw_shape: Sequence[int | None] | None = None,
+    raw_dtype: str | None = None,
+    formats: Sequence[str] = ("saved_model",),
 ) -> None:
     """Writes an encoder as a SavedModel that works without this package.
 
@@ -30,9 +49,14 @@ def export(
     tf_keras), `keras.layers.TFSMLayer` and `load`. The loaded object answers to
     `__call__(inputs, training=False)`, for any number of rows and in float32 whatever
     the encoder's precision. It has `variables`, `trainable_variables` and
-    `regularization_losses`, the endpoints `serve` and `serve_training`, and the
-    signature `serving_default`, from `inputs` to `encoding`. Beside it,
-    `model_card.json` and `README.md` say what it is and how to load it.
+    `regularization_losses`, the endpoints `serve` and `serve_training`, and two
+    signatures from `inputs` to `encoding`: `encode` takes views, `serving_default`
+    raw inputs, preprocessing included, or views if there is no preprocessing.
+
+    Beside it lie `model_card.json` and `README.md`, which say what it is and how to
+    load it, `reference.npz`, inputs and the encodings that they must give, and
+    `manifest.json`, checksums that `load` compares. `python -m export.verify` checks
+    all of it.
 
     Regularisation of weights is carried; losses that an encoder adds for its inputs,
     such as activity regularisation, are not.
@@ -46,10 +70,23 @@ def export(
             encoder was built with.
         card: Further facts for the card, such as `"dataset"`, `"input_range"`,
             `"mi"` and `"mi_ceiling"` in nats, `"probe_accuracy"`, `"pixel_baseline"`.
+        preprocessing: Layer or function from raw inputs to views, made of TensorFlow
+            or Keras operations. Defaults to none.
+        raw_shape: Shape of a raw input without the rows; `None` stands for a size
+            that may be any. Defaults to the input shape of a `preprocessing` that
+            has one.
+        raw_dtype: Dtype of a raw input, which must be numbers. Defaults to the input
+            dtype of a `preprocessing` that has one, otherwise to `"uint8"`.
+        formats: Any of `"saved_model"`, `"archive"` (the same as `encoder.tar.gz`,
+            for a server), `"tflite"` (`encoder.tflite`, for LiteRT) and `"onnx"`
+            (`encoder.onnx`, which takes views; needs `keras_infomax[onnx]`).
 
     Raises:
         ValueError: If `path` exists and `overwrite` is false, if the encoder is not
-            built or is no map from a view to a vector, or if `card` is not plain data.
+            built or is no map from a view to a vector, if `preprocessing` does not
+            give views, if `card` is not plain data, or if a format is unknown or
+            cannot express the encoder.
+        ImportError: If a package that writes a format is not installed.
 
     Example:
     >>> import tempfile
@@ -59,14 +96,72 @@ def export(
     >>> tf.saved_model.load(folder)(tf.ones((3, 4))).shape
     TensorShape([3, 2])
     """
+    export_formats.check(formats)
     view_shape = _view_shape(encoder, input_shape)
+    raw = serving.resolve(preprocessing, raw_shape, raw_dtype)
     with files.new_folder(path, overwrite) as folder:
-        root, signature = _trace(encoder, view_shape)
-        size = signature.structured_outputs["encoding"].shape[-1]
-        facts = model_card.describe(encoder, view_shape, size, card or {})
-        tf.saved_model.save(root, folder, signatures={"serving_default": signature})
+        root, signatures = _trace(encoder, view_shape, raw)
+        facts = model_card.describe(
+            encoder,
+            view_shape,
+            encoding_size=signatures["encode"].structured_outputs["encoding"].shape[-1],
+            raw_shape=raw.shape if raw else None,
+            raw_dtype=raw.dtype if raw else None,
+            formats=formats,
+            facts=card or {},
+        )
+        tf.saved_model.save(root, folder, signatures=signatures)
         (folder / "model_card.json").write_text(model_card.to_json(facts), "utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(facts), "utf-8")
+        reference: dict[str, Any] = _reference(encoder, view_shape, raw)
+        np.savez(folder / REFERENCE, **reference)
+        if "archive" in formats:
+            # Its own manifest, or it would lack files that the folder has.
+            manifest.write(folder)
+            archives.pack(folder, folder / export_formats.FILES["archive"])
+        if "tflite" in formats:
+            variables = [*root.variables, *root.preprocessing_variables]
+            path = folder / export_formats.FILES["tflite"]
+            export_formats.write_tflite(signatures, variables, path)
+        if "onnx" in formats:
+            path = folder / export_formats.FILES["onnx"]
+            export_formats.write_onnx(encoder, view_shape, path)
+        if "saved_model" not in formats:
+            _remove_saved_model(folder)
+        manifest.write(folder)
+
+
+def _reference(
+    encoder: keras.layers.Layer,
+    view_shape: tuple[int | None, ...],
+    raw: serving.Preprocessing | None,
+) -> dict[str, np.ndarray]:
+    """Random inputs and the encodings that every format must give for them."""
+    random = np.random.default_rng(0)
+
+    def inputs(shape, dtype):
+        values = random.random((5, *(size or 64 for size in shape)))
+        scale = min(tf.as_dtype(dtype).max, 255) if "int" in dtype else 1
+        return (values * scale).astype(dtype)
+
+    def encode(views):
+        encodings = encoder(tf.convert_to_tensor(views), training=False)
+        return keras.ops.convert_to_numpy(keras.ops.cast(encodings, "float32"))
+
+    views = inputs(view_shape, "float32")
+    arrays = {"views": views, "encodings": encode(views)}
+    if raw:
+        arrays["raw"] = inputs(raw.shape, raw.dtype)
+        arrays["encodings_of_raw"] = encode(raw.function(tf.constant(arrays["raw"])))
+    return arrays
+
+
+def _remove_saved_model(folder: pathlib.Path) -> None:
+    for part in SAVED_MODEL_PARTS:
+        if (folder / part).is_dir():
+            shutil.rmtree(folder / part)
+        else:
+            (folder / part).unlink(missing_ok=True)
 
 
 def _view_shape(
@@ -93,9 +188,11 @@ def _view_shape(
 
 
 def _trace(
-    encoder: keras.layers.Layer, view_shape: tuple[int | None, ...]
-) -> tuple[tf.train.Checkpoint, Any]:
-    """Root object and signature of the SavedModel."""
+    encoder: keras.layers.Layer,
+    view_shape: tuple[int | None, ...],
+    raw: serving.Preprocessing | None,
+) -> tuple[tf.train.Checkpoint, dict[str, Any]]:
+    """Root object and signatures of the SavedModel."""
     views = tf.TensorSpec((None, *view_shape), tf.float32, name="inputs")
 
     @tf.function
@@ -112,7 +209,9 @@ def _trace(
         return call(inputs, training=True)
 
     @tf.function(input_signature=[views])
-    def signature(inputs):
+    def encode(inputs):
+        # Signatures do not compare shapes: three channels would pass for three rows.
+        inputs = tf.ensure_shape(inputs, views.shape)
         return {"encoding": call(inputs, training=False)}
 
     for training in (False, True):
@@ -123,6 +222,7 @@ def _trace(
                 f"shape {tuple(shape)} for views (rows, {str(view_shape)[1:]}. Pool or "
                 "flatten its output."
             )
+    signatures = {"encode": encode.get_concrete_function()}
     # Not a tf.Module, whose trainable_variables is read-only. Keras 3 leaves the seeds
     # of random layers out of `weights`.
     root = tf.train.Checkpoint()
@@ -134,7 +234,30 @@ def _trace(
     root.regularization_losses = [
         _regularization(v) for v in encoder.trainable_variables if v.regularizer
     ]
-    return root, signature.get_concrete_function()
+    root.preprocessing_variables = raw.variables if raw else []
+    if raw is None:
+        signatures["serving_default"] = signatures["encode"]
+    else:
+        signatures["serving_default"] = _trace_raw(raw, call, views.shape)
+    return root, signatures
+
+
+def _trace_raw(raw: serving.Preprocessing, call: Any, views_shape: tf.TensorShape):
+    """Signature from raw inputs to encodings."""
+
+    @tf.function(input_signature=[raw.spec])
+    def serve_raw(inputs):
+        views = raw.function(tf.ensure_shape(inputs, raw.spec.shape))
+        if views.dtype != tf.float32 or not views_shape.is_compatible_with(views.shape):
+            raise ValueError(
+                "preprocessing must give float32 views of shape "
+                f"{views_shape}; received {views.dtype.name} of shape {views.shape} "
+                f"for raw inputs {raw.spec.shape}. Correct it, or raw_shape."
+            )
+        views = tf.ensure_shape(views, views_shape)
+        return {"encoding": call(views, training=False)}
+
+    return serve_raw.get_concrete_function()
 
 
 def _regularization(variable):
@@ -149,14 +272,14 @@ def load(path: str | os.PathLike, trainable: bool = True) -> HubEncoder:
     """Loads an export as a Keras layer. The same as `HubEncoder(path, trainable)`.
 
     Args:
-        path: Folder that `export` wrote.
+        path: Folder that `export` wrote, or the `.tar.gz` of one.
         trainable: Whether to fine-tune the encoder or to keep it frozen.
 
     Returns:
         The `HubEncoder`.
 
     Raises:
-        ValueError: If there is no such export at `path`.
+        ValueError: If there is no such export at `path`, or it is damaged.
     """
     return HubEncoder(path, trainable=trainable)
 
@@ -166,8 +289,14 @@ def export_workdir(
     output: str | os.PathLike,
     encoder: str = "x",
     overwrite: bool = False,
+    formats: Sequence[str] = ("saved_model",),
+    image_dtype: str = "uint8",
 ) -> None:
     """Exports an encoder of a finished training run.
+
+    Its signature `serving_default` takes images as the data set holds them: it scales
+    them to [0, 1], resizes them if the run did, and takes the view. See
+    `serving.of_run` for what it does where views are noisy or random.
 
     Args:
         workdir: Folder of the run, with `model.keras`, `config.json` and
@@ -175,11 +304,15 @@ def export_workdir(
         output: The folder to write.
         encoder: `"x"` or `"y"`, the encoder of the first or the second view.
         overwrite: Whether to replace what is at `output`.
+        formats: As for `export`.
+        image_dtype: Dtype of the images that `serving_default` takes: `"uint8"`, as
+            in all data sets with a name, or `"float32"` in [0, 1].
 
     Raises:
         ValueError: If the run is missing, unfinished or damaged, or `output` exists
-            and `overwrite` is false, or the run trained a classifier and `encoder` is
-            `"y"`, which it has not.
+            and `overwrite` is false, or `encoder` is `"y"` and the run has no encoder
+            of a second view, or a format is unknown or cannot express the encoder.
+        ImportError: If a package that writes a format is not installed.
     """
     if encoder not in ("x", "y"):
         raise ValueError(f'encoder must be "x" or "y"; received {encoder!r}.')
@@ -197,11 +330,12 @@ def export_workdir(
             )
     model = _read(workdir / "model.keras", _read_model)
     config = _read(workdir / "config.json", _read_config)
+    settings = _read(workdir / "config.json", lambda _: Settings.resolve(config))
     metrics = _read(workdir / "metrics.csv", _read_last_row)
-    if encoder == "y" and isinstance(model, supervised.Classifier):
+    if encoder == "y" and not hasattr(model, "encoder_y"):
         raise ValueError(
-            f'encoder must be "x" for {str(workdir)!r}, which trained a classifier of '
-            'the first view; received "y".'
+            f'encoder must be "x" for {str(workdir)!r}, which has trained no encoder '
+            'of a second view; received "y".'
         )
     if encoder == "y" and model.encoder_y is not model.encoder_x:
         # They were measured on the first view and its encodings.
@@ -214,7 +348,16 @@ def export_workdir(
         "config": config,
     }
     chosen = model.encoder_x if encoder == "x" else model.encoder_y
-    export(chosen, output, overwrite=overwrite, card=card)
+    export(
+        chosen,
+        output,
+        overwrite=overwrite,
+        card=card,
+        preprocessing=serving.of_run(
+            settings, "xy".index(encoder), _view_shape(chosen, None), image_dtype
+        ),
+        formats=formats,
+    )
 
 
 def _read(path, reader):

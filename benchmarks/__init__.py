@@ -1,0 +1,1 @@
+"""Timed comparisons, run from a checkout with `python -m`."""

@@ -1,0 +1,152 @@
+"""Latency and throughput of an exported encoder in each of its formats.
+
+python -m benchmarks.serving --output=benchmarks/results/serving.json
+
+Untrained encoders of the digits' top halves: the time does not depend on the weights.
+Each batch is encoded again and again, and the median taken.
+"""
+
+import json
+import logging
+import os
+import pathlib
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime
+import tensorflow as tf
+from absl import app, flags
+from absl import logging as absl_logging
+from ai_edge_litert.interpreter import Interpreter
+
+from keras_infomax import encoders, files, saved_model, serving
+from keras_infomax.settings import Settings
+
+_OUTPUT = flags.DEFINE_string(
+    "output", "benchmarks/results/serving.json", "File to write."
+)
+_SECONDS = flags.DEFINE_float("seconds", 1.0, "Time for each measurement.")
+
+VIEW = (14, 28, 1)
+ROWS = (1, 10, 100, 1000)
+PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime")
+
+
+def callables(folder: pathlib.Path) -> dict[str, tuple[str, Callable]]:
+    """What is timed: what it takes, and a function of a batch of that."""
+    root = tf.saved_model.load(str(folder))
+    interpreter = Interpreter(str(folder / "encoder.tflite"))
+    session = onnxruntime.InferenceSession(folder / "encoder.onnx")
+
+    def saved(name):
+        signature = root.signatures[name]
+        return lambda x: signature(inputs=tf.constant(x))["encoding"].numpy()
+
+    def litert(name):
+        run = interpreter.get_signature_runner(name)
+        return lambda x: run(inputs=x)["encoding"]
+
+    return {
+        "SavedModel serving_default": ("images", saved("serving_default")),
+        "SavedModel encode": ("views", saved("encode")),
+        "LiteRT serving_default": ("images", litert("serving_default")),
+        "LiteRT encode": ("views", litert("encode")),
+        "ONNX": ("views", lambda x: session.run(["encoding"], {"inputs": x})[0]),
+    }
+
+
+def median_seconds(call: Callable, batch: np.ndarray, seconds: float) -> float:
+    """Median time of a call, after calls that allocate and compile."""
+    for _ in range(3):
+        call(batch)
+    times: list[float] = []
+    while len(times) < 10 or sum(times) < seconds:
+        start = time.perf_counter()
+        call(batch)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def measure(encoder: keras.Model, seconds: float) -> list[dict[str, Any]]:
+    """Rows of results for one encoder."""
+    images = np.random.default_rng(0).integers(0, 256, (1000, 28, 28, 1), "uint8")
+    inputs = {"images": images, "views": images[:, :14] / np.float32(255)}
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch) / "encoder"
+        saved_model.export(
+            encoder,
+            folder,
+            preprocessing=serving.of_run(Settings(), 0, VIEW),
+            formats=("saved_model", "tflite", "onnx"),
+        )
+        for name, (kind, call) in callables(folder).items():
+            for rows in ROWS:
+                median = median_seconds(call, inputs[kind][:rows], seconds)
+                results.append(
+                    {
+                        "format": name,
+                        "rows": rows,
+                        "median_ms": round(1e3 * median, 4),
+                        "rows_per_second": round(rows / median),
+                    }
+                )
+    return results
+
+
+def machine() -> dict[str, Any]:
+    """What the times depend on besides the code."""
+    cpu = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2] for line in lines if "model name" in line]
+        cpu = names[0].strip() if names else cpu
+    return {
+        "cpu": cpu,
+        "logical_cpus": os.cpu_count(),
+        "load_average_before": round(os.getloadavg()[0], 2),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Median milliseconds, formats down and rows across."""
+    lines = [f"{'median ms, rows:':<28}" + "".join(f"{rows:>10}" for rows in ROWS)]
+    for name in dict.fromkeys(result["format"] for result in results):
+        medians = [r["median_ms"] for r in results if r["format"] == name]
+        lines.append(f"{name:<28}" + "".join(f"{ms:>10.3f}" for ms in medians))
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> None:
+    """Measures, prints and writes."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+    # TensorFlow and the converters tell of every file.
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+    facts: dict[str, Any] = {"machine": machine(), "encoders": {}}
+    for name, make in (("mlp", encoders.mlp), ("convnet", encoders.convnet)):
+        encoder = make(VIEW)
+        results = measure(encoder, _SECONDS.value)
+        facts["encoders"][name] = {
+            "parameters": encoder.count_params(),
+            "results": results,
+        }
+        print(f"{name}, {encoder.count_params():,} parameters\n{table(results)}\n")
+    output = pathlib.Path(_OUTPUT.value)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(output, json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,87 @@
+"""Packs a folder into a `.tar.gz`, and unpacks one that need not be trusted."""
+
+import gzip
+import os
+import pathlib
+import tarfile
+import zlib
+
+from keras_infomax import files
+
+
+def pack(folder: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Writes all files of a folder to an archive, with the folder as its root.
+
+    That is where TensorFlow Hub looks for a SavedModel. Times and owners are left
+    out: the same files give the same bytes.
+
+    Args:
+        folder: The folder.
+        path: The archive to write, ending in `.tar.gz`. It may lie in `folder`, and
+            is then left out of itself.
+    """
+    folder, archive_path = pathlib.Path(folder), pathlib.Path(path)
+    # With the folders, which TensorFlow Hub does not make by itself.
+    paths = sorted(path for path in folder.rglob("*") if path != archive_path)
+    with (
+        files.replaced_file(archive_path) as temporary,
+        open(temporary, "wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
+        for path in paths:
+            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            if path.is_dir():
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(member)
+                continue
+            member.size = path.stat().st_size
+            with open(path, "rb") as content:
+                archive.addfile(member, content)
+
+
+def unpack(path: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Extracts an archive to a new folder, which appears whole or not at all.
+
+    Args:
+        path: The archive: `.tar.gz`, and nothing but files and folders in it.
+        folder: The folder to make.
+
+    Raises:
+        ValueError: If the archive is damaged, or has a member that could be written
+            or point outside of `folder`: an absolute path, one with `..`, a link or a
+            device. Nothing is extracted then.
+    """
+    with files.new_folder(folder) as temporary:
+        try:
+            # tarfile alone stops before the checksum at the end of the stream.
+            with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
+                members = archive.getmembers()
+                for member in members:
+                    _check(path, member)
+                archive.extractall(temporary, members, filter="data")
+                while stream.read(1 << 20):
+                    pass
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            raise ValueError(
+                f"{path} cannot be read as a .tar.gz; it may be damaged: {error}"
+            ) from error
+
+
+def _check(path: str | os.PathLike, member: tarfile.TarInfo) -> None:
+    name = pathlib.PurePosixPath(member.name)
+    # A drive or a backslash means something on Windows alone.
+    if name.is_absolute() or pathlib.PureWindowsPath(member.name).anchor:
+        reason = "an absolute path"
+    elif ".." in name.parts or ".." in pathlib.PureWindowsPath(member.name).parts:
+        reason = "a path that leaves the archive"
+    elif member.issym() or member.islnk():
+        reason = f"a link to {member.linkname!r}"
+    elif not (member.isfile() or member.isdir()):
+        reason = "neither a file nor a folder"
+    else:
+        return
+    raise ValueError(
+        f"Members of the archive {path} must be files and folders inside of it; "
+        f"received {member.name!r}, {reason}. Do not trust this archive."
+    )

@@ -1,0 +1,137 @@
+"""The formats of an export, and the writers of those that are not a SavedModel."""
+
+import importlib.util
+import os
+import pathlib
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_infomax import names
+
+# Where each format lies in the folder of an export.
+FILES = {
+    "saved_model": "saved_model.pb",
+    "archive": "encoder.tar.gz",
+    "tflite": "encoder.tflite",
+    "onnx": "encoder.onnx",
+}
+
+
+def check(formats: Sequence[str]) -> None:
+    """Checks names of formats before any of them is written.
+
+    Args:
+        formats: Names.
+
+    Raises:
+        ValueError: If there is none, or one is unknown.
+        ImportError: If a package that writes one is not installed.
+    """
+    if isinstance(formats, str) or not formats:
+        raise ValueError(
+            f"formats must be a sequence of one or more of {', '.join(FILES)}; "
+            f"received {formats!r}."
+        )
+    for name in formats:
+        names.lookup("format", name, FILES)
+    if "onnx" in formats:
+        missing = [p for p in ("onnx", "tf2onnx") if not importlib.util.find_spec(p)]
+        if missing:
+            raise ImportError(
+                f"Writing ONNX needs {' and '.join(missing)}. Install it with "
+                '`pip install "keras_infomax[onnx]"`.'
+            )
+
+
+def write_tflite(
+    signatures: Mapping[str, Any],
+    variables: Sequence[tf.Variable],
+    path: str | os.PathLike,
+) -> None:
+    """Converts signatures for LiteRT, once called TFLite.
+
+    `serving_default` is left out where LiteRT lacks an operation of it, as it does
+    for resizing with antialiasing; `encode` is always there.
+
+    Args:
+        signatures: The signatures `encode` and `serving_default` of a SavedModel.
+        variables: The variables that they use.
+        path: The file to write.
+
+    Raises:
+        ValueError: If LiteRT lacks an operation of the encoder.
+    """
+    # With the endpoint `serve` in the same SavedModel, the converter loses `encode`.
+    bare = tf.train.Checkpoint()
+    bare.variables = list(variables)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(bare, folder, signatures=dict(signatures))
+        for keys in (["encode", "serving_default"], ["encode"]):
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                folder, signature_keys=keys
+            )
+            try:
+                pathlib.Path(path).write_bytes(converter.convert())
+                return
+            except Exception as error:  # Its own class of exception is private.
+                reason = error
+    message = str(reason).strip().partition("\n")[0]
+    raise ValueError(
+        f"LiteRT cannot express this encoder: {message}. It lacks half precision and "
+        "some operations. Export a copy in float32, or leave tflite out of formats."
+    ) from reason
+
+
+def write_onnx(
+    encoder: keras.layers.Layer,
+    view_shape: tuple[int | None, ...],
+    path: str | os.PathLike,
+) -> None:
+    """Converts an encoder to ONNX, with the input `inputs` and output `encoding`.
+
+    Args:
+        encoder: Keras layer that maps views `(rows, ...)` to encodings `(rows, dim)`.
+        view_shape: Shape of a view without the rows.
+        path: The file to write.
+
+    Raises:
+        ValueError: If ONNX lacks an operation of the encoder.
+    """
+    import onnx
+
+    inputs = keras.Input(view_shape, name="inputs")
+    outputs = keras.layers.Identity(dtype="float32")(encoder(inputs, training=False))
+    model = keras.Model(inputs, outputs)
+    # Keras refuses to export a model that was never called.
+    model(np.zeros((1, *(size or 64 for size in view_shape)), "float32"))
+    try:
+        with warnings.catch_warnings():
+            # Of tf2onnx, of which Keras mends what NumPy 2 broke.
+            warnings.simplefilter("ignore")
+            model.export(path, format="onnx", verbose=False)
+        converted = onnx.load(path)
+        # tf2onnx passes on the operations that it does not know.
+        onnx.checker.check_model(converted)
+    except Exception as error:  # tf2onnx raises whatever it stumbles over.
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"ONNX cannot express this encoder: {reason}. Leave onnx out of formats."
+        ) from error
+    _rename(converted.graph, converted.graph.output[0].name, "encoding")
+    onnx.save(converted, path)
+
+
+def _rename(graph: Any, old: str, new: str) -> None:
+    """tf2onnx names an output after the last operation of TensorFlow."""
+    graph.output[0].name = new
+    for node in graph.node:
+        for names_of_node in (node.input, node.output):
+            for index, name in enumerate(names_of_node):
+                if name == old:
+                    names_of_node[index] = new

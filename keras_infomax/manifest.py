@@ -1,0 +1,76 @@
+"""Checksums of the files of an export, by which damage is told from content.
+
+They guard against accidents, such as a disk or a download that failed, not against
+somebody who changes files on purpose and the checksums with them.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+
+NAME = "manifest.json"
+
+
+def write(folder: str | os.PathLike) -> None:
+    """Writes `manifest.json`: size and SHA-256 of every other file of the folder.
+
+    Args:
+        folder: The folder, complete but for its manifest.
+    """
+    folder = pathlib.Path(folder)
+    entries = {
+        file.relative_to(folder).as_posix(): _entry(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file != folder / NAME
+    }
+    text = json.dumps({"version": 1, "files": entries}, indent=2) + "\n"
+    (folder / NAME).write_text(text, "utf-8")
+
+
+def check(folder: str | os.PathLike, *parts: str) -> None:
+    """Compares files with the manifest of their folder, if it has one.
+
+    Args:
+        folder: The folder.
+        *parts: Files and sub-folders to check. By default everything that the
+            manifest lists.
+
+    Raises:
+        ValueError: If a file is missing or differs, or the manifest is damaged.
+    """
+    folder = pathlib.Path(folder)
+    if not (folder / NAME).is_file():
+        return
+    faults = []
+    for name, entry in _read(folder / NAME).items():
+        if parts and name.partition("/")[0] not in parts:
+            continue
+        if not (folder / name).is_file():
+            faults.append(f"{name} is missing")
+        elif _entry(folder / name) != entry:
+            faults.append(f"{name} differs")
+    if faults:
+        raise ValueError(
+            f"{folder} is damaged, or was changed after its export: "
+            f"{', '.join(faults)}. Copy it anew, or export again."
+        )
+
+
+def _entry(file: pathlib.Path) -> dict[str, int | str]:
+    with open(file, "rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return {"bytes": file.stat().st_size, "sha256": digest}
+
+
+def _read(path: pathlib.Path) -> dict[str, dict]:
+    try:
+        entries = json.loads(path.read_text("utf-8"))["files"]
+        names = [pathlib.PurePosixPath(name) for name in entries]
+        if any(name.is_absolute() or ".." in name.parts for name in names):
+            raise ValueError("it names a file outside of its folder.")
+        return dict(entries)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} cannot be read; it may be damaged: {error}"
+        ) from error

@@ -1,0 +1,96 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+
+from keras_infomax import archives
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "folder"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "a.txt").write_text("first")
+    (folder / "variables/b.bin").write_bytes(np.random.default_rng(0).bytes(5000))
+    return folder
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def write_archive(path, name, kind=tarfile.REGTYPE, target=""):
+    with tarfile.open(path, "w:gz") as archive:
+        good = tarfile.TarInfo("good.txt")
+        good.size = 4
+        archive.addfile(good, io.BytesIO(b"good"))
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        archive.addfile(member)
+
+
+def test_what_is_packed_unpacks(folder, tmp_path):
+    archives.pack(folder, tmp_path / "x.tar.gz")
+    archives.unpack(tmp_path / "x.tar.gz", tmp_path / "copy")
+    assert contents(tmp_path / "copy") == contents(folder)
+    with tarfile.open(tmp_path / "x.tar.gz") as archive:
+        assert archive.getnames() == ["a.txt", "variables", "variables/b.bin"]
+
+
+def test_the_same_files_give_the_same_bytes(folder, tmp_path):
+    archives.pack(folder, tmp_path / "x.tar.gz")
+    (folder / "a.txt").write_text("first")  # At another time.
+    archives.pack(folder, folder / "y.tar.gz")
+    archives.pack(folder, folder / "y.tar.gz")  # It leaves itself out.
+    first, second = tmp_path / "x.tar.gz", folder / "y.tar.gz"
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target", "reason"),
+    [
+        ("../evil", tarfile.REGTYPE, "", "leaves the archive"),
+        ("a/../../evil", tarfile.REGTYPE, "", "leaves the archive"),
+        ("..\\evil", tarfile.REGTYPE, "", "leaves the archive"),
+        ("/evil", tarfile.REGTYPE, "", "an absolute path"),
+        ("C:\\evil", tarfile.REGTYPE, "", "an absolute path"),
+        ("evil", tarfile.SYMTYPE, "/etc", "a link to '/etc'"),
+        ("evil", tarfile.SYMTYPE, "good.txt", "a link to 'good.txt'"),
+        ("evil", tarfile.LNKTYPE, "../evil", "a link to '../evil'"),
+        ("evil", tarfile.FIFOTYPE, "", "neither a file nor a folder"),
+        ("evil", tarfile.CHRTYPE, "", "neither a file nor a folder"),
+    ],
+)
+def test_members_that_reach_outside_are_refused(tmp_path, name, kind, target, reason):
+    write_archive(tmp_path / "x.tar.gz", name, kind, target)
+    with pytest.raises(ValueError, match="Do not trust this archive") as error:
+        archives.unpack(tmp_path / "x.tar.gz", tmp_path / "deep" / "copy")
+    assert reason in str(error.value)
+    assert [path.name for path in tmp_path.rglob("*")] == ["x.tar.gz", "deep"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "last byte", "no archive"])
+def test_damaged_archives_are_refused_and_leave_nothing(folder, tmp_path, damage):
+    path = tmp_path / "x.tar.gz"
+    archives.pack(folder, path)
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        del data[len(data) // 2 :]
+    elif damage == "flipped":
+        data[len(data) // 2] ^= 1
+    elif damage == "last byte":
+        data[-5] ^= 1  # In the checksum, behind all members.
+    else:
+        data = b"<html>404</html>"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"x\.tar\.gz cannot be read as a \.tar\.gz"):
+        archives.unpack(path, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_an_existing_folder_is_kept(folder, tmp_path):
+    archives.pack(folder, tmp_path / "x.tar.gz")
+    with pytest.raises(ValueError, match="exists already"):
+        archives.unpack(tmp_path / "x.tar.gz", folder)

@@ -1,0 +1,160 @@
+"""Files from elsewhere: damage is found, and nothing in them is executed."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT
+from export_checks import VIEW, make_trained_encoder, make_views
+from keras import layers
+
+import keras_infomax as kim
+from keras_infomax import archives, hub_encoder, saved_model
+
+
+@pytest.fixture
+def exported(tmp_path):
+    path = tmp_path / "encoder"
+    saved_model.export(make_trained_encoder(), path, formats=["saved_model", "archive"])
+    return path
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
+def test_damage_to_any_file_of_a_saved_model_is_found(exported, damage):
+    files = [
+        path.relative_to(exported)
+        for part in hub_encoder.SAVED_MODEL_PARTS
+        for path in [exported / part, *(exported / part).rglob("*")]
+        if path.is_file()
+    ]
+    assert len(files) == 4
+    for file in files:
+        path = exported / file
+        original = path.read_bytes()
+        data = bytearray(original)
+        if damage == "flipped":
+            data[len(data) // 2] ^= 4
+        path.write_bytes(data[: len(data) // 2] if damage == "cut" else data)
+        if damage == "missing":
+            path.unlink()
+        with pytest.raises(ValueError, match="damaged|holds none") as error:
+            saved_model.load(exported)
+        assert file.as_posix() in str(error.value) or damage == "missing"
+        path.write_bytes(original)
+    saved_model.load(exported)
+
+
+def test_notes_on_the_card_do_no_harm(exported):
+    with open(exported / "README.md", "a") as file:
+        file.write("\nMeasured again.\n")
+    (exported / "encoder.tar.gz").unlink()
+    assert saved_model.load(exported)(make_views(2)).shape == (2, 5)
+
+
+def test_damage_is_found_without_a_manifest_too(exported):
+    (exported / "manifest.json").unlink()
+    path = exported / "variables/variables.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="cannot be read; it may be damaged"):
+        saved_model.load(exported)
+
+
+def test_damage_inside_an_archive_is_found(exported, tmp_path):
+    archives.unpack(exported / "encoder.tar.gz", tmp_path / "copy")
+    path = tmp_path / "copy/variables/variables.data-00000-of-00001"
+    data = bytearray(path.read_bytes())
+    data[100] ^= 4
+    path.write_bytes(data)
+    archives.pack(tmp_path / "copy", tmp_path / "x.tar.gz")
+    with pytest.raises(ValueError, match="variables.data-00000-of-00001 differs"):
+        saved_model.load(tmp_path / "x.tar.gz")
+
+
+def test_archive_that_reaches_outside_is_not_loaded(exported, tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(hub_encoder.tempfile, "tempdir", str(tmp_path / "scratch"))
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(exported, ".")
+        member = tarfile.TarInfo("../../sprung")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    with pytest.raises(ValueError, match="Do not trust this archive"):
+        saved_model.load(path)
+    assert not list(tmp_path.rglob("sprung"))
+    assert not list(tmp_path.rglob("scratch/*/unpacked"))
+
+
+def test_code_in_the_model_of_a_run_is_not_executed(tmp_path):
+    ran = tmp_path / "sprung"
+    trap = layers.Lambda(
+        lambda x, path=str(ran): (os.makedirs(path, exist_ok=True), x)[1]
+    )
+    model = kim.InfoMax(keras.Sequential([keras.Input(VIEW), layers.Flatten(), trap]))
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "metrics.csv").write_text("step\n1\n")
+    ran.rmdir()
+    with pytest.raises(ValueError, match="model.keras cannot be read"):
+        saved_model.export_workdir(tmp_path, tmp_path.parent / "out")
+    assert not ran.exists()
+
+
+def test_nothing_is_unpickled(exported, tmp_path):
+    model = kim.InfoMax(kim.encoders.mlp(VIEW, (8,), 4))
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "config.json").write_text('{"dataset": "digits"}')
+    (tmp_path / "metrics.csv").write_text("step,mi\n1,0.5\n")
+    program = """
+        import pickle, sys
+        import keras_infomax as kim
+        from keras_infomax import runs
+
+        unpickled = []
+        sys.addaudithook(
+            lambda event, args: unpickled.append(args) if "pickle" in event else None
+        )
+        kim.saved_model.load("encoder")
+        kim.saved_model.load("encoder/encoder.tar.gz")
+        runs.read_metrics("metrics.csv")
+        kim.saved_model.export_workdir(".", "../out")
+        assert not unpickled, unpickled
+        pickle.loads(pickle.dumps(kim.InfoMax))  # The hook does hear of it.
+        assert len(unpickled) == 1
+        print("loaded")
+    """
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "loaded\n", result.stderr
+
+
+def test_python_function_in_a_saved_model_is_not_called(tmp_path):
+    """TensorFlow saves the token of such a function, which no other process knows."""
+    called = []
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 2))])
+        def __call__(self, x):
+            y = tf.py_function(lambda v: called.append(1) or v, [x], tf.float32)
+            return tf.ensure_shape(y, (None, 2))
+
+    tf.saved_model.save(Module(), str(tmp_path / "module"))
+    saved_model.load(tmp_path / "module")
+    assert called == []
+    assert np.shape(tf.saved_model.load(str(tmp_path / "module"))(np.ones((1, 2)))) == (
+        1,
+        2,
+    )
+    assert called == [1]
