@@ -265,10 +265,12 @@ def make_encoder(settings: Settings, view: Any) -> keras.Model:
     Raises:
         ValueError: If the name is unknown, or the encoder cannot have that size.
     """
-    builder = encoders.get(settings.encoder)
-    units = () if settings.encoder_units is None else (settings.encoder_units,)
-    dim = {} if settings.encoding_dim is None else {"output_dim": settings.encoding_dim}
-    return builder(view.shape[1:], *units, **dim)
+    return encoders.build(
+        settings.encoder,
+        view.shape[1:],
+        settings.encoder_units,
+        settings.encoding_dim,
+    )
 
 
 def make_probes(

@@ -22,6 +22,7 @@ def cmc(
     image_shape,
     views=None,
     encoder="convnet",
+    encoder_units=None,
     encoding_dim=64,
     temperature=0.1,
     graph="full",
@@ -50,6 +51,8 @@ def cmc(
             layer from images to a tuple of views. Defaults to `"lab"` for colour
             images and `"quadrants"` for others.
         encoder: Encoder, as in `encoders.get`; one for each view.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own.
         encoding_dim: Size of the encoding of each view.
         temperature: Temperature of the cosine.
         graph: `"full"` or `"core"`, the pairs that are compared.
@@ -70,10 +73,11 @@ def cmc(
         https://arxiv.org/abs/1906.05849.
     """
     image = keras.Input(tuple(image_shape), name="image")
-    make_encoder = encoders.get(encoder)
     parts = _views_layer(views, image_shape)(image)
     encodings = {
-        f"view_{i}": make_encoder(part.shape[1:], output_dim=encoding_dim)(part)
+        f"view_{i}": encoders.build(
+            encoder, part.shape[1:], encoder_units, encoding_dim
+        )(part)
         for i, part in enumerate(parts)
     }
     if graph not in GRAPHS:

@@ -15,6 +15,7 @@ def metric_learning(
     image_shape,
     axis=2,
     encoder="convnet",
+    encoder_units=None,
     encoding_dim=64,
     metric="inner_product",
     normalize=False,
@@ -35,6 +36,8 @@ def metric_learning(
         image_shape: `(height, width, channels)`.
         axis: Axis to cut: 1 (top and bottom) or 2 (left and right).
         encoder: Encoder of both halves, as in `encoders.get`.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own.
         encoding_dim: Size of the encoding of a half.
         metric: `"inner_product"`, or `"distance"`, the negated squared one.
         normalize: Whether encodings are scaled to unit length.
@@ -55,7 +58,7 @@ def metric_learning(
     """
     image = keras.Input(tuple(image_shape), name="image")
     anchor, positive = views.Halves(axis)(image)
-    encode = encoders.get(encoder)(anchor.shape[1:], output_dim=encoding_dim)
+    encode = encoders.build(encoder, anchor.shape[1:], encoder_units, encoding_dim)
     encodings = [encode(anchor), encode(positive)]
     if normalize:
         unit = keras.layers.UnitNormalization()
