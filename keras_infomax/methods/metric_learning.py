@@ -13,7 +13,7 @@ METRICS = {"inner_product": InnerProductCritic, "distance": DistanceCritic}
 
 def metric_learning(
     image_shape,
-    axis=2,
+    axis=1,
     encoder="convnet",
     encoder_units=None,
     encoding_dim=64,
