@@ -21,9 +21,12 @@ class MemoryTerm(Term):
 
         bank[index_i] <- unit(momentum * bank[index_i] + (1 - momentum) * unit(y_i))
 
-    The bank starts with random directions, so the first pass over the data teaches
-    little. Its rows come from earlier encoders, so the estimate tells how well pairs
-    are told apart, but is only as good a bound as the bank is fresh.
+    The bank starts with random directions, so the first passes over the data teach
+    little. Its rows come from earlier encoders: take a learning rate so low that
+    encodings change little in a pass over the data, or they outrun the bank and
+    collapse. The estimate is only as good a bound as the bank is fresh. True pairs are
+    rows of the bank as well because new encodings could be told from old ones by
+    their age alone, and what views share would not be learned.
 
     In evaluation examples are held out and have no row in the bank. Their true pairs
     are their own y, the negatives the other y of the batch and one fixed draw from the

@@ -150,6 +150,31 @@ def test_the_index_tells_the_images():
     np.testing.assert_array_equal(images, IMAGES[index.numpy()])
 
 
+def test_encoders_learn_from_the_bank():
+    latent = RNG.normal(size=(80, 4))
+    images = np.concatenate([latent, latent], axis=1)
+    images += 0.1 * RNG.normal(size=images.shape)
+    images = images.astype("float32").reshape(80, 2, 4, 1)
+    model = kim.methods.cmc(
+        (2, 4, 1),
+        views="halves",
+        encoder="mlp",
+        encoder_units=(32,),
+        encoding_dim=4,
+        examples=64,
+        num_negatives=32,
+    )
+    model.compile(keras.optimizers.Adam(1e-3), kim.losses.InfoNCE())
+    history = model.fit(
+        kim.datasets.pairs(images[:64], "whole", 16, index=True, num_steps=400),
+        validation_data=kim.datasets.pairs(images[64:], "whole", 16, index=True),
+        epochs=2,
+        steps_per_epoch=200,
+        verbose=0,
+    ).history
+    assert history["val_mi"][-1] > 1.0
+
+
 def test_a_model_resumes_where_it_stopped(tmp_path):
     whole, interrupted = cmc(), cmc()
     interrupted.set_weights(whole.get_weights())

@@ -26,7 +26,7 @@ def cmc(
     encoding_dim=64,
     temperature=0.1,
     graph="full",
-    examples=None,
+    examples=0,
     num_negatives=1024,
     momentum=0.5,
 ):
@@ -57,7 +57,8 @@ def cmc(
         temperature: Temperature of the cosine.
         graph: `"full"` or `"core"`, the pairs that are compared.
         examples: Number of training images, for a memory bank in each direction of
-            each pair; see `memory.MemoryTerm`. Defaults to negatives in the batch.
+            each pair; see `memory.MemoryTerm`. Defaults to 0, which takes the
+            negatives from the batch.
         num_negatives: Number of negatives drawn from a bank for each batch.
         momentum: How much of a row of a bank stays when it is moved.
 
@@ -91,7 +92,7 @@ def cmc(
         **encodings,
         "representation": keras.layers.Concatenate()(list(encodings.values())),
     }
-    if examples is None:
+    if not examples:
         network = keras.Model(image, outputs)
         terms = [Term(x, y, CosineCritic(temperature)) for x, y in pairs]
         return InfoMax(network=network, terms=terms, representation="representation")

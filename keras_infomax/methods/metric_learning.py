@@ -19,7 +19,7 @@ def metric_learning(
     encoding_dim=64,
     metric="inner_product",
     normalize=False,
-    semi_hard_margin=None,
+    semi_hard_margin=0.0,
 ):
     """Places both halves of an image near each other, and those of others far away.
 
@@ -42,7 +42,7 @@ def metric_learning(
         metric: `"inner_product"`, or `"distance"`, the negated squared one.
         normalize: Whether encodings are scaled to unit length.
         semi_hard_margin: Margin of `masks.SemiHard`, which then chooses the negatives;
-            `None` keeps all.
+            0 keeps all.
 
     Returns:
         `InfoMax` whose dataset elements are `((image,),)`.
@@ -75,6 +75,6 @@ def metric_learning(
         "anchor",
         "positive",
         names.lookup("metric", metric, METRICS)(),
-        mask=None if semi_hard_margin is None else SemiHard(semi_hard_margin),
+        mask=SemiHard(semi_hard_margin) if semi_hard_margin else None,
     )
     return InfoMax(network=network, terms=[term], representation="representation")
