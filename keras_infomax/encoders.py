@@ -254,3 +254,24 @@ def get(identifier):
     return (
         identifier if callable(identifier) else lookup("encoder", identifier, ENCODERS)
     )
+
+
+def build(identifier, input_shape, units=None, output_dim=None):
+    """Returns an encoder of views of this shape.
+
+    Args:
+        identifier: As for `get`.
+        input_shape: Shape of a view without the rows.
+        units: Sizes of the hidden layers, or filters; `None` for the encoder's own.
+        output_dim: Size of the encoding; `None` for the encoder's own.
+
+    Raises:
+        ValueError: If the name is unknown, or the encoder cannot have such sizes.
+
+    Example:
+    >>> build("convnet", (14, 28, 1), units=(8, 16), output_dim=32).output_shape
+    (None, 32)
+    """
+    sizes = () if units is None else (tuple(units),)
+    options = {} if output_dim is None else {"output_dim": output_dim}
+    return get(identifier)(tuple(input_shape), *sizes, **options)

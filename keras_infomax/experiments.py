@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import callbacks, critics, datasets, encoders, losses, models, views
+from keras_infomax.memory import MemoryTerm
 from keras_infomax.names import nearest
 from keras_infomax.settings import Settings
 
@@ -123,6 +124,7 @@ def of_model(
     Raises:
         ValueError: If the settings or the data are unfit.
     """
+    _check_memory(model, len(data.train_images))
     loss = make_loss(settings)
     model.compile(
         optimizer=make_optimizer(settings.learning_rate),
@@ -160,6 +162,15 @@ def of_model(
         ],
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
+
+
+def _check_memory(model: models.InfoMax, rows: int) -> None:
+    for term in model.terms:
+        if isinstance(term, MemoryTerm) and term.examples != rows:
+            raise ValueError(
+                "config.options.examples, the rows of a memory bank, must be the "
+                f"number of training images, {rows}; received {term.examples}."
+            )
 
 
 def load_data(
@@ -254,10 +265,12 @@ def make_encoder(settings: Settings, view: Any) -> keras.Model:
     Raises:
         ValueError: If the name is unknown, or the encoder cannot have that size.
     """
-    builder = encoders.get(settings.encoder)
-    units = () if settings.encoder_units is None else (settings.encoder_units,)
-    dim = {} if settings.encoding_dim is None else {"output_dim": settings.encoding_dim}
-    return builder(view.shape[1:], *units, **dim)
+    return encoders.build(
+        settings.encoder,
+        view.shape[1:],
+        settings.encoder_units,
+        settings.encoding_dim,
+    )
 
 
 def make_probes(

@@ -1,6 +1,7 @@
 """A term whose negatives come from a memory of the whole data set."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -20,9 +21,12 @@ class MemoryTerm(Term):
 
         bank[index_i] <- unit(momentum * bank[index_i] + (1 - momentum) * unit(y_i))
 
-    The bank starts with random directions, so the first pass over the data teaches
-    little. Its rows come from earlier encoders, so the estimate tells how well pairs
-    are told apart, but is only as good a bound as the bank is fresh.
+    The bank starts with random directions, so the first passes over the data teach
+    little. Its rows come from earlier encoders: take a learning rate so low that
+    encodings change little in a pass over the data, or they outrun the bank and
+    collapse. The estimate is only as good a bound as the bank is fresh. True pairs are
+    rows of the bank as well because new encodings could be told from old ones by
+    their age alone, and what views share would not be learned.
 
     In evaluation examples are held out and have no row in the bank. Their true pairs
     are their own y, the negatives the other y of the batch and one fixed draw from the
@@ -129,36 +133,35 @@ class MemoryTerm(Term):
         )
 
     def call(self, encodings, training=None):
-        rows, y = checked_rows(*(self._named(encodings, n) for n in (self.x, self.y)))
+        x, y = (self._named(encodings, name) for name in (self.x, self.y))
+        rows, y = checked_rows(x, y)
         examples = distribution.global_rows(rows)
         y = _unit(distribution.gather(y))
         drawn = self._drawn(training)
         negatives = ops.take(self.bank.value, drawn, axis=0)
         if not training:
-            return examples, self._scores(encodings, y, negatives)
+            return examples, self._scores(x, y, negatives)
         index = self._checked_index(self._named(encodings, self.index))
-        columns = distribution.gather(index)
-        positives = ops.take(self.bank.value, columns, axis=0)
-        scores = self._scores(encodings, positives, negatives)
-        columns = ops.concatenate([columns, drawn])
-        same_example = ops.equal(index[:, None], columns[None])
-        partner = ops.equal(examples[:, None], ops.arange(ops.shape(columns)[0])[None])
-        left_out = ops.logical_and(same_example, ops.logical_not(partner))
-        self._move(columns[: ops.shape(y)[0]], positives, y)
-        return examples, ops.where(left_out, float("-inf"), scores)
+        index_of_columns = distribution.gather(index)
+        positives = ops.take(self.bank.value, index_of_columns, axis=0)
+        scores = self._scores(x, positives, negatives)
+        left_out = _same_example(
+            examples, index, ops.concatenate([index_of_columns, drawn])
+        )
+        self._move(index_of_columns, positives, y)
+        return examples, ops.where(left_out, -np.inf, scores)
 
-    def _scores(self, encodings, positives, negatives):
-        y = ops.cast(ops.concatenate([positives, negatives]), self.compute_dtype)
-        return self.critic(self._named(encodings, self.x), y)
+    def _scores(self, x, positives, negatives):
+        y = ops.concatenate([positives, negatives])
+        return self.critic(x, ops.cast(y, self.compute_dtype))
 
     def _drawn(self, training):
         """The rows of the bank that are negatives of the whole global batch."""
-        if not training:
-            # A draw that training never makes.
-            seed = ops.stack([self.draw.value[0], -1])
+        seed = tf.identity(self.draw.value)
+        if training:
+            self.draw.assign(seed + tf.constant([0, 1]))
         else:
-            seed = ops.identity(self.draw.value)
-            self.draw.assign(seed + ops.convert_to_tensor([0, 1], dtype="int32"))
+            seed = ops.stack([seed[0], -1])  # A draw that training never makes.
         return tf.random.stateless_uniform(
             (self.num_negatives,), seed, maxval=self.examples, dtype=tf.int32
         )
@@ -169,14 +172,15 @@ class MemoryTerm(Term):
         self.bank.assign(moved)
 
     def _checked_index(self, index):
+        index = ops.cast(index, "int32")
         known = tf.debugging.assert_less(
-            ops.cast(index, "int32"),
+            index,
             self.examples,
             f"{self.name}: the index of an example must be less than examples="
             f"{self.examples}, the number of rows in the bank.",
         )
         with tf.control_dependencies([] if known is None else [known]):
-            return ops.cast(index, "int32")
+            return tf.identity(index)
 
     def get_config(self):
         config = super().get_config()
@@ -189,6 +193,13 @@ class MemoryTerm(Term):
             "num_negatives": self.num_negatives,
             "momentum": self.momentum,
         }
+
+
+def _same_example(partners, index, index_of_columns):
+    """Boolean `(rows, columns)`: whether another column is of the same example."""
+    same = ops.equal(index[:, None], index_of_columns[None])
+    column = ops.arange(ops.shape(index_of_columns)[0])
+    return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
 
 
 def _unit(vectors):

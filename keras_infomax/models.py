@@ -471,7 +471,7 @@ def _checked_inputs(network, views):
     checked = [
         _checked_view(tensor.name, view)
         if keras.backend.is_float_dtype(tensor.dtype)
-        else view
+        else ops.convert_to_tensor(view)
         for tensor, view in zip(expected, given, strict=True)
     ]
     return (

@@ -157,3 +157,39 @@ def test_unknown_critic_suggests_the_nearest():
         ValueError, match="Unknown critic 'bilinar'.*Did you mean 'bilinear'"
     ):
         critics.get("bilinar")
+
+
+class TestDistances:
+    near = X[:, None] - X[None, :2] - 0.1
+
+    @pytest.mark.parametrize(("squared", "power"), [(True, 2), (False, 1)])
+    def test_equal_their_definition(self, squared, power):
+        y = X[:2] + 0.1
+        expected = -(np.linalg.norm(self.near, axis=-1) ** power)
+        scores = critics.DistanceCritic(squared=squared)(X, y)
+        np.testing.assert_allclose(scores, expected, rtol=1e-4)
+
+    @pytest.mark.parametrize("squared", [True, False])
+    def test_layer_contract(self, squared):
+        check_layer(critics.DistanceCritic(squared=squared), X, X[:2] + 1)
+
+    @pytest.mark.parametrize("squared", [True, False])
+    def test_gradients_are_finite_where_encodings_meet(self, squared):
+        x = tf.constant(100 * X)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            scores = critics.DistanceCritic(squared=squared)(x, 100 * X)
+            same = tf.linalg.diag_part(scores)
+        np.testing.assert_array_equal(tape.gradient(same, x), np.zeros_like(X))
+        # Rounding of squares of 1e5, which the root would make a distance of 0.1.
+        np.testing.assert_allclose(same, 0, atol=0.05 if squared else 0)
+
+    def test_gradient_of_a_distance_is_a_direction(self):
+        y = X[:2] + 0.1
+        x = tf.constant(X)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            scores = critics.DistanceCritic(squared=False)(x, y)
+        lengths = np.linalg.norm(self.near, axis=-1, keepdims=True)
+        expected = -(self.near / lengths).sum(axis=1)
+        np.testing.assert_allclose(tape.gradient(scores, x), expected, rtol=1e-3)

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,6 +78,87 @@ def test_rows_that_a_mask_leaves_empty_add_nothing(loss):
     assert float(value) == pytest.approx(float(alone) / 3, rel=1e-5)
     assert np.isfinite(gradient).all()
     np.testing.assert_array_equal(gradient[0], [0, 0, 0])
+
+
+LOSSES = {
+    "multi_class_n_pair": kim.losses.MultiClassNPair(),
+    "triplet": kim.losses.Triplet(margin=0.3),
+    "smooth triplet": kim.losses.Triplet(margin=None),
+    "lifted_structure": kim.losses.LiftedStructure(margin=0.7),
+}
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_gradients_equal_finite_differences(name, symmetric):
+    # With one encoder and equal views rows and columns tie, to the last bit.
+    scores = (SCORES + SCORES.T) / 2 if symmetric else SCORES
+    partners = np.arange(5) if symmetric else PARTNERS
+    variable = tf.Variable(scores)
+    with tf.GradientTape() as tape:
+        value = LOSSES[name](partners, variable)
+    gradient = tape.gradient(value, variable)
+    wide = type(LOSSES[name]).from_config(
+        {**LOSSES[name].get_config(), "dtype": "float64"}
+    )
+    numerical = np.zeros((5, 5))
+    for index in np.ndindex(5, 5):
+        step = np.zeros((5, 5))
+        step[index] = 1e-5
+        above, below = (
+            float(wide(partners, scores.astype(float) + s)) for s in (step, -step)
+        )
+        numerical[index] = (above - below) / 2e-5
+    np.testing.assert_allclose(gradient, numerical, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_configs_round_trip(name):
+    loss = LOSSES[name]
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    assert copy.get_config() == loss.get_config()
+    assert float(copy(PARTNERS, SCORES)) == float(loss(PARTNERS, SCORES))
+
+
+def test_a_shared_encoder_makes_the_symmetric_n_pair_loss():
+    codes = RNG.normal(size=(4, 3)).astype("float32")
+    scores = kim.critics.InnerProductCritic()(codes, codes)
+    by_row, by_column = (
+        float(np.mean(kim.bounds.infonce(scores, axis=axis))) for axis in (1, 0)
+    )
+    assert by_row == pytest.approx(by_column, abs=1e-6)
+    loss = float(kim.losses.MultiClassNPair()(np.arange(4), scores))
+    assert loss == pytest.approx(math.log(4) - by_row, abs=1e-6)
+
+
+class TestSemiHard:
+    def test_keeps_what_the_definition_keeps(self):
+        masked = kim.masks.SemiHard(margin=0.8)(PARTNERS, SCORES).numpy()
+        left_out = 0
+        for i, j in np.ndindex(5, 5):
+            positive = SCORES[i, PARTNERS[i]]
+            kept = positive - 0.8 < SCORES[i, j] < positive or j == PARTNERS[i]
+            assert masked[i, j] == (SCORES[i, j] if kept else -np.inf)
+            left_out += not kept
+        assert 5 < left_out < 20
+
+    def test_what_is_left_out_stays_so(self):
+        scores = SCORES.copy()
+        scores[0, 0] = -np.inf
+        masked = kim.masks.SemiHard(margin=100.0)(PARTNERS, scores)
+        assert float(masked[0, 0]) == -np.inf
+
+    def test_takes_one_partner_a_row(self):
+        with pytest.raises(ValueError, match="SemiHard takes one partner for each row"):
+            kim.masks.SemiHard()(np.array([[0, 1], [1, 2]]), SCORES[:2])
+        with pytest.raises(ValueError, match="Triplet takes one partner for each row"):
+            kim.losses.Triplet()(np.array([[0, 1], [1, 2]]), SCORES[:2])
+
+    def test_margins_are_positive(self):
+        with pytest.raises(ValueError, match="margin must be positive"):
+            kim.masks.SemiHard(margin=0.0)
 
 
 @pytest.mark.parametrize("make", [kim.losses.Triplet, kim.losses.LiftedStructure])

@@ -70,7 +70,7 @@ def test_config_keeps_everything():
         (("global", "nothing"), "must return an encoding 'nothing'"),
         (
             ("global", "sequence", "bilinear", 1.0, "same_position"),
-            "needs encodings of several locations",
+            "needs encodings of equally many locations",
         ),
         (("global", "other", "bilinear", -1.0), "weight must be a finite number"),
         (("global", "other", "bilinear", 1.0, "none"), "negatives must be one of"),

@@ -22,10 +22,11 @@ def cmc(
     image_shape,
     views=None,
     encoder="convnet",
+    encoder_units=None,
     encoding_dim=64,
     temperature=0.1,
     graph="full",
-    examples=None,
+    examples=0,
     num_negatives=1024,
     momentum=0.5,
 ):
@@ -50,11 +51,14 @@ def cmc(
             layer from images to a tuple of views. Defaults to `"lab"` for colour
             images and `"quadrants"` for others.
         encoder: Encoder, as in `encoders.get`; one for each view.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own.
         encoding_dim: Size of the encoding of each view.
         temperature: Temperature of the cosine.
         graph: `"full"` or `"core"`, the pairs that are compared.
         examples: Number of training images, for a memory bank in each direction of
-            each pair; see `memory.MemoryTerm`. Defaults to negatives in the batch.
+            each pair; see `memory.MemoryTerm`. Defaults to 0, which takes the
+            negatives from the batch.
         num_negatives: Number of negatives drawn from a bank for each batch.
         momentum: How much of a row of a bank stays when it is moved.
 
@@ -70,10 +74,11 @@ def cmc(
         https://arxiv.org/abs/1906.05849.
     """
     image = keras.Input(tuple(image_shape), name="image")
-    make_encoder = encoders.get(encoder)
     parts = _views_layer(views, image_shape)(image)
     encodings = {
-        f"view_{i}": make_encoder(part.shape[1:], output_dim=encoding_dim)(part)
+        f"view_{i}": encoders.build(
+            encoder, part.shape[1:], encoder_units, encoding_dim
+        )(part)
         for i, part in enumerate(parts)
     }
     if graph not in GRAPHS:
@@ -87,7 +92,7 @@ def cmc(
         **encodings,
         "representation": keras.layers.Concatenate()(list(encodings.values())),
     }
-    if examples is None:
+    if not examples:
         network = keras.Model(image, outputs)
         terms = [Term(x, y, CosineCritic(temperature)) for x, y in pairs]
         return InfoMax(network=network, terms=terms, representation="representation")

@@ -15,6 +15,7 @@ def cpc(
     patch_size=14,
     stride=None,
     encoder="convnet",
+    encoder_units=None,
     encoding_dim=64,
     context="gru",
     context_dim=128,
@@ -48,6 +49,8 @@ def cpc(
         stride: Pixels or samples from one patch to the next, in the same way. Defaults
             to half the patch, rounded up.
         encoder: Encoder of a patch, as in `encoders.get`.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own.
         encoding_dim: Size of the encoding of a patch.
         context: Causal network: `"gru"`, or `"convolution"` (two layers of width 3).
         context_dim: Size of the context.
@@ -77,7 +80,7 @@ def cpc(
             f"{positions} patches; received {predicted_steps!r}. Take smaller patches "
             "or a smaller stride to have more."
         )
-    encode = encoders.get(encoder)(piece_shape, output_dim=encoding_dim)
+    encode = encoders.build(encoder, piece_shape, encoder_units, encoding_dim)
     encodings = encode(ops.reshape(pieces, (-1, *piece_shape)))
     encodings = ops.reshape(encodings, (-1, positions, encoding_dim))
     contexts = names.lookup("context", context, CONTEXTS)(context_dim)(encodings)

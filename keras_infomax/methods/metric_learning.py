@@ -13,12 +13,13 @@ METRICS = {"inner_product": InnerProductCritic, "distance": DistanceCritic}
 
 def metric_learning(
     image_shape,
-    axis=2,
+    axis=1,
     encoder="convnet",
+    encoder_units=None,
     encoding_dim=64,
     metric="inner_product",
     normalize=False,
-    semi_hard_margin=None,
+    semi_hard_margin=0.0,
 ):
     """Places both halves of an image near each other, and those of others far away.
 
@@ -35,11 +36,13 @@ def metric_learning(
         image_shape: `(height, width, channels)`.
         axis: Axis to cut: 1 (top and bottom) or 2 (left and right).
         encoder: Encoder of both halves, as in `encoders.get`.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own.
         encoding_dim: Size of the encoding of a half.
         metric: `"inner_product"`, or `"distance"`, the negated squared one.
         normalize: Whether encodings are scaled to unit length.
         semi_hard_margin: Margin of `masks.SemiHard`, which then chooses the negatives;
-            `None` keeps all.
+            0 keeps all.
 
     Returns:
         `InfoMax` whose dataset elements are `((image,),)`.
@@ -55,7 +58,7 @@ def metric_learning(
     """
     image = keras.Input(tuple(image_shape), name="image")
     anchor, positive = views.Halves(axis)(image)
-    encode = encoders.get(encoder)(anchor.shape[1:], output_dim=encoding_dim)
+    encode = encoders.build(encoder, anchor.shape[1:], encoder_units, encoding_dim)
     encodings = [encode(anchor), encode(positive)]
     if normalize:
         unit = keras.layers.UnitNormalization()
@@ -72,6 +75,6 @@ def metric_learning(
         "anchor",
         "positive",
         names.lookup("metric", metric, METRICS)(),
-        mask=None if semi_hard_margin is None else SemiHard(semi_hard_margin),
+        mask=SemiHard(semi_hard_margin) if semi_hard_margin else None,
     )
     return InfoMax(network=network, terms=[term], representation="representation")
