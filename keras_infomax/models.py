@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import chunking, critics, distribution, losses, replicas
+from keras_infomax import chunking, critics, distribution, inputs, losses, replicas
 from keras_infomax.callbacks import StopOnNonFinite
 from keras_infomax.memory import MemoryTerm
 from keras_infomax.terms import Term
@@ -51,6 +51,8 @@ class InfoMax(keras.Model):
         views: Pair of float tensors, `(rows, ...)` each; with a network, whatever it
             takes.
         training: Whether the encoders run in training mode.
+        with_partners: Whether to return a pair of dictionaries by term, partners and
+            scores, as losses take them.
 
     Returns:
         Scores `(rows, rows)`, a dictionary of them by term if there are several.
@@ -94,7 +96,8 @@ class InfoMax(keras.Model):
         encoder_chunk_size=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # The encoders know best in which precision they take their views.
+        super().__init__(autocast=False, **kwargs)
         self.encoder_chunk_size = chunking.checked_size(
             "encoder_chunk_size", encoder_chunk_size
         )
@@ -156,17 +159,20 @@ class InfoMax(keras.Model):
             ValueError: If the views are not what the encoders take.
         """
         if self.network is not None:
-            views = _checked_inputs(self.network, views)
+            views = inputs.checked_inputs(self.network, views)
             return self._encode(self.network, views, training)
-        x, y = _checked_views(views)
+        x, y = inputs.checked_pair(views)
         return {
             "x": self._encode(self.encoder_x, x, training),
             "y": self._encode(self.encoder_y, y, training),
         }
 
-    def call(self, views, training=None):
-        _, scores = self._score(views, training)
-        return self._of_one_or_all(scores)
+    def call(self, views, training=None, with_partners=False):
+        encodings = self.encode(views, training)
+        pairs = {term.name: term(encodings, training=training) for term in self.terms}
+        partners = {name: pair[0] for name, pair in pairs.items()}
+        scores = {name: pair[1] for name, pair in pairs.items()}
+        return (partners, scores) if with_partners else self._of_one_or_all(scores)
 
     def fit(
         self,
@@ -208,7 +214,7 @@ class InfoMax(keras.Model):
                 self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data):
-        views = _unpack(data)
+        views = inputs.unpack(data)
         with tf.GradientTape() as tape:
             partners, scores = self._score(views, training=True)
             loss = self.compute_loss(y=partners, y_pred=scores, training=True)
@@ -221,14 +227,14 @@ class InfoMax(keras.Model):
         return self._report(loss, partners, scores)
 
     def test_step(self, data):
-        partners, scores = self._score(_unpack(data), training=False)
+        partners, scores = self._score(inputs.unpack(data), training=False)
         loss = self.compute_loss(y=partners, y_pred=scores, training=False)
         return self._report(loss, partners, scores)
 
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         view = x[0] if isinstance(x, (tuple, list)) else x
-        return self.encoder_x(_checked_view("x", view), training=False)
+        return self.encoder_x(inputs.checked_view("x", view), training=False)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -355,10 +361,8 @@ class InfoMax(keras.Model):
 
     def _score(self, views, training):
         """Partners and scores of every term, as dictionaries."""
-        encodings = self.encode(views, training)
-        pairs = {term.name: term(encodings, training=training) for term in self.terms}
-        partners = {name: pair[0] for name, pair in pairs.items()}
-        return partners, {name: pair[1] for name, pair in pairs.items()}
+        # As one call, or a shared encoder's second would drop the losses of its first.
+        return self(views, training=training, with_partners=True)
 
     def _by_term(self, values):
         return values if isinstance(values, dict) else {self.terms[0].name: values}
@@ -426,74 +430,3 @@ def _encoding_shape(encoder):
     if not encoder.built:
         return None
     return getattr(encoder, "output_shape", None)
-
-
-def _unpack(data):
-    """The pair of views of a dataset element `((x, y),)`."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None and sample_weight is None:
-        return x
-    raise ValueError(
-        "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
-        f"received a tuple of {2 if sample_weight is None else 3}, which Keras takes "
-        "for inputs, targets and weights. Map the dataset with "
-        "lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
-    )
-
-
-def _checked_views(views):
-    if not isinstance(views, (tuple, list)) or len(views) != 2:
-        raise ValueError(
-            "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
-            f"received {_describe(views)} where the pair should be. Map the dataset "
-            "with lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
-        )
-    x, y = (_checked_view(name, v) for name, v in zip("xy", views, strict=True))
-    if None not in (x.shape[0], y.shape[0]) and x.shape[0] != y.shape[0]:
-        raise ValueError(
-            "The views x and y must have the same number of rows, row i of both being "
-            f"views of example i; received shapes {tuple(x.shape)} and "
-            f"{tuple(y.shape)}."
-        )
-    return x, y
-
-
-def _checked_inputs(network, views):
-    """Views for a network, float where it takes floats."""
-    given = keras.tree.flatten(views)
-    expected = network.inputs
-    if len(given) != len(expected):
-        raise ValueError(
-            f"Dataset elements must hold the {len(expected)} views that the network "
-            f"takes, {', '.join(v.name for v in expected)}, as ((x, y),) or (x,); "
-            f"received {len(given)}."
-        )
-    checked = [
-        _checked_view(tensor.name, view)
-        if keras.backend.is_float_dtype(tensor.dtype)
-        else ops.convert_to_tensor(view)
-        for tensor, view in zip(expected, given, strict=True)
-    ]
-    return (
-        checked[0] if len(checked) == 1 else keras.tree.pack_sequence_as(views, checked)
-    )
-
-
-def _checked_view(name, view):
-    if not ops.is_tensor(view):
-        view = ops.convert_to_tensor(view)
-    if not keras.backend.is_float_dtype(view.dtype):
-        raise ValueError(
-            f"View {name} must be a floating point tensor; received dtype "
-            f"{keras.backend.standardize_dtype(view.dtype)}. Scale images to [0, 1] in "
-            "float32, for example x / 255."
-        )
-    return view
-
-
-def _describe(value):
-    if isinstance(value, (tuple, list)):
-        return f"a tuple of {len(value)}"
-    if isinstance(value, dict):
-        return f"a dictionary with the keys {sorted(value)}"
-    return f"a tensor of shape {tuple(value.shape)}"

@@ -19,6 +19,9 @@ class EncodeAndDotCritic(Critic):
     `(rows + columns) * units` numbers of memory, where an `MLPCritic` (the paper's
     concat-and-convolve) takes `rows * columns * hidden_units`.
 
+    Scores as large as `units` overflow what exponentiates them, NWJ: take few units
+    there, or a bound that does not, such as InfoNCE or Jensen-Shannon.
+
     Args:
         units: Size of the space in which the inner product is taken, at least that of
             the encodings if the shortcut is to hold all of them.

@@ -1,0 +1,108 @@
+"""The views that a dataset hands to a model, checked at the border."""
+
+import keras
+from keras import ops
+
+
+def unpack(data):
+    """The views of a dataset element `((x, y),)`.
+
+    Args:
+        data: Element of a dataset, as Keras gives it to `train_step`.
+
+    Raises:
+        ValueError: If it holds targets or weights.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is None and sample_weight is None:
+        return x
+    raise ValueError(
+        "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
+        f"received a tuple of {2 if sample_weight is None else 3}, which Keras takes "
+        "for inputs, targets and weights. Map the dataset with "
+        "lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
+    )
+
+
+def checked_pair(views):
+    """The two views of two encoders, as float tensors.
+
+    Args:
+        views: What should be a pair.
+
+    Raises:
+        ValueError: If they are no pair, no floats, or of different length, as far as
+            that is known.
+    """
+    if not isinstance(views, (tuple, list)) or len(views) != 2:
+        raise ValueError(
+            "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
+            f"received {_describe(views)} where the pair should be. Map the dataset "
+            "with lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
+        )
+    x, y = (checked_view(name, v) for name, v in zip("xy", views, strict=True))
+    if None not in (x.shape[0], y.shape[0]) and x.shape[0] != y.shape[0]:
+        raise ValueError(
+            "The views x and y must have the same number of rows, row i of both being "
+            f"views of example i; received shapes {tuple(x.shape)} and "
+            f"{tuple(y.shape)}."
+        )
+    return x, y
+
+
+def checked_inputs(network, views):
+    """Views for a network, float where it takes floats.
+
+    Args:
+        network: Functional Keras model.
+        views: Structure of as many tensors as it has inputs.
+
+    Raises:
+        ValueError: If there are more or fewer, or one that should be float is not.
+    """
+    given = keras.tree.flatten(views)
+    expected = network.inputs
+    if len(given) != len(expected):
+        raise ValueError(
+            f"Dataset elements must hold the {len(expected)} views that the network "
+            f"takes, {', '.join(v.name for v in expected)}, as ((x, y),) or (x,); "
+            f"received {len(given)}."
+        )
+    checked = [
+        checked_view(tensor.name, view)
+        if keras.backend.is_float_dtype(tensor.dtype)
+        else ops.convert_to_tensor(view)
+        for tensor, view in zip(expected, given, strict=True)
+    ]
+    return (
+        checked[0] if len(checked) == 1 else keras.tree.pack_sequence_as(views, checked)
+    )
+
+
+def checked_view(name, view):
+    """One view as a float tensor.
+
+    Args:
+        name: What to call it in messages.
+        view: Tensor or array.
+
+    Raises:
+        ValueError: If it is not float.
+    """
+    if not ops.is_tensor(view):
+        view = ops.convert_to_tensor(view)
+    if not keras.backend.is_float_dtype(view.dtype):
+        raise ValueError(
+            f"View {name} must be a floating point tensor; received dtype "
+            f"{keras.backend.standardize_dtype(view.dtype)}. Scale images to [0, 1] in "
+            "float32, for example x / 255."
+        )
+    return view
+
+
+def _describe(value):
+    if isinstance(value, (tuple, list)):
+        return f"a tuple of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dictionary with the keys {sorted(value)}"
+    return f"a tensor of shape {tuple(value.shape)}"
