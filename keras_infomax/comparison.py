@@ -13,21 +13,8 @@ import keras
 import numpy as np
 
 from keras_infomax import experiments, files, probes
-from keras_infomax.settings import Settings
+from keras_infomax.settings import KEY, Settings
 
-# What tells one run from another, and then what was found.
-KEY = (
-    "figure",
-    "dataset",
-    "split_seed",
-    "encoder",
-    "critic",
-    "bound",
-    "target",
-    "seed",
-    "budget",
-    "steps",
-)
 COLUMNS = (
     *KEY,
     "probe",

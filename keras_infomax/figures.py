@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_infomax import files, plots
-from keras_infomax.claims import Results
+from keras_infomax.verdicts import Results
 
 NATS = "estimate, nats"
 ACCURACY = "probe accuracy"

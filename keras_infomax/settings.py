@@ -7,6 +7,20 @@ from typing import Any
 
 from keras_infomax.names import nearest
 
+# The settings that tell one run from another in tables of results.
+KEY = (
+    "figure",
+    "dataset",
+    "split_seed",
+    "encoder",
+    "critic",
+    "bound",
+    "target",
+    "seed",
+    "budget",
+    "steps",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:

@@ -21,21 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_infomax import files, runs, training
-from keras_infomax.settings import Settings
+from keras_infomax.settings import KEY, Settings
 
-# What tells one run from another, and then what it measured.
-KEY = (
-    "figure",
-    "dataset",
-    "split_seed",
-    "encoder",
-    "critic",
-    "bound",
-    "target",
-    "seed",
-    "budget",
-    "steps",
-)
 MEASURES = {
     "step": "step",
     "loss_train": "loss",

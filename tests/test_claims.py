@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_infomax import claims, figures, sweeps
-from keras_infomax.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, Check
+from keras_infomax import claims, figures, sweeps, verdicts
+from keras_infomax.verdicts import FAILS, HOLDS, NOT_RUN, UNDECIDED, Check
 
 SEEDS = range(4)
 
@@ -41,7 +41,7 @@ ESTIMATES = {"bilinear": 4.0, "separable": 4.5, "mlp": 6.0}
 
 def verdict_of(number, table):
     (claim,) = (c for c in claims.CLAIMS if c.number == number)
-    return claims.verdict(claim.checks(claims.Results(table)))
+    return verdicts.verdict(claim.checks(verdicts.Results(table)))
 
 
 def test_interval_is_that_of_the_mean_over_seeds():
@@ -73,10 +73,10 @@ def test_verdict_of_a_check(values, interval, expected):
 def test_a_claim_holds_if_all_checks_do_and_fails_if_one_does():
     holds, fails = Check("a", (1.0, 1.1), low=0.0), Check("b", (1.0, 1.1), high=0.0)
     missing = Check("c", ())
-    assert claims.verdict([holds, holds]) == HOLDS
-    assert claims.verdict([holds, missing]) == UNDECIDED
-    assert claims.verdict([holds, missing, fails]) == FAILS
-    assert claims.verdict([missing]) == claims.verdict([]) == NOT_RUN
+    assert verdicts.verdict([holds, holds]) == HOLDS
+    assert verdicts.verdict([holds, missing]) == UNDECIDED
+    assert verdicts.verdict([holds, missing, fails]) == FAILS
+    assert verdicts.verdict([missing]) == verdicts.verdict([]) == NOT_RUN
 
 
 def test_the_papers_order_of_critics_holds_where_it_is_in_the_data():
@@ -98,7 +98,7 @@ def test_rises_compare_last_with_first():
     table = rows(
         "figure1_adversarial", {"probe_accuracy": 0.85}, {"probe_accuracy": 0.5}
     )
-    results = claims.Results(table)
+    results = verdicts.Results(table)
     rises = results.rise("probe_accuracy", figure="figure1_adversarial")
     assert rises == {str(s): pytest.approx(-0.35) for s in SEEDS}
     assert verdict_of(5, table) == HOLDS
@@ -131,23 +131,23 @@ def test_the_architecture_must_matter_more_than_the_estimator():
 
 
 def test_nothing_run_is_said_for_every_claim():
-    text = claims.report(claims.Results([]))
+    text = claims.report(verdicts.Results([]))
     for claim in claims.CLAIMS:
         assert f"| {claim.number}. {claim.statement} | {NOT_RUN} |" in text
 
 
 def test_the_report_shows_statistic_interval_and_verdict():
-    text = claims.report(claims.Results(figure3(ACCURACIES, ESTIMATES)))
+    text = claims.report(verdicts.Results(figure3(ACCURACIES, ESTIMATES)))
     assert "accuracy, bilinear less mlp: 0.028 [" in text
     assert "4 seeds; claimed above 0: holds" in text
 
 
 def test_pictures_are_drawn_for_what_was_run(tmp_path):
     table = figure3(ACCURACIES, ESTIMATES) + figure3(ACCURACIES, ESTIMATES, "infonce")
-    written = figures.draw(claims.Results(table), tmp_path)
+    written = figures.draw(verdicts.Results(table), tmp_path)
     assert [path.name for path in written] == ["figure3.png", "figure3.svg"]
     picture = (tmp_path / "figure3.svg").read_text()
-    figures.draw(claims.Results(table), tmp_path)
+    figures.draw(verdicts.Results(table), tmp_path)
     assert (tmp_path / "figure3.svg").read_text() == picture
 
 

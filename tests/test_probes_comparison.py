@@ -15,21 +15,6 @@ KEYS = {"figure": "f", "budget": "smoke"}
 
 
 @pytest.fixture(scope="module")
-def digits():
-    """Few digits, for runs that are made once for all tests."""
-    from keras_infomax import datasets
-
-    whole = datasets.load("digits")
-    return dataclasses.replace(
-        whole,
-        train_images=whole.train_images[:300],
-        train_labels=whole.train_labels[:300],
-        test_images=whole.test_images[:150],
-        test_labels=whole.test_labels[:150],
-    )
-
-
-@pytest.fixture(scope="module")
 def sweep(tmp_path_factory, digits):
     """A folder of two finished runs and one that never finished."""
     folder = tmp_path_factory.mktemp("sweep")

@@ -10,7 +10,7 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax import claims, figures, files, sweeps
+from keras_infomax import claims, figures, files, sweeps, verdicts
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string(
@@ -21,7 +21,7 @@ _WORKDIR = flags.DEFINE_string(
 def main() -> None:
     """Reports."""
     folder = pathlib.Path(_WORKDIR.value)
-    results = claims.Results(sweeps.read_table(folder / "results.csv"))
+    results = verdicts.Results(sweeps.read_table(folder / "results.csv"))
     for path in figures.draw(results, folder):
         print(path)
     files.write_text(folder / "claims.md", claims.report(results))

@@ -1,0 +1,23 @@
+"""Images in memory, with or without labels, and streams of pairs of views of them.
+
+`load` and `from_arrays` give an `ImageDataset`; `pairs` turns its images into what
+`InfoMax.fit` trains on. Data are checked here, once, and nowhere later.
+"""
+
+from keras_infomax.datasets.images import (
+    ImageDataset,
+    from_arrays,
+    load,
+    to_float,
+)
+from keras_infomax.datasets.streams import labelled, pairs, views_seed
+
+__all__ = [
+    "ImageDataset",
+    "from_arrays",
+    "labelled",
+    "load",
+    "pairs",
+    "to_float",
+    "views_seed",
+]

@@ -1,0 +1,158 @@
+"""Statistics of a table of results, each with the interval in which it should lie.
+
+A check is one number a seed, and the interval in which a claim says that it lies. The
+verdict rests on a bootstrap over seeds of the mean of these numbers: *holds* if the
+whole interval of confidence lies inside, *does not hold* if it lies outside,
+*undecided* otherwise, and always where there are fewer than two seeds or the budget was
+not the full one.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+HOLDS, FAILS = "holds", "does not hold"
+UNDECIDED, NOT_RUN = "undecided at this budget", "not run"
+
+CONFIDENCE = 0.95
+_RESAMPLES = 10_000
+
+Row = Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One statistic of a claim.
+
+    Args:
+        statistic: What is measured.
+        values: One number a seed.
+        low: The claim says that the mean is larger.
+        high: The claim says that the mean is smaller.
+        full: Whether every number comes from runs of the full budget.
+        exact: Whether the number does not depend on the seed, so that one decides.
+    """
+
+    statistic: str
+    values: tuple[float, ...]
+    low: float = -math.inf
+    high: float = math.inf
+    full: bool = True
+    exact: bool = False
+
+    def interval(self) -> tuple[float, float] | None:
+        """Bootstrap interval of the mean over seeds; `None` for a single seed."""
+        values = np.array(self.values)
+        if self.exact and len(values):
+            return float(values.min()), float(values.max())
+        if len(values) < 2:
+            return None
+        # One stream of resamples for every check: the report is the same each time.
+        draws = np.random.default_rng(0).integers(
+            len(values), size=(_RESAMPLES, len(values))
+        )
+        tail = 50 * (1 - CONFIDENCE)
+        low, high = np.percentile(values[draws].mean(axis=1), [tail, 100 - tail])
+        return float(low), float(high)
+
+    def verdict(self) -> str:
+        """Whether the statistic lies where the claim says."""
+        if not self.values:
+            return NOT_RUN
+        interval = self.interval()
+        if interval is None or not self.full:
+            return UNDECIDED
+        if self.low < interval[0] and interval[1] < self.high:
+            return HOLDS
+        if interval[1] <= self.low or interval[0] >= self.high:
+            return FAILS
+        return UNDECIDED
+
+    def __str__(self) -> str:
+        """The statistic with its mean, interval, seeds, and where it should lie."""
+        if not self.values:
+            return f"{self.statistic}: {NOT_RUN}"
+        interval = self.interval()
+        spread = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else ""
+        seeds = "" if self.exact else f", {len(self.values)} seeds"
+        bounds = {
+            (True, True): "",
+            (False, True): f"; claimed above {self.low:.4g}",
+            (True, False): f"; claimed below {self.high:.4g}",
+            (False, False): f"; claimed between {self.low:.4g} and {self.high:.4g}",
+        }[math.isinf(self.low), math.isinf(self.high)]
+        return (
+            f"{self.statistic}: {np.mean(self.values):.4g}{spread}{seeds}{bounds}: "
+            f"{self.verdict()}"
+        )
+
+
+def verdict(checks: Iterable[Check]) -> str:
+    """The verdict on a claim: it holds if all checks do, and fails if one does."""
+    verdicts = {check.verdict() for check in checks}
+    if FAILS in verdicts:
+        return FAILS
+    if verdicts == {HOLDS}:
+        return HOLDS
+    return NOT_RUN if verdicts <= {NOT_RUN} else UNDECIDED
+
+
+class Results:
+    """Runs of a table, found by what they are.
+
+    Args:
+        rows: Rows of a table of `sweeps.COLUMNS`, as text.
+    """
+
+    def __init__(self, rows: Iterable[Row]):
+        self.rows = list(rows)
+
+    def series(self, column: str, **where: Any) -> dict[str, dict[int, float]]:
+        """Values of a column by seed and step.
+
+        Args:
+            column: Name of the column; empty cells are left out.
+            **where: Columns and the text that they must hold.
+        """
+        found: dict[str, dict[int, float]] = {}
+        for row in self.rows:
+            if row[column] and all(row[k] == str(v) for k, v in where.items()):
+                found.setdefault(row["seed"], {})[int(row["step"])] = float(row[column])
+        return found
+
+    def last(self, column: str, **where: Any) -> dict[str, float]:
+        """Last value of a column by seed."""
+        return {
+            seed: steps[max(steps)]
+            for seed, steps in self.series(column, **where).items()
+        }
+
+    def rise(self, column: str, **where: Any) -> dict[str, float]:
+        """Last less first value of a column by seed."""
+        return {
+            seed: steps[max(steps)] - steps[min(steps)]
+            for seed, steps in self.series(column, **where).items()
+        }
+
+    def full(self, **where: Any) -> bool:
+        """Whether all of these runs had the full budget."""
+        return {
+            row["budget"]
+            for row in self.rows
+            if all(row[k] == str(v) for k, v in where.items())
+        } <= {"full"}
+
+    def check(
+        self, statistic: str, by_seed: Mapping[str, float], *, figure: str, **interval
+    ) -> Check:
+        """A check of numbers by seed that come from the runs of one figure."""
+        values = tuple(by_seed[seed] for seed in sorted(by_seed))
+        return Check(statistic, values, full=self.full(figure=figure), **interval)
+
+
+def difference(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+    """`a - b` for the seeds that both have."""
+    return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
