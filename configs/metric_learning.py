@@ -5,8 +5,8 @@
 
 Less than a minute on two cores, on the embedded digits and their top and bottom halves.
 The probe reads the encodings of whole images: 0.90 after all 1,000 steps (two seeds),
-against 0.874 of their pixels. Left and right halves (`--config.options.axis=2`) stay
-at the pixels. `--config.dataset=cifar10` takes CIFAR-10.
+against 0.874 of their pixels. `--config.options.axis=2` takes left and right halves,
+`--config.dataset=cifar10` CIFAR-10.
 
 Triplets of semi-hard distances: `--config.bound=triplet`, and of the options
 `metric=distance`, `normalize=True` and `semi_hard_margin=0.2`.

@@ -9,7 +9,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_infomax.verdicts import CONFIDENCE, Check, Results, difference, verdict
+from keras_infomax.verdicts import (
+    CONFIDENCE,
+    NOT_RUN,
+    Check,
+    Results,
+    difference,
+    verdict,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -418,6 +425,15 @@ CLAIMS = (
         _independent_noise,
     ),
 )
+
+
+def any_run(results: Results) -> bool:
+    """Whether the results have a run that a claim is about.
+
+    Args:
+        results: The runs.
+    """
+    return any(verdict(claim.checks(results)) != NOT_RUN for claim in CLAIMS)
 
 
 def report(results: Results) -> str:

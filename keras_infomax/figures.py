@@ -1,4 +1,4 @@
-"""The paper's figures, drawn from a table of results."""
+"""The paper's figures, and that of the methods, drawn from a table of results."""
 
 import dataclasses
 import os
@@ -59,6 +59,18 @@ _TARGETS = (
     *_by_bound("loss_train", "|estimate - target|, nats", ("encoder", "target")),
 )
 
+_METHODS = tuple(
+    Panel(name, "probe_accuracy", ACCURACY, (), figure=name, reference="pixel_baseline")
+    for name in (
+        "augmented_views",
+        "amdim",
+        "deep_infomax",
+        "cmc",
+        "cpc",
+        "metric_learning",
+    )
+)
+
 PICTURES: dict[str, tuple[Panel, ...]] = {
     "figure1": (
         Panel("maximised", "mi_train", NATS, ("bound",)),
@@ -103,6 +115,7 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
     ),
     "figure8": _CRITICS,
     "figure9": _TARGETS,
+    "methods": _METHODS,
     "supervised": (
         Panel("with labels", "test_accuracy", "test accuracy", ("encoder",)),
     ),

@@ -3,7 +3,8 @@
     python -m trainers.report --workdir=runs/figure3
     python -m trainers.report --workdir=docs/paper
 
-Reads W/results.csv and writes pictures and claims.md beside it.
+Reads W/results.csv and writes pictures beside it, and claims.md if there are runs of
+the paper's experiments.
 """
 
 import pathlib
@@ -24,8 +25,9 @@ def main() -> None:
     results = verdicts.Results(sweeps.read_table(folder / "results.csv"))
     for path in figures.draw(results, folder):
         print(path)
-    files.write_text(folder / "claims.md", claims.report(results))
-    print(folder / "claims.md")
+    if claims.any_run(results):
+        files.write_text(folder / "claims.md", claims.report(results))
+        print(folder / "claims.md")
 
 
 if __name__ == "__main__":
