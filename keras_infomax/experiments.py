@@ -126,6 +126,7 @@ def of_model(
     """
     _check_memory(model, len(data.train_images))
     loss = make_loss(settings)
+    model.encoder_chunk_size = settings.encoder_chunk_size
     model.compile(
         optimizer=make_optimizer(settings.learning_rate),
         loss=loss,
@@ -201,8 +202,13 @@ def make_loss(settings: Settings) -> losses.ScoreLoss:
     """
     bound = losses.get(settings.bound)
     if settings.chunk_size is not None:
-        config = {**bound.get_config(), "chunk_size": settings.chunk_size}
-        bound = type(bound).from_config(config)
+        config = bound.get_config()
+        if "chunk_size" not in config:
+            raise ValueError(
+                f"The bound {settings.bound!r} needs all rows at once; received "
+                f"chunk_size={settings.chunk_size}. Use chunk_size=None."
+            )
+        bound = type(bound).from_config({**config, "chunk_size": settings.chunk_size})
     if settings.target is None:
         return bound
     loss = losses.TargetLoss(bound, settings.target)
@@ -242,7 +248,6 @@ def make_model(
         make_encoder(settings, view_x),
         None if settings.shared_encoder else make_encoder(settings, view_y),
         make_critic(settings),
-        encoder_chunk_size=settings.encoder_chunk_size,
     )
 
 

@@ -127,7 +127,7 @@ class InfoMax(keras.Model):
             keras.metrics.Mean(name=f"mi_{term.name}")
             for term in (self.terms if len(self.terms) > 1 else ())
         ]
-        _check_unique("term", [term.name for term in self.terms])
+        _check_unique([term.name for term in self.terms])
         shapes = self._encoding_shapes()
         if None not in shapes.values():
             # Built now, a model can be saved, restored and distributed before its
@@ -418,10 +418,10 @@ def _encoder_of(network, name):
     )
 
 
-def _check_unique(what, names):
+def _check_unique(names):
     if len(set(names)) < len(names):
         raise ValueError(
-            f"Each {what} must have a name of its own; received {', '.join(names)}."
+            f"Each term must have a name of its own; received {', '.join(names)}."
         )
 
 

@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 import keras_infomax as kim
-from keras_infomax import chunking
+from keras_infomax import chunking, experiments
+from keras_infomax.settings import Settings
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6)).astype("float32")
@@ -214,3 +215,19 @@ def test_sizes_that_are_none(size):
 def test_rows_cannot_be_chunked_where_columns_are_summed():
     with pytest.raises(ValueError, match="needs axis=1"):
         kim.losses.InfoNCE(axis=0, chunk_size=4)
+
+
+def settings(**values):
+    return Settings.resolve({"encoder_units": (24,), "critic": "mlp", **values})
+
+
+def test_configs_chunk_critic_bound_and_encoders(digits):
+    chunked = settings(chunk_size=16, encoder_chunk_size=8, target=2.0)
+    model = experiments.infomax(chunked, digits).model
+    assert model.critic.chunk_size == model.loss.bound.chunk_size == 16
+    assert model.encoder_chunk_size == 8
+
+
+def test_configs_of_bounds_that_need_all_rows(digits):
+    with pytest.raises(ValueError, match="'lifted_structure' needs all rows at once"):
+        experiments.infomax(settings(bound="lifted_structure", chunk_size=16), digits)
