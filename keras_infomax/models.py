@@ -220,6 +220,10 @@ class InfoMax(keras.Model):
             loss = self.compute_loss(y=partners, y_pred=scores, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        # Otherwise a variable may be updated before a slow branch of the loss, such as
+        # a discriminator that no other gradient waits for, has read it.
+        with tf.control_dependencies([loss]):
+            gradients = [None if g is None else tf.identity(g) for g in gradients]
         gradients = replicas.summed_and_clipped(gradients, self.optimizer)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
