@@ -91,7 +91,10 @@ def makefile():
 def smoke(argument):
     if argument.startswith("--config="):
         return argument.partition(":")[0] + ":smoke"
-    return "--config.steps=20" if argument.startswith("--config.steps=") else argument
+    for key, value in (("steps", 20), ("eval_every", 10)):
+        if argument.startswith(f"--config.{key}="):
+            return f"--config.{key}={value}"
+    return argument
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
