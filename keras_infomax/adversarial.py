@@ -139,7 +139,8 @@ def adversarial(
     """
     data = load_labelled(settings, data)
     views_of = experiments.make_views(settings)
-    (probe,) = experiments.make_probes(data, views_of, settings.seed)
+    linear_probes = experiments.make_probes(settings, data, views_of)
+    probe = linear_probes[0]
     encoder = experiments.make_encoder(settings, probe.train[0])
     model = AdversarialClassifier(encoder, data.num_classes)
     model.compile(
@@ -168,5 +169,5 @@ def adversarial(
     return experiments.Experiment(
         model=model,
         batches=batches,
-        measuring=[probe, ClassifierAccuracy(*probe.test)],
+        measuring=[*linear_probes, ClassifierAccuracy(*probe.test)],
     )

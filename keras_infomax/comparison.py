@@ -58,7 +58,7 @@ class FinishedRun:
         settings = Settings.resolve(config)
         data = experiments.load_data(settings, None)
         views_of = experiments.make_views(settings)
-        callbacks = experiments.make_probes(data, views_of, settings.seed)
+        callbacks = experiments.make_probes(settings, data, views_of)
         if not callbacks:
             raise ValueError(
                 f"A probe needs labels to train and to test; {settings.dataset!r}, on "

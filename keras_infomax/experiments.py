@@ -158,7 +158,7 @@ def of_model(
             index=model.takes_index,
         ),
         measuring=[
-            *make_probes(data, probed, settings.seed),
+            *make_probes(settings, data, probed),
             *make_condition_numbers(settings, data, probed),
         ],
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
@@ -279,28 +279,38 @@ def make_encoder(settings: Settings, view: Any) -> keras.Model:
 
 
 def make_probes(
-    data: datasets.ImageDataset, views_of: Any, seed: int = 0
+    settings: Settings, data: datasets.ImageDataset, views_of: Any
 ) -> list[keras.callbacks.Callback]:
-    """A linear probe of view x, if the images are labelled.
+    """A linear probe of view x, and one stopped early if asked for, of labelled images.
 
     Where views are random, one draw for each split is fixed for the whole run, so that
     the curve shows the encoder alone, and the pixel baseline is that of the same draw.
 
     Args:
+        settings: Settings.
         data: Data set whose splits the probe is fitted and scored on.
         views_of: Function of images to their views.
-        seed: Seed of random views.
+
+    Returns:
+        The linear probe first; empty if a split has no labels.
     """
     if data.train_labels is None or data.test_labels is None:
         return []
-    train = _draw(views_of, data.train_images, seed, -1)[0]
-    test = _draw(views_of, data.test_images, seed, -2)[0]
-    return [
-        callbacks.LinearProbe(
-            train=(keras.ops.convert_to_numpy(train), data.train_labels),
-            test=(keras.ops.convert_to_numpy(test), data.test_labels),
+    train, test = (
+        (
+            keras.ops.convert_to_numpy(_draw(views_of, images, settings.seed, draw)[0]),
+            labels,
         )
-    ]
+        for images, labels, draw in (
+            (data.train_images, data.train_labels, -1),
+            (data.test_images, data.test_labels, -2),
+        )
+    )
+    found: list[keras.callbacks.Callback] = [callbacks.LinearProbe(train, test)]
+    if settings.stopped_probe:
+        stopped = {"stopped": "linear_stopped"}
+        found.append(callbacks.Probes(train, test, stopped))
+    return found
 
 
 def make_condition_numbers(

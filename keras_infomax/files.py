@@ -5,6 +5,7 @@ one file system.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -38,6 +39,23 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` to `path` atomically."""
     with replaced_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked_folder(path: str | os.PathLike) -> Iterator[None]:
+    """Lets one process at a time into the block, of those that name this folder.
+
+    The lock ends with the process that holds it, however it ends.
+
+    Args:
+        path: An existing folder; the lock leaves no file in it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -34,6 +34,8 @@ COLUMNS = (
     "true_mi",
     "probe_accuracy",
     "pixel_baseline",
+    "stopped_accuracy",
+    "stopped_pixels",
     "test_accuracy",
     "log_condition_min",
     "log_condition_20",

@@ -16,6 +16,7 @@ KEY = (
     "critic",
     "bound",
     "target",
+    "batch_size",
     "seed",
     "budget",
     "steps",
@@ -55,6 +56,8 @@ class Settings:
         eval_every: Steps between evaluations, each of which is a checkpoint.
         jacobian_rows: Number of training images on which every evaluation measures
             the condition number of encoder x; 0 for none.
+        stopped_probe: Whether every evaluation also fits the linear probe as the
+            paper's notebook did, which stops its solver early.
         chunk_size: Rows that an MLP critic scores, and a bound reduces, at a time;
             `None` for all. Bounds the memory of large batches.
         encoder_chunk_size: Rows that are encoded at a time; `None` for all.
@@ -88,6 +91,7 @@ class Settings:
     steps: int = 21_000
     eval_every: int = 1_000
     jacobian_rows: int = 0
+    stopped_probe: bool = False
     chunk_size: int | None = None
     encoder_chunk_size: int | None = None
     strategy: str = "one_device"

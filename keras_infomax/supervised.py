@@ -96,7 +96,8 @@ def supervised(
     """
     data = load_labelled(settings, data)
     views_of = experiments.make_views(settings)
-    (probe,) = experiments.make_probes(data, views_of, settings.seed)
+    linear_probes = experiments.make_probes(settings, data, views_of)
+    probe = linear_probes[0]
     encoder = experiments.make_encoder(settings, probe.train[0])
     model = Classifier(encoder, data.num_classes)
     model.compile(
@@ -116,7 +117,7 @@ def supervised(
         model=model,
         batches=train,
         held_out=test(),
-        measuring=[probe, ClassifierAccuracy(*probe.test)],
+        measuring=[*linear_probes, ClassifierAccuracy(*probe.test)],
     )
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keras_infomax import files, runs, training
@@ -33,6 +33,8 @@ MEASURES = {
     "true_mi": "true_mi",
     "probe_accuracy": "probe_accuracy",
     "pixel_baseline": "pixel_baseline",
+    "stopped_accuracy": "stopped_accuracy",
+    "stopped_pixels": "stopped_pixels",
     "test_accuracy": "test_accuracy",
     "log_condition_min": "log_condition_min",
     "log_condition_20": "log_condition_20",
@@ -90,16 +92,21 @@ class Sweep:
             for point in points
         ]
 
-    def key(self, settings: Settings) -> tuple[str, ...]:
-        """What tells a run from the others in a table, as text."""
-        values = settings.as_dict()
-        return tuple(_cell(values[column]) for column in KEY)
-
     def name(self, settings: Settings) -> str:
         """Name of a run's folder: the values that vary."""
         values = settings.as_dict()
         varying = [str(values[key]) for key in (*self.grid, "seed")]
         return "-".join([*varying[:-1], f"seed{varying[-1]}"])
+
+
+def key(settings: Settings) -> tuple[str, ...]:
+    """What tells a run from the others in a table, as text.
+
+    Args:
+        settings: Settings of the run.
+    """
+    values = settings.as_dict()
+    return tuple(_cell(values[column]) for column in KEY)
 
 
 def sweep(
@@ -135,7 +142,7 @@ def sweep(
     workdir.mkdir(parents=True, exist_ok=True)
     table = Table(results or workdir / "results.csv")
     every = experiment.runs(seeds)
-    waiting = [s for s in every if experiment.key(s) not in table.keys()]
+    waiting = [s for s in every if key(s) not in table.keys()]
     progress = _Progress(len(waiting), done_before=len(every) - len(waiting))
     failures: dict[str, str] = {}
     running: dict[str, tuple[Settings, Any]] = {}
@@ -158,7 +165,7 @@ def sweep(
                 del running[name]
                 if process.exitcode == 0:
                     rows = runs.read_metrics(workdir / name / "metrics.csv")
-                    table.append(experiment.key(settings), rows)
+                    table.append(key(settings), rows)
                 else:
                     failures[name] = _reason(workdir / name, process.exitcode)
                 progress.show(len(waiting), len(running), len(failures))
@@ -170,7 +177,7 @@ def sweep(
 
 
 class Table:
-    """A CSV of results that is only ever replaced whole.
+    """A CSV of results that is only ever replaced whole, also by several sweeps.
 
     Args:
         path: The file; made with the first row.
@@ -192,17 +199,49 @@ class Table:
     def append(self, key: tuple[str, ...], rows: Sequence[runs.Row]) -> None:
         """Adds the evaluations of one run, and writes the table."""
         commit = _commit()
-        for row in rows:
-            measured = {name: _cell(row[column]) for name, column in MEASURES.items()}
-            self.rows.append(
-                {**dict(zip(KEY, key, strict=True)), **measured, "commit": commit}
-            )
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
+        with self.changing():
+            for row in rows:
+                measured = {n: _cell(row[column]) for n, column in MEASURES.items()}
+                identity = dict(zip(KEY, key, strict=True))
+                self.rows.append({**identity, **measured, "commit": commit})
+
+    def last(self, key: tuple[str, ...]) -> dict[str, str] | None:
+        """The last evaluation of a run; `None` if the table does not hold it."""
+        found = [r for r in self.rows if tuple(r[column] for column in KEY) == key]
+        return max(found, key=lambda row: int(row["step"]), default=None)
+
+    def fill(self, key: tuple[str, ...], **cells: float) -> None:
+        """Fills in measures of the last evaluation of a run, and writes the table.
+
+        Args:
+            key: What tells the run from the others.
+            **cells: Columns and their values.
+
+        Raises:
+            ValueError: If the table does not hold the run.
+        """
+        with self.changing():
+            row = self.last(key)
+            if row is None:
+                raise ValueError(f"key must be of a run in {self.path}; got {key}.")
+            row.update({column: _cell(value) for column, value in cells.items()})
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Brings `rows` up to date, and writes what the block made of them.
+
+        No other process changes the table meanwhile.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(self.path, text.getvalue())
+        with files.locked_folder(self.path.parent):
+            if self.path.exists():
+                self.rows = read_table(self.path)
+            yield
+            text = io.StringIO()
+            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+            files.write_text(self.path, text.getvalue())
 
 
 def read_table(path: str | os.PathLike) -> list[dict[str, str]]:

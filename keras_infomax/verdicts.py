@@ -9,7 +9,8 @@ not the full one.
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -100,59 +101,115 @@ def verdict(checks: Iterable[Check]) -> str:
     return NOT_RUN if verdicts <= {NOT_RUN} else UNDECIDED
 
 
+class BySeed(dict[str, Any]):
+    """What was measured, by seed, and whether all of it with the full budget.
+
+    Args:
+        values: The dictionary.
+        full: Whether every run had the full budget.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None, full: bool = True):
+        super().__init__(values or {})
+        self.full = full
+
+    def map(self, function: Callable[[Any], Any]) -> "BySeed":
+        """What a function makes of the value of each seed; `None` leaves it out."""
+        found = {seed: function(value) for seed, value in self.items()}
+        return BySeed({s: v for s, v in found.items() if v is not None}, self.full)
+
+
 class Results:
     """Runs of a table, found by what they are.
 
     Args:
         rows: Rows of a table of `sweeps.COLUMNS`, as text.
+        accuracy: Column of the linear probe's accuracy: `"probe_accuracy"`, solved to
+            convergence, or `"stopped_accuracy"`, by the notebook's protocol.
+        pixels: Column of the same probe's accuracy on the raw views.
     """
 
-    def __init__(self, rows: Iterable[Row]):
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        accuracy: str = "probe_accuracy",
+        pixels: str = "pixel_baseline",
+    ):
         self.rows = list(rows)
+        self.accuracy = accuracy
+        self.pixels = pixels
 
-    def series(self, column: str, **where: Any) -> dict[str, dict[int, float]]:
-        """Values of a column by seed and step.
+    def by_stopped_probe(self) -> "Results":
+        """The same runs, judged by the probe that the paper's notebook stops early."""
+        return Results(self.rows, "stopped_accuracy", "stopped_pixels")
+
+    def series(self, column: str, **where: Any) -> BySeed:
+        """Values of a column by seed and step; of a seed's longest run.
 
         Args:
             column: Name of the column; empty cells are left out.
             **where: Columns and the text that they must hold.
+
+        Returns:
+            Dictionaries from steps to values, by seed.
         """
-        found: dict[str, dict[int, float]] = {}
-        for row in self.rows:
-            if row[column] and all(row[k] == str(v) for k, v in where.items()):
-                found.setdefault(row["seed"], {})[int(row["step"])] = float(row[column])
+        rows = [
+            row
+            for row in self.rows
+            if row[column] and all(row[k] == str(v) for k, v in where.items())
+        ]
+        longest: dict[str, int] = {}
+        for row in rows:
+            longest[row["seed"]] = max(longest.get(row["seed"], 0), _steps(row))
+        rows = [row for row in rows if _steps(row) == longest[row["seed"]]]
+        found = BySeed(full={row["budget"] for row in rows} <= {"full"})
+        for row in rows:
+            found.setdefault(row["seed"], {})[int(row["step"])] = float(row[column])
         return found
 
-    def last(self, column: str, **where: Any) -> dict[str, float]:
+    def last(self, column: str, **where: Any) -> BySeed:
         """Last value of a column by seed."""
-        return {
-            seed: steps[max(steps)]
-            for seed, steps in self.series(column, **where).items()
-        }
+        return self.series(column, **where).map(lambda steps: steps[max(steps)])
 
-    def rise(self, column: str, **where: Any) -> dict[str, float]:
-        """Last less first value of a column by seed."""
-        return {
-            seed: steps[max(steps)] - steps[min(steps)]
-            for seed, steps in self.series(column, **where).items()
-        }
-
-    def full(self, **where: Any) -> bool:
-        """Whether all of these runs had the full budget."""
-        return {
-            row["budget"]
-            for row in self.rows
-            if all(row[k] == str(v) for k, v in where.items())
-        } <= {"full"}
-
-    def check(
-        self, statistic: str, by_seed: Mapping[str, float], *, figure: str, **interval
-    ) -> Check:
-        """A check of numbers by seed that come from the runs of one figure."""
-        values = tuple(by_seed[seed] for seed in sorted(by_seed))
-        return Check(statistic, values, full=self.full(figure=figure), **interval)
+    def rise(self, column: str, **where: Any) -> BySeed:
+        """Last less first value by seed, where there are two."""
+        return self.series(column, **where).map(
+            lambda steps: (
+                steps[max(steps)] - steps[min(steps)] if len(steps) > 1 else None
+            )
+        )
 
 
-def difference(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+def check(statistic: str, by_seed: BySeed, **interval: Any) -> Check:
+    """A check of numbers by seed.
+
+    Args:
+        statistic: What is measured.
+        by_seed: One number a seed.
+        **interval: `low` and `high` of `Check`.
+    """
+    values = tuple(by_seed[seed] for seed in sorted(by_seed))
+    return Check(statistic, values, full=by_seed.full, **interval)
+
+
+def combined(function: Callable[..., float], *measured: BySeed) -> BySeed:
+    """What a function makes of several numbers, for the seeds that have them all.
+
+    Args:
+        function: Function of as many numbers as there are dictionaries.
+        *measured: Numbers by seed.
+    """
+    seeds = set.intersection(*(set(values) for values in measured))
+    return BySeed(
+        {s: function(*(values[s] for values in measured)) for s in sorted(seeds)},
+        full=all(values.full for values in measured),
+    )
+
+
+def difference(a: BySeed, b: BySeed) -> BySeed:
     """`a - b` for the seeds that both have."""
-    return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+    return combined(operator.sub, a, b)
+
+
+def _steps(row: Row) -> int:
+    return int(row["steps"] or 0)

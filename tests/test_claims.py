@@ -14,7 +14,7 @@ def rows(figure, first, last, budget="full", jitter=0.001, **key):
         for step, values in ((0, first), (20_000, last)):
             row = dict.fromkeys(sweeps.COLUMNS, "") | {"figure": figure, **key}
             row |= {"seed": str(seed), "budget": budget, "step": str(step)}
-            row |= {"dataset": "mnist"}
+            row |= {"dataset": "mnist", "steps": "20000"}
             row |= {k: str(v + jitter * (seed - 1.5)) for k, v in values.items()}
             found.append(row)
     return found
@@ -39,9 +39,12 @@ ACCURACIES = {"bilinear": 0.88, "separable": 0.878, "mlp": 0.852}
 ESTIMATES = {"bilinear": 4.0, "separable": 4.5, "mlp": 6.0}
 
 
-def verdict_of(number, table):
+def verdict_of(number, table, probe="converged"):
     (claim,) = (c for c in claims.CLAIMS if c.number == number)
-    return verdicts.verdict(claim.checks(verdicts.Results(table)))
+    results = verdicts.Results(table)
+    if probe == "stopped":
+        results = results.by_stopped_probe()
+    return verdicts.verdict(claim.checks(results))
 
 
 def test_interval_is_that_of_the_mean_over_seeds():
@@ -94,14 +97,74 @@ def test_a_quick_budget_decides_nothing():
     assert verdict_of(8, figure3(ACCURACIES, ESTIMATES, budget="quick")) == UNDECIDED
 
 
-def test_rises_compare_last_with_first():
-    table = rows(
-        "figure1_adversarial", {"probe_accuracy": 0.85}, {"probe_accuracy": 0.5}
+def test_budget_is_that_of_the_runs_that_a_check_is_about():
+    table = [
+        row
+        for encoder, budget in (("mlp", "full"), ("convnet", "quick"))
+        for row in rows(
+            "supervised", {}, {"test_accuracy": 0.94}, budget, encoder=encoder
+        )
+    ]
+    (claim,) = (c for c in claims.CLAIMS if c.number == 2)
+    mlp, convnet, gap = claim.checks(verdicts.Results(table))
+    assert (mlp.verdict(), convnet.verdict(), gap.verdict()) == (
+        HOLDS,
+        UNDECIDED,
+        UNDECIDED,
     )
-    results = verdicts.Results(table)
-    rises = results.rise("probe_accuracy", figure="figure1_adversarial")
+
+
+def test_of_two_budgets_the_longer_run_counts():
+    table = rows("supervised", {}, {"test_accuracy": 0.9}, encoder="mlp")
+    short = rows("supervised", {}, {"test_accuracy": 0.5}, "quick", encoder="mlp")
+    short = [{**row, "steps": "4000", "step": "4000"} for row in short]
+    for rows_of_both in (table + short, short + table):
+        series = verdicts.Results(rows_of_both).series("test_accuracy")
+        assert series.full
+        assert {tuple(steps) for steps in series.values()} == {(20_000,)}
+
+
+def test_each_probe_has_a_verdict_of_its_own():
+    def run(critic, stopped, converged):
+        measured = {"stopped_accuracy": stopped, "probe_accuracy": converged}
+        return rows(
+            "figure3",
+            {},
+            {**measured, "mi_train": ESTIMATES[critic]},
+            critic=critic,
+            bound="nwj",
+        )
+
+    table = [
+        *run("bilinear", 0.88, 0.880),
+        *run("separable", 0.87, 0.884),
+        *run("mlp", 0.85, 0.890),
+    ]
+    assert verdict_of(8, table, probe="stopped") == HOLDS
+    assert verdict_of(8, table, probe="converged") == FAILS
+    (line,) = (
+        line
+        for line in claims.report(verdicts.Results(table)).splitlines()
+        if line.startswith("| 8.")
+    )
+    assert line.endswith(f"| {HOLDS} | {FAILS} |")
+
+
+def test_rises_compare_last_with_first():
+    table = rows("figure1", {"probe_accuracy": 0.85}, {"probe_accuracy": 0.5})
+    rises = verdicts.Results(table).rise("probe_accuracy", figure="figure1")
     assert rises == {str(s): pytest.approx(-0.35) for s in SEEDS}
-    assert verdict_of(5, table) == HOLDS
+    only_last = [row for row in table if row["step"] == "20000"]
+    assert verdicts.Results(only_last).rise("probe_accuracy") == {}
+
+
+def test_an_adversary_is_judged_against_the_pixels():
+    def table(accuracy):
+        measured = {"probe_accuracy": accuracy, "pixel_baseline": 0.85}
+        return rows("figure1_adversarial", {}, measured)
+
+    assert verdict_of(5, table(0.5)) == HOLDS
+    assert verdict_of(5, table(0.84)) == FAILS
 
 
 def test_the_architecture_must_matter_more_than_the_estimator():
@@ -133,7 +196,8 @@ def test_the_architecture_must_matter_more_than_the_estimator():
 def test_nothing_run_is_said_for_every_claim():
     text = claims.report(verdicts.Results([]))
     for claim in claims.CLAIMS:
-        assert f"| {claim.number}. {claim.statement} | {NOT_RUN} |" in text
+        line = f"| {claim.number}. {claim.statement} | {NOT_RUN} | {NOT_RUN} |"
+        assert line in text
 
 
 def test_the_report_shows_statistic_interval_and_verdict():

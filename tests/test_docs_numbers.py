@@ -57,13 +57,14 @@ def test_table_of_the_demo():
 def test_accuracies_of_the_two_probes():
     page = text("docs/paper/README.md")
     runs = {}
-    for row in table("docs/paper/probes.csv"):
-        runs.setdefault((row["bound"], row["critic"]), []).append(row)
+    for row in table("docs/paper/results.csv"):
+        if row["figure"] == "figure3" and row["step"] == row["steps"]:
+            runs.setdefault((row["bound"], row["critic"]), []).append(row)
     assert len(runs) == 6
     for (bound, critic), rows in runs.items():
         stopped, converged = (
             np.mean([float(row[column]) for row in rows])
-            for column in ("stopped", "converged")
+            for column in ("stopped_accuracy", "probe_accuracy")
         )
         line = f"| {bound} | {critic} | {stopped:.3f} | {converged:.3f} | {len(rows)} |"
         assert line in page

@@ -1,4 +1,5 @@
 import csv
+import multiprocessing
 import os
 
 import pytest
@@ -40,13 +41,13 @@ def test_a_grid_is_run_seed_by_seed():
         for bound in ("infonce", "nwj")
     ]
     assert SWEEP.name(settings[1]) == "bilinear-nwj-seed3"
-    assert len({SWEEP.key(s) for s in settings}) == 8
+    assert len({sweeps.key(s) for s in settings}) == 8
 
 
 def test_keys_tell_budgets_apart():
     settings = SWEEP.runs(1)[0]
     longer = sweeps.Sweep({**SETTINGS, "steps": 30}, {})
-    assert SWEEP.key(settings) != longer.key(longer.runs(1)[0])
+    assert sweeps.key(settings) != sweeps.key(longer.runs(1)[0])
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +90,54 @@ def test_runs_that_the_table_holds_are_skipped(tmp_path):
     table = sweeps.Table(tmp_path / "results.csv")
     row = dict.fromkeys(runs.COLUMNS) | {"step": 20}
     for settings in SWEEP.runs(2):
-        table.append(SWEEP.key(settings), [row])
+        table.append(sweeps.key(settings), [row])
     failures = sweeps.sweep(
         SWEEP, tmp_path / "work", seeds=2, results=table.path, train=None
     )
     assert failures == {}
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def append_many(path, seed):
+    """In a process of its own: appends to a table that others append to."""
+    table = sweeps.Table(path)
+    for steps in range(10, 110, 10):
+        settings = sweeps.Sweep({**SETTINGS, "seed": seed, "steps": steps}, {}).runs(1)
+        table.append(sweeps.key(settings[0]), [dict.fromkeys(runs.COLUMNS)])
+
+
+def test_sweeps_that_share_a_table_lose_no_run(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=append_many, args=(tmp_path / "results.csv", seed))
+        for seed in range(3)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    found = cells(tmp_path / "results.csv", "seed", "steps")
+    assert sorted(found) == sorted(
+        (str(seed), str(steps)) for seed in range(3) for steps in range(10, 110, 10)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_measures_are_filled_in_where_a_run_ends(tmp_path):
+    table = sweeps.Table(tmp_path / "results.csv")
+    first, other = (sweeps.key(s) for s in SWEEP.runs(2)[:2])
+    rows = [dict.fromkeys(runs.COLUMNS) | {"step": step} for step in (0, 20)]
+    table.append(first, rows)
+    assert table.last(first)["step"] == "20"
+    assert table.last(other) is None
+    table.fill(first, stopped_accuracy=0.87654321)
+    assert cells(table.path, "step", "stopped_accuracy") == [
+        ("0", ""),
+        ("20", "0.876543"),
+    ]
+    with pytest.raises(ValueError, match="key must be of a run in"):
+        table.fill(other, stopped_accuracy=0.5)
 
 
 def test_a_table_of_other_columns_is_refused(tmp_path):

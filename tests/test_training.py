@@ -389,3 +389,25 @@ def test_metrics_of_an_earlier_version_are_read(tmp_path):
         ValueError, match="must have the columns.*received step, entropy"
     ):
         runs.read_metrics(tmp_path / "metrics.csv")
+
+
+def test_a_probe_that_stops_early_is_recorded_beside_the_converged_one(
+    digits, tmp_path
+):
+    last = training.train({**SMALL, "stopped_probe": True}, tmp_path, digits)
+    model = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    train, test = (
+        (images[:, :14].astype("float32") / 255, labels)
+        for images, labels in (
+            (digits.train_images, digits.train_labels),
+            (digits.test_images, digits.test_labels),
+        )
+    )
+    stopped = {"stopped": kim.probes.LogisticProbe(solver="saga", tolerance=0.1)}
+    for column, encoder in (
+        ("stopped_accuracy", model.encoder_x),
+        ("stopped_pixels", None),
+    ):
+        found = kim.probes.judge(stopped, encoder, train, test)["stopped"]
+        assert last[column] == found.accuracy
+    assert last["stopped_accuracy"] != last["probe_accuracy"]

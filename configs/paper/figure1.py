@@ -21,4 +21,5 @@ def get_config(variant=""):
         encoder="realnvp",
         steps=21_000,
         eval_every=1_000,
+        stopped_probe=True,
     )

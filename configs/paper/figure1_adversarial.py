@@ -43,4 +43,5 @@ def get_config(variant=""):
         warm_up_steps=1_000,
         steps=4_000,
         eval_every=400,
+        stopped_probe=True,
     )

@@ -28,4 +28,5 @@ def get_config(variant=""):
         steps=21_000,
         eval_every=1_000,
         jacobian_rows=128,
+        stopped_probe=True,
     )

@@ -24,4 +24,5 @@ def get_config(variant=""):
         encoder="mlp",
         steps=21_000,
         eval_every=1_000,
+        stopped_probe=True,
     )

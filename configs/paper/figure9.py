@@ -25,4 +25,5 @@ def get_config(variant=""):
         learning_rate=1e-5,
         steps=63_000,
         eval_every=3_000,
+        stopped_probe=True,
     )

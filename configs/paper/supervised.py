@@ -25,4 +25,5 @@ def get_config(variant=""):
         dataset="mnist",
         steps=21_000,
         eval_every=1_000,
+        stopped_probe=True,
     )

@@ -148,8 +148,13 @@ class Probes(keras.callbacks.Callback):
 
     @property
     def measurements(self) -> dict[str, float | None]:
-        """The latest accuracies and informations, by the names that they log."""
-        return self._latest()
+        """The latest accuracies and informations, by the names that they log.
+
+        The accuracy of probe `name` on the raw views is there as `name_pixels`.
+        """
+        pixels = (self._pixel_baseline or {}).items()
+        baselines = {f"{name}_pixels": found.accuracy for name, found in pixels}
+        return {**self._latest(), **baselines}
 
     def _latest(self) -> dict[str, float | None]:
         measured: dict[str, float | None] = {}
