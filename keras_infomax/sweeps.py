@@ -126,7 +126,8 @@ def sweep(
         results: The table, a CSV with `COLUMNS`, one row a run and evaluation.
             Defaults to `results.csv` in the workdir.
         processes: Runs at a time. Defaults to as many as cores and memory allow.
-        train: Function of settings and workdir that trains one run.
+        train: Function that trains one run, of settings, workdir, and the folder
+            `baselines`, as `training.train`.
 
     Returns:
         Names of the runs that failed, each with its reason.
@@ -155,7 +156,7 @@ def sweep(
                 name = experiment.name(settings)
                 process = context.Process(
                     target=_run_one,
-                    args=(train, settings.as_dict(), workdir / name, threads),
+                    args=(train, settings.as_dict(), workdir, name, threads),
                 )
                 process.start()
                 running[name] = settings, process
@@ -272,10 +273,12 @@ def _cell(value: Any) -> str:
 def _run_one(
     train: Callable[..., Any],
     settings: dict[str, Any],
-    workdir: pathlib.Path,
+    folder: pathlib.Path,
+    name: str,
     threads: int,
 ) -> None:
     """Runs in a process of its own, whose output goes to a log."""
+    workdir = folder / name
     workdir.mkdir(parents=True, exist_ok=True)
     with open(workdir / "log.txt", "a", encoding="utf-8") as log:
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
@@ -284,7 +287,7 @@ def _run_one(
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
             try:
-                train(settings, workdir)
+                train(settings, workdir, baselines=folder / "pixel_baselines")
             except BaseException:
                 traceback.print_exc()
                 sys.exit(1)

@@ -22,6 +22,7 @@ from keras_infomax import (
     strategies,
     supervised,
 )
+from keras_infomax.baselines import remember
 from keras_infomax.names import lookup
 from keras_infomax.settings import Settings
 
@@ -41,6 +42,7 @@ def train(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
     data: datasets.ImageDataset | None = None,
+    baselines: str | os.PathLike | None = None,
 ) -> runs.Row:
     """Trains encoders by mutual information, and leaves everything in a workdir.
 
@@ -60,6 +62,8 @@ def train(
         workdir: Folder of the run, made if it does not exist.
         data: Data set to use instead of loading `config.dataset`. An unlabelled one
             is trained on without a probe.
+        baselines: Folder in which runs on the same views share their pixel baselines.
+            By default each run fits its own.
 
     Returns:
         The last row of the metrics: `step`, `mi` and `val_mi` in nats, `mi_ceiling`
@@ -94,6 +98,10 @@ def train(
             f"The experiment {settings.experiment!r} trains on one device; received "
             f"strategy={settings.strategy!r}. Use strategy='one_device'."
         )
+    if baselines is not None and chief:
+        for callback in experiment.measuring:
+            if isinstance(callback, callbacks.Probes):
+                remember(callback, baselines)
     step = run.restore(model)
     if step:
         print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")

@@ -13,7 +13,7 @@ SWEEP = sweeps.Sweep(
 )
 
 
-def fake_train(settings, workdir):
+def fake_train(settings, workdir, baselines):
     """Stands for training: fails for one run, dies in another."""
     with open(workdir / "started", "a", encoding="utf-8") as file:
         file.write("x")

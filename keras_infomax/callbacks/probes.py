@@ -123,9 +123,21 @@ class Probes(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._history = []
         if self._pixel_baseline is None:
-            self._pixel_baseline = self._judge(None)
+            self.take_pixels(self.judge_pixels())
             if self._pixel_baseline and self.params.get("verbose"):
                 print(f"{type(self).__name__}: pixel baseline {self._described()}")
+
+    def judge_pixels(self) -> dict[str, Judgement]:
+        """Fits the probes that do not fine-tune to the raw views, and judges them."""
+        return self._judge(None)
+
+    def take_pixels(self, judgements: dict[str, Judgement]) -> None:
+        """Takes what `judge_pixels` of the same views has found as pixel baseline.
+
+        Args:
+            judgements: Judgements by the names of the probes.
+        """
+        self._pixel_baseline = judgements
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in on_train_begin: a resuming callback that is listed later has restored
