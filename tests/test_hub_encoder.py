@@ -156,10 +156,8 @@ def test_layer_round_trips(exported, tmp_path):
     model.compile("adam", "mse")
     model.fit(make_views(8), np.zeros((8, 2)), verbose=0)
     model.save(tmp_path / "classifier.keras")
-    loaded = keras.saving.load_model(tmp_path / "classifier.keras", safe_mode=False)
+    loaded = keras.saving.load_model(tmp_path / "classifier.keras")
     np.testing.assert_array_equal(loaded(make_views(8)), model(make_views(8)))
-    with pytest.raises(ValueError, match="safe_mode=False"):
-        keras.saving.load_model(tmp_path / "classifier.keras")
 
 
 def test_model_with_a_loaded_encoder_exports_again(exported, tmp_path):
@@ -285,7 +283,7 @@ def test_saved_models_of_others(make, tuned, moving, trainable, archive, tmp_pat
     assert sum(moved(before, layer.variables)) == (moving if trainable else 0)
 
     model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(inputs), model(inputs), rtol=1e-6)
 
 

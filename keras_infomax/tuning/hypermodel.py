@@ -1,6 +1,6 @@
 """A model for keras-tuner to choose the settings of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -30,6 +30,8 @@ class HyperModel(keras_tuner.HyperModel):
         data: Data set to use instead of loading `settings["dataset"]`. Its test split
             is what trials are measured on; `held_out` makes one that is not the test
             split of the final result.
+        callbacks: Function of the settings of a trial to further callbacks. They are
+            made anew for each, so they may hold what keras-tuner cannot copy.
 
     Raises:
         ValueError: If a setting is unknown or bad, or cannot vary.
@@ -59,6 +61,8 @@ class HyperModel(keras_tuner.HyperModel):
         settings: Mapping[str, Any],
         space: Mapping[str, Any],
         data: datasets.ImageDataset | None = None,
+        callbacks: Callable[[Settings], Sequence[keras.callbacks.Callback]]
+        | None = None,
     ):
         super().__init__()
         self.fixed = Settings.resolve(settings)
@@ -69,6 +73,7 @@ class HyperModel(keras_tuner.HyperModel):
             )
         self.space = Space.resolve(space, self.fixed)
         self.data = experiments.load_data(self.fixed, data)
+        self.callbacks = callbacks
         self._experiment: experiments.Experiment | None = None
 
     def declare_hyperparameters(self, hp: Any) -> None:
@@ -143,6 +148,7 @@ class HyperModel(keras_tuner.HyperModel):
                 watching.StopOnNonFinite(),
                 *experiment.measuring,
                 _LogMeasurements(experiment.measuring),
+                *(self.callbacks(settings) if self.callbacks else ()),
                 *callbacks,
             ],
             shuffle=False,
