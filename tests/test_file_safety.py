@@ -266,7 +266,9 @@ def test_other_machines_and_old_graphs_are_refused_in_safe_mode(tmp_path):
 def test_an_archive_that_reaches_outside_is_refused_in_safe_mode(exported, tmp_path):
     handle = tmp_path / "x.tar.gz"
     archives.pack(exported, handle)
-    keras.Sequential([keras.Input(VIEW), kim.HubEncoder(handle)]).save(tmp_path / "model.keras")
+    keras.Sequential([keras.Input(VIEW), kim.HubEncoder(handle)]).save(
+        tmp_path / "model.keras"
+    )
     with tarfile.open(handle, "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("../sprung"))
     with pytest.raises(ValueError, match="Do not trust this archive"):
