@@ -171,7 +171,8 @@ def test_trials_that_diverge_are_recorded_and_the_search_goes_on(digits, tmp_pat
     assert rates == [1e-3, 1e30, 1e31, 1e32, 1e33]
     for trial in trials[1:]:
         assert trial.score is None
-        assert "ValueError: " in trial.failure and "finite" in trial.failure
+        assert "ValueError: " in trial.failure
+        assert "finite" in trial.failure
     rows = table(tmp_path)
     assert [row["rank"] for row in rows] == ["1", "", "", "", ""]
     assert rows[1]["failure"] == trials[1].failure

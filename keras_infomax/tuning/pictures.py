@@ -28,7 +28,7 @@ def draw(trials: Sequence[Trial], path: str | os.PathLike) -> None:
 
     done = [trial for trial in trials if trial.score is not None]
     names = list(dict.fromkeys(name for trial in done for name in trial.values))
-    rows = math.ceil((2 + len(names)) / _COLUMNS)
+    rows = math.ceil((3 + len(names)) / _COLUMNS)
     figure = Figure(figsize=(4.2 * _COLUMNS, 3.5 * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
     for axes, metric, label in zip(
@@ -36,10 +36,12 @@ def draw(trials: Sequence[Trial], path: str | os.PathLike) -> None:
     ):
         _against_information(axes, done, metric, names)
         axes.set(xlabel=f"MI on {label}, nats", ylabel="probe accuracy")
-    for axes, name in zip(panels[2:], names, strict=False):
-        _over_setting(axes, done, name)
-    for axes in panels[2 + len(names) :]:
+    for axes in (panels[2], *panels[3 + len(names) :]):
         axes.axis("off")
+    handles, labels = panels[0].get_legend_handles_labels()
+    panels[2].legend(handles, labels, frameon=False, loc="center left")
+    for axes, name in zip(panels[3:], names, strict=False):
+        _over_setting(axes, done, name)
     figure.suptitle(f"{len(done)} trials of {len(trials)}, one mark a trial")
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     with files.replaced_file(path) as temporary:
@@ -67,19 +69,23 @@ def _against_information(
             label=", ".join(key) or "trials",
         )
     for baseline in {t.metrics.get("pixel_baseline") for t in trials} - {None}:
-        axes.axhline(baseline, color="0.4", linestyle="--", linewidth=1)
+        line = axes.axhline(baseline, color="0.4", linestyle="--", linewidth=1)
+        line.set_label("probe on pixels")
     axes.grid(alpha=0.3)
-    if groups:
-        axes.legend(frameon=False, fontsize="small")
 
 
 def _over_setting(axes: Any, trials: Sequence[Trial], name: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     shown = [trial for trial in trials if name in trial.values]
     values = [trial.values[name] for trial in shown]
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         axes.scatter(values, [trial.score for trial in shown], color="C0")
         if min(values) > 0 and max(values) > 10 * min(values):
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.locator_params(axis="x", nbins=5)
     else:
@@ -87,7 +93,7 @@ def _over_setting(axes: Any, trials: Sequence[Trial], name: str) -> None:
         kinds = sorted(set(map(str, values)))
         positions = [kinds.index(str(value)) for value in values]
         axes.scatter(positions, [trial.score for trial in shown], color="C0")
-        axes.set_xticks(range(len(kinds)), kinds)
+        axes.set_xticks(range(len(kinds)), kinds, rotation=15)
         axes.set_xlim(-0.5, len(kinds) - 0.5)
     axes.set(xlabel=name, ylabel="score")
     axes.grid(alpha=0.3)
