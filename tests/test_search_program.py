@@ -43,7 +43,11 @@ def table(workdir):
 
 def test_a_search_without_a_success_exits_with_the_reasons(tmp_path):
     code, _, err = finish(
-        start(f"--workdir={tmp_path}", "--config.space.target=(90.0, 80.0)")
+        start(
+            f"--workdir={tmp_path}",
+            "--config.space.target=(90.0, 80.0)",
+            "--config.space.bound=('infonce',)",
+        )
     )
     assert code == 1
     (line,) = (line for line in err.splitlines() if line.startswith("error: "))
@@ -63,7 +67,7 @@ def test_a_search_killed_in_a_trial_and_in_the_last_run_ends_as_one_left_alone(
     code, out, err = finish(start(f"--workdir={calm}"))
     assert code == 0, err
     assert out.count("\ntrial ") + out.startswith("trial ") == 3
-    for sign in ("trial 1", "step 0/2"):
+    for sign in ("trial 1", "step 0/"):
         process = start(f"--workdir={killed}")
         for line in process.stdout:
             if line.startswith(sign):
@@ -101,9 +105,9 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
     }
     flags = [
         f"--workdir={tmp_path}",
-        "--config.search.method=grid",
         "--config.search.max_trials=4",
         "--config.space.target=(None, 90.0)",
+        "--config.space.bound=('infonce',)",
     ]
     processes = {
         name: start(*flags, KERASTUNER_TUNER_ID=name, **address)
@@ -126,7 +130,7 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
         assert ("cannot be reached" in row["failure"]) == (row["target"] != "None")
     scores = [float(row["score"]) for row in rows if row["score"]]
     assert scores == sorted(scores, reverse=True)
-    assert scores
+    assert 0 < len(scores) < 4
     best = json.loads((tmp_path / "best" / "config.json").read_text())
     assert best["critic"] == rows[0]["critic"]
     assert (tmp_path / "encoder" / "saved_model.pb").exists()

@@ -11,10 +11,10 @@ except ImportError as error:
         '`pip install "keras_infomax[tuning]"`.'
     ) from error
 
+from keras_infomax.tuning.description import Search
 from keras_infomax.tuning.hypermodel import HyperModel
 from keras_infomax.tuning.results import Trial, rank, to_text, write_table
 from keras_infomax.tuning.searching import (
-    Search,
     best_settings,
     held_out,
     report,

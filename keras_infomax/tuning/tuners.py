@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import keras_tuner
+from keras_tuner.src import config
 from keras_tuner.src.engine import stateful
 
 from keras_infomax import files
@@ -134,6 +135,14 @@ class Tuner(keras_tuner.Hyperband, _Durable):
             )
         return histories
 
+    def _try_run_and_update_trial(self, trial, *args, **kwargs):
+        # Or it would print the traceback of a trial whose failure is a result.
+        debug, config.DEBUG = config.DEBUG, False
+        try:
+            super()._try_run_and_update_trial(trial, *args, **kwargs)
+        finally:
+            config.DEBUG = debug
+
     def on_trial_begin(self, trial):
         self._started = time.monotonic()
         self._failure(trial).unlink(missing_ok=True)
@@ -143,8 +152,8 @@ class Tuner(keras_tuner.Hyperband, _Durable):
 
     def on_trial_end(self, trial):
         if trial.message:
-            # Not sent to a chief, and of no more use than its last line.
-            files.write_text(self._failure(trial), reason(trial.message) + "\n")
+            # keras-tuner does not send it to a chief.
+            files.write_text(self._failure(trial), trial.message)
         super().on_trial_end(trial)
         seconds = time.monotonic() - self._started
         print(f"  {self._outcome(trial)} ({seconds:.0f} s)", flush=True)
