@@ -98,14 +98,14 @@ def free_port():
 
 @pytest.mark.slow
 def test_a_chief_and_two_workers_share_the_trials(tmp_path):
-    """And one trial that fails on a worker keeps its reason."""
+    """A trial that fails on a worker keeps its reason, and a lost worker may return."""
     address = {
         "KERASTUNER_ORACLE_IP": "127.0.0.1",
         "KERASTUNER_ORACLE_PORT": str(free_port()),
     }
     flags = [
         f"--workdir={tmp_path}",
-        "--config.search.max_trials=4",
+        "--config.search.max_trials=6",
         "--config.space.target=(None, 90.0)",
         "--config.space.bound=('infonce',)",
     ]
@@ -113,6 +113,11 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
         name: start(*flags, KERASTUNER_TUNER_ID=name, **address)
         for name in ("chief", "tuner0", "tuner1")
     }
+    lost = processes["tuner1"]
+    begun = next(line for line in lost.stdout if line.startswith("trial "))
+    lost.kill()
+    finish(lost)
+    processes["tuner1"] = start(*flags, KERASTUNER_TUNER_ID="tuner1", **address)
     results = {name: finish(process) for name, process in processes.items()}
     assert {name: code for name, (code, _, _) in results.items()} == dict.fromkeys(
         processes, 0
@@ -123,14 +128,15 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
     }
     assert ran["chief"] == set()
     assert ran["tuner0"].isdisjoint(ran["tuner1"])
+    assert begun in results["tuner1"][1].splitlines(keepends=True)
     rows = table(tmp_path)
-    assert len(rows) == len(ran["tuner0"] | ran["tuner1"]) == 4
+    assert len(rows) == len(ran["tuner0"] | ran["tuner1"]) == 6
     for row in rows:
         assert bool(row["score"]) == (row["target"] == "None")
         assert ("cannot be reached" in row["failure"]) == (row["target"] != "None")
     scores = [float(row["score"]) for row in rows if row["score"]]
     assert scores == sorted(scores, reverse=True)
-    assert 0 < len(scores) < 4
+    assert 0 < len(scores) < 6
     best = json.loads((tmp_path / "best" / "config.json").read_text())
     assert best["critic"] == rows[0]["critic"]
     assert (tmp_path / "encoder" / "saved_model.pb").exists()
