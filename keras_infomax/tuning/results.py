@@ -60,7 +60,7 @@ def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
         trials: The trials, best first.
         path: The file.
     """
-    header, *rows = _rows(trials, _metrics(trials), str, header_of_failures=True)
+    header, *rows = _rows(trials, _metrics(trials), str, with_failures=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -86,17 +86,17 @@ def to_text(trials: Sequence[Trial]) -> str:
     return "\n".join([*map(str.rstrip, lines), *failed])
 
 
-def _rows(trials, metrics, text, header_of_failures=False) -> list[list[str]]:
+def _rows(trials, metrics, text, with_failures=False) -> list[list[str]]:
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     header = ["rank", "trial", "score", "steps", *names, *metrics]
-    rows = [header + ["failure"] * header_of_failures]
+    rows = [header + ["failure"] * with_failures]
     for number, trial in enumerate(trials, 1):
         failed = trial.score is None
         row = ["" if failed else str(number), trial.name]
         row += ["" if v is None else text(v) for v in (trial.score, trial.steps)]
         row += [text(trial.values[n]) if n in trial.values else "" for n in names]
         row += [text(trial.metrics[n]) if n in trial.metrics else "" for n in metrics]
-        rows.append(row + [trial.failure] * header_of_failures)
+        rows.append(row + [trial.failure] * with_failures)
     return rows
 
 

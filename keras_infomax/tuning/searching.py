@@ -104,9 +104,13 @@ def train_best(
     best = workdir / "best"
     if (best / "config.json").exists():
         before = json.loads((best / "config.json").read_text(encoding="utf-8"))
-        if before != json.loads(json.dumps(settings.as_dict())):
-            shutil.rmtree(best)
+        if _as_json({**Settings().as_dict(), **before}) != _as_json(settings.as_dict()):
+            # Renamed, so that a half removed run is never taken for one to go on with.
+            retired = workdir / ".retired"
             shutil.rmtree(workdir / "encoder", ignore_errors=True)
+            shutil.rmtree(retired, ignore_errors=True)
+            best.rename(retired)
+            shutil.rmtree(retired)
     last = training.train(settings.as_dict(), best, data)
     if not (workdir / "encoder").exists():
         saved_model.export_workdir(best, workdir / "encoder")
@@ -196,13 +200,12 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
 
 def _claim(workdir: pathlib.Path, described: Search) -> None:
     """Takes the workdir for this search, of which it may hold the beginning."""
-    wanted = json.loads(json.dumps(dataclasses.asdict(described)))
+    wanted = _as_json(dataclasses.asdict(described))
     path = workdir / "search.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
         # A key that came later was at its default then.
-        defaults = json.loads(json.dumps(Settings().as_dict()))
-        found["settings"] = {**defaults, **found["settings"]}
+        found["settings"] = {**_as_json(Settings().as_dict()), **found["settings"]}
         differing = [
             f"{key}: {found.get(key)!r} there, {wanted[key]!r} here"
             for key in wanted
@@ -223,3 +226,8 @@ def _claim(workdir: pathlib.Path, described: Search) -> None:
             f"workdir must be a folder that can be written to; received {workdir} "
             f"({error.strerror}). Choose another one."
         ) from error
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as a file would give them back."""
+    return json.loads(json.dumps(values))
