@@ -7,6 +7,9 @@ model.compile(optimizer="adam", loss=kim.losses.InfoNCE())
 model.fit(pairs_of_views)
 """
 
+import importlib
+from typing import Any
+
 from keras_infomax import (
     adversarial,
     bounds,
@@ -80,5 +83,13 @@ __all__ = [
     "supervised",
     "sweeps",
     "training",
+    "tuning",
     "views",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: it needs keras-tuner, which few have installed.
+    if name == "tuning":
+        return importlib.import_module("keras_infomax.tuning")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

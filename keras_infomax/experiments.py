@@ -255,10 +255,13 @@ def make_critic(settings: Settings) -> keras.layers.Layer:
     """The critic that the settings name.
 
     Raises:
-        ValueError: If the name is unknown, or the critic takes no `critic_units`.
+        ValueError: If the name is unknown, or the critic takes no `critic_units` or no
+            `temperature`.
     """
     units = settings.critic_units
     options: dict[str, Any] = {} if units is None else {"hidden_units": units}
+    if settings.temperature is not None:
+        options["temperature"] = settings.temperature
     if settings.critic == "mlp":
         options["chunk_size"] = settings.chunk_size
     return critics.get(settings.critic, **options)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, manifest
+from keras_infomax import archives, graphs, manifest
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -37,8 +37,12 @@ class HubEncoder(keras.layers.Layer):
     cannot be built inside `fit`. For inference alone `TFSMLayer` does, and needs no
     keras_infomax.
 
-    A SavedModel can run code of its author's. As for `TFSMLayer`, a `.keras` file with
-    this layer therefore loads with `safe_mode=False` only, from the same `handle`.
+    A SavedModel is a program of TensorFlow's operations, of which some read and write
+    files; whoever makes this layer trusts its author, as TensorFlow's notes on security
+    ask for. A `.keras` file with this layer loads from the same `handle`, and does not
+    ask for that trust: in Keras's safe mode, the default, a SavedModel is looked into
+    before it is loaded, and refused if it could do more than compute. No Python of the
+    file is run. `TFSMLayer` refuses all SavedModels then.
 
     Args:
         handle: Folder of a SavedModel, or a `.tar.gz` of one.
@@ -57,8 +61,9 @@ class HubEncoder(keras.layers.Layer):
 
     Raises:
         ValueError: If there is no such SavedModel at `handle`, if it is damaged, if
-            an archive would write outside of its folder, or if `trainable` is asked
-            of a SavedModel that was saved for inference only.
+            an archive would write outside of its folder, if `trainable` is asked of a
+            SavedModel that was saved for inference only, or if a `.keras` file loads
+            one in safe mode that could do more than compute.
 
     Example:
     >>> import tempfile
@@ -123,13 +128,7 @@ class HubEncoder(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        # Keras tells only its own code whether it loads in safe mode.
-        if serialization_lib.in_safe_mode():
-            raise ValueError(
-                f"HubEncoder loads the SavedModel {config['handle']!r}, which can run "
-                "code of its author's; safe_mode=True forbids that. If you trust it, "
-                "pass safe_mode=False to keras.saving.load_model."
-            )
+        # Keras's own makes a TypeError of whatever is wrong with the SavedModel.
         return cls(**config)
 
 
@@ -146,6 +145,10 @@ def _unpacked(owner: Any, handle: str) -> str:
 
 
 def _load_root(folder: str, handle: str) -> Any:
+    # Keras tells only its own code whether it loads in safe mode.
+    safe_mode = serialization_lib.in_safe_mode()
+    if safe_mode:
+        graphs.check_local(handle)
     try:
         found = tf.saved_model.contains_saved_model(folder)
     except tf.errors.OpError:  # It knows some schemes of addresses, but not http.
@@ -157,6 +160,8 @@ def _load_root(folder: str, handle: str) -> Any:
             "be downloaded first."
         )
     manifest.check(folder, *SAVED_MODEL_PARTS)
+    if safe_mode:
+        graphs.check_harmless(folder, handle)
     try:
         root = tf.saved_model.load(folder)
     except Exception as error:  # Damage shows in as many ways as there are files.

@@ -47,6 +47,7 @@ class Settings:
         shared_encoder: Whether one encoder serves both views.
         critic: Critic, as in `critics.get`.
         critic_units: Sizes of its hidden layers; `None` for the critic's defaults.
+        temperature: Temperature of a critic that has one; `None` for its default.
         bound: Bound, as in `losses.get`.
         target: Nats to hold the bound at; `None` raises it.
         batch_size: Rows in a batch, of which all but one are negatives.
@@ -83,6 +84,7 @@ class Settings:
     shared_encoder: bool = False
     critic: str = "bilinear"
     critic_units: tuple[int, ...] | None = None
+    temperature: float | None = None
     bound: str = "infonce"
     target: float | None = None
     batch_size: int = 128
@@ -145,7 +147,7 @@ class Settings:
 
         Raises:
             ValueError: If a key is unknown, with the nearest one, a value is bad, or
-                the config has a `grid`, which makes it many runs.
+                the config has a `grid` or a `space`, which makes it many runs.
 
         Example:
         >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
@@ -157,6 +159,11 @@ class Settings:
             raise ValueError(
                 f"This config is a grid over {', '.join(grid)}, not one run. Run it "
                 "with python -m trainers.sweep."
+            )
+        if space := values.pop("space", None):
+            raise ValueError(
+                f"This config is a search over {', '.join(space)}, not one run. Run it "
+                "with python -m trainers.search."
             )
         for key in values:
             if key not in known:

@@ -78,7 +78,7 @@ def train(
         >>> train({"steps": 3000, "eval_every": 500}, "runs/digits")  # doctest: +SKIP
     """
     settings = Settings.resolve(config)
-    make_experiment = lookup("experiment", settings.experiment, EXPERIMENTS)
+    lookup("experiment", settings.experiment, EXPERIMENTS)
     # Before any operation of TensorFlow, or workers could not find each other.
     strategy = strategies.get(settings.strategy)
     chief = strategies.is_chief(strategy)
@@ -88,11 +88,9 @@ def train(
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
     plots.check_installed()
-    keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
         experiment = make_experiment(settings, data)
-        model = experiment.model
-        model.optimizer.build(model.trainable_variables)
+    model = experiment.model
     if strategy.num_replicas_in_sync > 1 and not isinstance(model, models.InfoMax):
         raise ValueError(
             f"The experiment {settings.experiment!r} trains on one device; received "
@@ -130,6 +128,28 @@ def train(
     finally:
         run.close()
     return run.rows[-1]
+
+
+def make_experiment(
+    settings: Settings, data: datasets.ImageDataset | None = None
+) -> experiments.Experiment:
+    """What settings train, from their seed on: the same again with every call.
+
+    Args:
+        settings: Settings.
+        data: Data set to use instead of loading `settings.dataset`.
+
+    Returns:
+        The experiment, its optimizer built.
+
+    Raises:
+        ValueError: If the settings or the data are unfit.
+    """
+    make = lookup("experiment", settings.experiment, EXPERIMENTS)
+    keras.utils.set_random_seed(settings.seed)
+    experiment = make(settings, data)
+    experiment.model.optimizer.build(experiment.model.trainable_variables)
+    return experiment
 
 
 class _Recorder(keras.callbacks.Callback):

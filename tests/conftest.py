@@ -54,3 +54,21 @@ def digits():
         test_images=whole.test_images[:150],
         test_labels=whole.test_labels[:150],
     )
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """A small trained encoder with everything that an export must carry."""
+    from export_checks import make_trained_encoder
+
+    return make_trained_encoder()
+
+
+@pytest.fixture(scope="module")
+def exported(encoder, tmp_path_factory):
+    """Folder of its export."""
+    from keras_infomax import saved_model
+
+    path = tmp_path_factory.mktemp("exports") / "encoder"
+    saved_model.export(encoder, path)
+    return str(path)

@@ -1,3 +1,4 @@
+import dataclasses
 import importlib.util
 import json
 
@@ -6,6 +7,7 @@ from conftest import ROOT
 
 from keras_infomax.settings import Settings
 from keras_infomax.sweeps import Sweep
+from keras_infomax.tuning import Search, Space
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
 
@@ -22,6 +24,12 @@ class TestEveryConfig:
     def test_resolves_and_names_its_command(self, path):
         module, config = load(path)
         assert f"--config={path.relative_to(ROOT)}" in module.__doc__
+        if "space" in config:
+            search = Search.resolve(config)
+            assert search.settings["budget"] == "full"
+            assert "python -m trainers.search" in module.__doc__
+            assert Space.resolve(search.space, Settings.resolve(search.settings))
+            return
         sweep = Sweep.resolve(config)
         assert sweep.settings["budget"] == "full"
         program = "trainers.sweep" if sweep.grid else "trainers.train"
@@ -30,8 +38,19 @@ class TestEveryConfig:
             json.dumps(settings.as_dict())
 
     def test_smoke_takes_seconds_and_keeps_the_kind(self, path):
-        full, smoke = (Sweep.resolve(load(path, v)[1]) for v in ("", "smoke"))
-        assert smoke.grid == full.grid
+        configs = [load(path, variant)[1] for variant in ("", "smoke")]
+        if "space" in configs[0]:
+            full, smoke = map(Search.resolve, configs)
+            assert smoke.max_trials == 3
+            assert (
+                dataclasses.replace(
+                    smoke, settings=full.settings, max_trials=full.max_trials
+                )
+                == full
+            )
+        else:
+            full, smoke = map(Sweep.resolve, configs)
+            assert smoke.grid == full.grid
         changed = {k for k, v in full.settings.items() if smoke.settings[k] != v}
         budget = {"budget", "warm_up_steps", "steps", "eval_every"}
         assert changed <= {"dataset", "image_size", *budget}

@@ -158,3 +158,150 @@ def test_python_function_in_a_saved_model_is_not_called(tmp_path):
         2,
     )
     assert called == [1]
+
+
+# Keras's safe mode, in which a `.keras` file may be anybody's.
+
+
+def classifier_of(saved, folder):
+    """A `.keras` file with a layer of the SavedModel of this object."""
+    tf.saved_model.save(saved, str(folder / "saved"))
+    inputs = keras.Input((2,))
+    outputs = kim.HubEncoder(folder / "saved", trainable=False)(inputs)
+    keras.Model(inputs, outputs).save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+class Writing(tf.Module):
+    """Writes a file when it is called, by one of TensorFlow's ways."""
+
+    def __init__(self, path, write):
+        super().__init__()
+        self.path, self.write = str(path), write
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2))])
+    def __call__(self, x):
+        if self.write == "WriteFile":
+            tf.io.write_file(self.path, "x")
+        elif self.write == "SaveV2":
+            tf.raw_ops.SaveV2(
+                prefix=self.path, tensor_names=["x"], shape_and_slices=[""], tensors=[x]
+            )
+        elif self.write == "ReadFile":
+            size = tf.strings.length(tf.io.read_file(self.path))
+            return x + tf.cast(size, tf.float32)
+        else:  # Inside of a loop, which is a function of its own.
+            return tf.map_fn(self.printed, x)
+        return x
+
+    def printed(self, row):
+        tf.print(row, output_stream="file://" + self.path)
+        return row
+
+
+@pytest.mark.parametrize("operation", ["WriteFile", "SaveV2", "ReadFile", "PrintV2"])
+def test_a_graph_that_touches_files_is_refused_in_safe_mode(operation, tmp_path):
+    (tmp_path / "sprung").touch()
+    path = classifier_of(Writing(tmp_path / "sprung", operation), tmp_path)
+    (tmp_path / "sprung").unlink(missing_ok=True)
+    with pytest.raises(ValueError, match="nothing but compute") as error:
+        keras.saving.load_model(path)
+    assert operation in str(error.value)
+    assert not list(tmp_path.glob("sprung*"))
+
+
+class WritingWhenLoaded(tf.Module):
+    """A table of a file, which TensorFlow reads while it loads the SavedModel."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.table = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(
+                str(path), tf.string, 0, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+            ),
+            default_value=-1,
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2))])
+    def __call__(self, x):
+        return x + tf.cast(self.table.lookup(tf.constant("word")), tf.float32)
+
+
+def test_a_graph_that_reads_files_when_loaded_is_refused_in_safe_mode(tmp_path):
+    (tmp_path / "words").write_text("word\n")
+    path = classifier_of(WritingWhenLoaded(tmp_path / "words"), tmp_path)
+    with pytest.raises(ValueError, match="brings files for its graph to read"):
+        keras.saving.load_model(path)
+    model = keras.saving.load_model(path, safe_mode=False)
+    np.testing.assert_array_equal(model(np.ones((1, 2))), [[1, 1]])
+
+
+def test_python_is_refused_in_safe_mode(tmp_path):
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 2))])
+        def __call__(self, x):
+            y = tf.py_function(lambda v: v, [x], tf.float32)
+            return tf.ensure_shape(y, (None, 2))
+
+    path = classifier_of(Module(), tmp_path)
+    with pytest.raises(ValueError, match="operations that may do more: EagerPyFunc"):
+        keras.saving.load_model(path)
+
+
+def test_other_machines_and_old_graphs_are_refused_in_safe_mode(tmp_path):
+    with keras.src.saving.serialization_lib.SafeModeScope(True):
+        with pytest.raises(ValueError, match="a path on this machine in safe mode"):
+            kim.HubEncoder("gs://bucket/encoder")
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 2))
+        tf.compat.v1.saved_model.simple_save(
+            session, str(tmp_path / "old"), {"x": x}, {"y": x + 1}
+        )
+    with keras.src.saving.serialization_lib.SafeModeScope(True):
+        with pytest.raises(ValueError, match="no SavedModel of TensorFlow 2"):
+            kim.HubEncoder(tmp_path / "old")
+
+
+def test_an_archive_that_reaches_outside_is_refused_in_safe_mode(exported, tmp_path):
+    handle = tmp_path / "x.tar.gz"
+    archives.pack(exported, handle)
+    keras.Sequential([keras.Input(VIEW), kim.HubEncoder(handle)]).save(
+        tmp_path / "model.keras"
+    )
+    with tarfile.open(handle, "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../sprung"))
+    with pytest.raises(ValueError, match="Do not trust this archive"):
+        keras.saving.load_model(tmp_path / "model.keras")
+
+
+def test_a_model_with_an_encoder_loads_in_safe_mode_in_a_fresh_process(
+    exported, tmp_path
+):
+    """From a folder and an archive; tuned weights are those of the `.keras` file."""
+    views = make_views(4)
+    for name, handle in (("a", exported), ("b", exported / "encoder.tar.gz")):
+        model = keras.Sequential([kim.HubEncoder(handle), layers.Dense(3)])
+        model.compile("adam", "mse")
+        model.fit(make_views(8), np.zeros((8, 3)), verbose=0)
+        model.save(tmp_path / f"{name}.keras")
+        np.save(tmp_path / f"{name}.npy", model(views))
+    np.save(tmp_path / "views.npy", views)
+    program = """
+        import keras, numpy as np
+        import keras_infomax
+
+        for name in "ab":
+            model = keras.saving.load_model(f"{name}.keras", safe_mode=True)
+            outputs = np.asarray(model(np.load("views.npy")))
+            np.testing.assert_allclose(outputs, np.load(f"{name}.npy"), rtol=1e-6)
+        print("loaded")
+    """
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "loaded\n", result.stderr

@@ -11,7 +11,6 @@ from export_checks import (
     TRAINABLE,
     VIEW,
     hub,
-    make_trained_encoder,
     make_views,
     moved,
     snapshot,
@@ -21,19 +20,6 @@ from keras import layers, ops
 
 import keras_infomax as kim
 from keras_infomax import archives, hub_encoder, saved_model
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return make_trained_encoder()
-
-
-@pytest.fixture(scope="module")
-def exported(encoder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("exports") / "encoder"
-    saved_model.export(encoder, path)
-    return str(path)
-
 
 # Fine-tuning.
 
@@ -156,10 +142,8 @@ def test_layer_round_trips(exported, tmp_path):
     model.compile("adam", "mse")
     model.fit(make_views(8), np.zeros((8, 2)), verbose=0)
     model.save(tmp_path / "classifier.keras")
-    loaded = keras.saving.load_model(tmp_path / "classifier.keras", safe_mode=False)
+    loaded = keras.saving.load_model(tmp_path / "classifier.keras")
     np.testing.assert_array_equal(loaded(make_views(8)), model(make_views(8)))
-    with pytest.raises(ValueError, match="safe_mode=False"):
-        keras.saving.load_model(tmp_path / "classifier.keras")
 
 
 def test_model_with_a_loaded_encoder_exports_again(exported, tmp_path):
@@ -285,7 +269,7 @@ def test_saved_models_of_others(make, tuned, moving, trainable, archive, tmp_pat
     assert sum(moved(before, layer.variables)) == (moving if trainable else 0)
 
     model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(inputs), model(inputs), rtol=1e-6)
 
 

@@ -11,7 +11,6 @@ from export_checks import (
     VIEW,
     hub,
     make_encoder,
-    make_trained_encoder,
     make_views,
     moved,
     read_card,
@@ -22,19 +21,6 @@ from keras import layers, ops
 
 import keras_infomax as kim
 from keras_infomax import saved_model
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return make_trained_encoder()
-
-
-@pytest.fixture(scope="module")
-def exported(encoder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("exports") / "encoder"
-    saved_model.export(encoder, path)
-    return str(path)
-
 
 # The encoder, wherever it is loaded.
 

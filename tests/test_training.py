@@ -234,6 +234,7 @@ def test_unlabelled_images_are_trained_on_without_a_probe(digits, tmp_path):
         {"critic": "mlp", "bound": "nwj"},
         {"bound": "infonce", "target": 1.0},
         {"shared_encoder": True, "critic": "inner_product"},
+        {"critic": "cosine", "temperature": 0.3},
         {"encoder": "convnet", "encoder_units": (4, 8), "views": "left_right"},
     ],
     ids=str,
@@ -248,6 +249,8 @@ def test_settings_reach_the_model(changes, digits):
     assert model.encoder_x.output_shape == (None, 12)
     if settings.critic_units:
         assert model.critic.hidden_units == settings.critic_units
+    if settings.temperature:
+        assert model.critic.temperature == settings.temperature
     loss = experiments.make_loss(settings)
     bound = getattr(loss, "bound", loss)
     assert isinstance(bound, kim.losses.LOSSES[settings.bound])
@@ -356,6 +359,11 @@ def test_condition_numbers_are_measured_on_training_images(digits):
             {"critic_units": (3,)},
             "keyword arguments passed to BilinearCritic.*hidden_units",
         ),
+        (
+            {"temperature": 0.3},
+            "keyword arguments passed to BilinearCritic.*temperature",
+        ),
+        ({"critic": "cosine", "temperature": 0.0}, "temperature must be positive"),
         ({"target": 4.0}, "batch size of at least 55"),
         ({"batch_size": 301}, "batch_size must be at most the number of images"),
     ],

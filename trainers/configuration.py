@@ -24,6 +24,8 @@ def configuration(
     figure: str,
     grid: Mapping[str, Sequence[Any]] | None = None,
     quick: Mapping[str, Any] | None = None,
+    space: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> ml_collections.ConfigDict:
     """Returns a config with every key of `Settings`, so that flags can override it.
@@ -35,10 +37,12 @@ def configuration(
         figure: What results call the experiment.
         grid: Keys that a sweep varies, and their values.
         quick: The keys in which the quick variant differs: steps and evaluations.
+        space: Keys that a search varies, and over what; see `tuning.Space`.
+        search: How it searches; see `tuning.Search`. Three trials in the smoke variant.
         **values: The keys in which the experiment differs from the defaults.
 
     Returns:
-        Config of the settings, and `grid`.
+        Config of the settings, and `grid`, or `space` and `search`.
 
     Raises:
         ValueError: If the variant is unknown.
@@ -61,6 +65,11 @@ def configuration(
     config.grid = ml_collections.ConfigDict(
         {key: tuple(points) for key, points in (grid or {}).items()}
     )
+    if space is not None:
+        config.space = ml_collections.ConfigDict(space)
+        config.search = ml_collections.ConfigDict(search)
+        if variant == "smoke":
+            config.search.max_trials = 3
     return config
 
 

@@ -1,0 +1,135 @@
+"""What a search is made of: settings, their space, and how it is searched."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+
+from keras_infomax.names import lookup, nearest
+from keras_infomax.settings import Settings
+from keras_infomax.tuning import tuners
+
+_MAXIMISED = ("mi", "accuracy", "information")
+_MINIMISED = ("loss",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is searched, and how.
+
+    Args:
+        settings: Settings that do not vary.
+        space: Those that do, as in `Space.resolve`.
+        method: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
+        objective: Metric that the best trial is best in.
+        direction: `"max"` or `"min"`. Can be left out for metrics that end in `mi`,
+            `accuracy`, `information` or `loss`.
+        max_trials: Trials in all, or at most; a later call may ask for more. Hyperband
+            makes as many as its brackets have.
+        validation: Part of the training images that trials are measured on instead of
+            being trained on them; the test images play no part in the search. 0 for
+            the test images.
+        seed: Seed of the choices, and of the images that are held out.
+        options: Further arguments of keras-tuner's oracle, such as `factor` or `beta`.
+    """
+
+    settings: Mapping[str, Any]
+    space: Mapping[str, Any]
+    method: str = "random"
+    objective: str = "probe_accuracy"
+    direction: str | None = None
+    max_trials: int = 20
+    validation: float = 0.2
+    seed: int = 0
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def resolve(cls, config: Mapping[str, Any]) -> "Search":
+        """The search that a config describes.
+
+        Args:
+            config: Keys and values of `Settings`, `space`, and in `search` the other
+                arguments of this class.
+
+        Raises:
+            ValueError: If a key is unknown or a value is bad.
+        """
+        settings = _plain(config)
+        space, found = settings.pop("space", {}), settings.pop("search", {})
+        if settings.pop("grid", None):
+            raise ValueError(
+                "A search has a config.space; received config.grid, too. Run a grid "
+                "with python -m trainers.sweep."
+            )
+        known = {field.name for field in dataclasses.fields(cls)}
+        known -= {"settings", "space"}
+        for key in found:
+            if key not in known:
+                raise ValueError(
+                    f"Unknown key config.search.{key}.{nearest(key, known)} Expected "
+                    f"keys: {', '.join(sorted(known))}."
+                )
+        settings = Settings.resolve(settings).as_dict()
+        return cls(settings, space, **found)
+
+    def __post_init__(self):
+        lookup("search method", self.method, tuners.ORACLES)
+        if self.direction is None:
+            object.__setattr__(self, "direction", _direction(self.objective))
+        if self.direction not in ("max", "min"):
+            raise ValueError(
+                "config.search.direction must be 'max' or 'min'; received "
+                f"{self.direction!r} for the objective {self.objective!r}."
+            )
+        if not isinstance(self.max_trials, int) or self.max_trials < 1:
+            raise ValueError(
+                "config.search.max_trials must be a positive integer; received "
+                f"{self.max_trials!r}."
+            )
+        if not 0 <= self.validation < 1:
+            raise ValueError(
+                "config.search.validation must be a part of the training images, at "
+                f"least 0 and below 1; received {self.validation!r}."
+            )
+
+    def oracle(self) -> keras_tuner.Oracle:
+        """keras-tuner's oracle of this search.
+
+        Raises:
+            ValueError: If it does not take the options.
+        """
+        options = dict(self.options)
+        if self.method == "hyperband":
+            epochs = self.settings["steps"] // self.settings["eval_every"]
+            options["max_epochs"] = epochs
+        else:
+            options["max_trials"] = self.max_trials
+        try:
+            return tuners.ORACLES[self.method](
+                objective=keras_tuner.Objective(self.objective, self.direction),
+                # It would take 0 for a wish to be surprised.
+                seed=self.seed + 1,
+                # One failure more would end the search, without a result.
+                max_consecutive_failed_trials=2**31,
+                **options,
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"config.search.options must be arguments of keras-tuner's oracle for "
+                f"{self.method!r}; received {options}: {error}."
+            ) from error
+
+
+def _direction(objective: str) -> str | None:
+    for endings, direction in ((_MAXIMISED, "max"), (_MINIMISED, "min")):
+        if objective.split("_")[-1] in endings:
+            return direction
+    return None
+
+
+def _plain(config: Any) -> Any:
+    """Dictionaries and tuples for the mappings and sequences of a config."""
+    if hasattr(config, "items"):
+        return {key: _plain(value) for key, value in config.items()}
+    return tuple(map(_plain, config)) if isinstance(config, list | tuple) else config

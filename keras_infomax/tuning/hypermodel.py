@@ -1,0 +1,170 @@
+"""A model for keras-tuner to choose the settings of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import keras_tuner
+
+from keras_infomax import callbacks as watching
+from keras_infomax import datasets, experiments, training
+from keras_infomax.settings import Settings
+from keras_infomax.tuning.space import Space
+
+
+class HyperModel(keras_tuner.HyperModel):
+    """Two encoders and a critic, or a method, whose settings keras-tuner chooses.
+
+    A trial is trained as `training.train` would: on batches of its own size, from the
+    seed of its settings, for `steps` in epochs of `eval_every`. After each epoch the
+    logs have `mi` and `val_mi` in nats, what the probes measure, such as
+    `probe_accuracy`, and its `pixel_baseline`. Any of them can be the objective of a
+    tuner, with its direction, which keras-tuner cannot guess.
+
+    Numbers that are no longer finite end a trial as a failed one, with the reason.
+
+    Args:
+        settings: Settings that do not vary; what is left out is default.
+        space: Those that do: lists of choices, and mappings with `min` and `max`; see
+            `Space.resolve`.
+        data: Data set to use instead of loading `settings["dataset"]`. Its test split
+            is what trials are measured on; `held_out` makes one that is not the test
+            split of the final result.
+        callbacks: Function of the settings of a trial to further callbacks. They are
+            made anew for each, so they may hold what keras-tuner cannot copy.
+
+    Raises:
+        ValueError: If a setting is unknown or bad, or cannot vary.
+
+    Example:
+    ```python
+    import keras_tuner
+
+    tuner = keras_tuner.RandomSearch(
+        kim.tuning.HyperModel(
+            settings={"steps": 1000, "eval_every": 250},
+            space={
+                "critic": ["bilinear", "separable", "mlp"],
+                "learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"},
+            },
+        ),
+        objective=keras_tuner.Objective("probe_accuracy", "max"),
+        max_trials=10,
+        directory="runs",
+    )
+    tuner.search()
+    ```
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        space: Mapping[str, Any],
+        data: datasets.ImageDataset | None = None,
+        callbacks: Callable[[Settings], Sequence[keras.callbacks.Callback]]
+        | None = None,
+    ):
+        super().__init__()
+        self.fixed = Settings.resolve(settings)
+        if self.fixed.strategy != "one_device":
+            raise ValueError(
+                "A trial trains on one device; received "
+                f"strategy={self.fixed.strategy!r}. Run several workers instead."
+            )
+        self.space = Space.resolve(space, self.fixed)
+        self.data = experiments.load_data(self.fixed, data)
+        self.callbacks = callbacks
+        self._experiment: experiments.Experiment | None = None
+
+    def declare_hyperparameters(self, hp: Any) -> None:
+        """Declares the whole space, without building anything."""
+        self.space.declare(hp)
+
+    def settings(self, hp: Any) -> Settings:
+        """The settings of a trial.
+
+        Args:
+            hp: The `keras_tuner.HyperParameters` of the trial.
+
+        Raises:
+            ValueError: If their combination is unfit.
+        """
+        values = self.fixed.as_dict()
+        for path, value in self.space.declare(hp).items():
+            if len(path) == 1:
+                values[path[0]] = value
+            else:
+                values[path[0]] = {**values[path[0]], path[1]: value}
+        return Settings.resolve(values)
+
+    def build(self, hp: Any) -> keras.Model:
+        """Builds and compiles the model of a trial."""
+        self._experiment = training.make_experiment(self.settings(hp), self.data)
+        return self._experiment.model
+
+    def fit(
+        self,
+        hp: Any,
+        model: keras.Model,
+        *,
+        epochs: int | None = None,
+        initial_epoch: int = 0,
+        callbacks: Any = (),
+        verbose: Any = 0,
+    ) -> keras.callbacks.History:
+        """Trains the model that was built last.
+
+        Args:
+            hp: The `keras_tuner.HyperParameters` of the trial.
+            model: What `build` has returned.
+            epochs: Epochs in all, of `eval_every` steps each. Defaults to those that
+                make up `steps`.
+            initial_epoch: Epochs that the model has been trained before.
+            callbacks: Further ones, which may use all of the logs.
+            verbose: As for `keras.Model.fit`.
+
+        Returns:
+            The history.
+
+        Raises:
+            ValueError: If a number is not finite any more.
+        """
+        experiment, settings = self._experiment, self.settings(hp)
+        if experiment is None or experiment.model is not model:
+            raise ValueError(
+                "model must be the one that build has returned last; received "
+                f"{model.name!r}. Build it anew."
+            )
+        every = settings.eval_every
+        epochs = settings.steps // every if epochs is None else epochs
+        return model.fit(
+            experiment.batches(initial_epoch * every, (epochs - initial_epoch) * every),
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=every,
+            validation_data=experiment.held_out,
+            # keras-tuner's own come last: they look for the objective in the logs.
+            callbacks=[
+                watching.StopOnNonFinite(),
+                *experiment.measuring,
+                _LogMeasurements(experiment.measuring),
+                *(self.callbacks(settings) if self.callbacks else ()),
+                *callbacks,
+            ],
+            shuffle=False,
+            verbose=verbose,
+        )
+
+
+class _LogMeasurements(keras.callbacks.Callback):
+    """Logs what measuring callbacks know beside what they log themselves."""
+
+    def __init__(self, measuring):
+        super().__init__()
+        self.measuring = measuring
+
+    def on_epoch_end(self, epoch, logs=None):
+        for callback in self.measuring:
+            for name, value in callback.measurements.items():
+                if value is not None:
+                    logs[name] = value

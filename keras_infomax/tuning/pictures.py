@@ -1,0 +1,99 @@
+"""A page of plots of all trials of a search."""
+
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from keras_infomax import files
+from keras_infomax.tuning.results import Trial
+
+_COLUMNS = 3
+_MARKERS = "os^vDPX*"
+
+
+def draw(trials: Sequence[Trial], path: str | os.PathLike) -> None:
+    """Draws probe accuracy against MI, and the score over each setting that varies.
+
+    In the first two panels colours tell the critics apart, and marks the bounds, if
+    they vary; otherwise the first settings that do and are no numbers. An estimate can
+    be negative, which MI cannot: such marks are at 0.
+
+    Args:
+        trials: The trials; those that failed are left out.
+        path: Picture to write; its suffix chooses the format.
+    """
+    from matplotlib.figure import Figure
+
+    done = [trial for trial in trials if trial.score is not None]
+    names = list(dict.fromkeys(name for trial in done for name in trial.values))
+    rows = math.ceil((3 + len(names)) / _COLUMNS)
+    figure = Figure(figsize=(4.2 * _COLUMNS, 3.5 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
+    for axes, metric, label in zip(
+        panels, ("val_mi", "mi"), ("held-out batches", "training batches"), strict=False
+    ):
+        _against_information(axes, done, metric, names)
+        axes.set(xlabel=f"MI on {label}, nats", ylabel="probe accuracy")
+    for axes in (panels[2], *panels[3 + len(names) :]):
+        axes.axis("off")
+    handles, labels = panels[0].get_legend_handles_labels()
+    panels[2].legend(handles, labels, frameon=False, loc="center left")
+    for axes, name in zip(panels[3:], names, strict=False):
+        _over_setting(axes, done, name)
+    figure.suptitle(f"{len(done)} trials of {len(trials)}, one mark a trial")
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with files.replaced_file(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def _against_information(
+    axes: Any, trials: Sequence[Trial], metric: str, names: Sequence[str]
+) -> None:
+    kinds = [n for n in names if any(isinstance(t.values.get(n), str) for t in trials)]
+    kinds.sort(key=lambda name: {"critic": 0, "bound": 1}.get(name, 2))
+    by_colour, by_mark = [*kinds, None, None][:2]
+    groups: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in trials:
+        if {metric, "probe_accuracy"} <= trial.metrics.keys():
+            key = tuple(str(trial.values.get(n, "")) for n in (by_colour, by_mark) if n)
+            groups.setdefault(key, []).append(trial)
+    colours, marks = ([*dict.fromkeys(k[i : i + 1] for k in groups)] for i in (0, 1))
+    for key, members in sorted(groups.items()):
+        axes.scatter(
+            [max(trial.metrics[metric], 0.0) for trial in members],
+            [trial.metrics["probe_accuracy"] for trial in members],
+            color=f"C{colours.index(key[:1]) % 10}",
+            marker=_MARKERS[marks.index(key[1:2]) % len(_MARKERS)],
+            label=", ".join(key) or "trials",
+        )
+    for baseline in {t.metrics.get("pixel_baseline") for t in trials} - {None}:
+        line = axes.axhline(baseline, color="0.4", linestyle="--", linewidth=1)
+        line.set_label("probe on pixels")
+    axes.grid(alpha=0.3)
+
+
+def _over_setting(axes: Any, trials: Sequence[Trial], name: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    shown = [trial for trial in trials if name in trial.values]
+    values = [trial.values[name] for trial in shown]
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        axes.scatter(values, [trial.score for trial in shown], color="C0")
+        if min(values) > 0 and max(values) > 10 * min(values):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.locator_params(axis="x", nbins=5)
+    else:
+        # Numbers and None do not compare, their texts do.
+        kinds = sorted(set(map(str, values)))
+        positions = [kinds.index(str(value)) for value in values]
+        axes.scatter(positions, [trial.score for trial in shown], color="C0")
+        axes.set_xticks(range(len(kinds)), kinds, rotation=15)
+        axes.set_xlim(-0.5, len(kinds) - 0.5)
+    axes.set(xlabel=name, ylabel="score")
+    axes.grid(alpha=0.3)

@@ -1,0 +1,110 @@
+"""What came of the trials of a search: ranked, as a table."""
+
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_infomax import files
+
+# In this order in tables; others follow by their names.
+_METRICS = ("probe_accuracy", "pixel_baseline", "val_mi", "mi", "val_loss", "loss")
+_SHOWN = ("probe_accuracy", "val_mi", "mi")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What came of one trial.
+
+    Args:
+        name: What keras-tuner calls it.
+        values: What was chosen for the settings that vary, by name; an option of a
+            method is called `options.NAME`.
+        score: The objective after its best epoch, or `None` if the trial failed.
+        steps: Training steps after which it had that score.
+        metrics: All that was logged then.
+        failure: Why the trial failed, or an empty string.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    score: float | None = None
+    steps: int | None = None
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    failure: str = ""
+
+
+def rank(trials: Sequence[Trial], direction: str) -> list[Trial]:
+    """The best trial first, those that failed last.
+
+    Args:
+        trials: The trials.
+        direction: `"max"` or `"min"`, what the best score is.
+    """
+    sign = -1 if direction == "max" else 1
+
+    def key(trial):
+        failed = trial.score is None
+        return failed, 0 if failed else sign * trial.score, trial.name
+
+    return sorted(trials, key=key)
+
+
+def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
+    """Writes ranked trials as a CSV, with every digit.
+
+    Args:
+        trials: The trials, best first.
+        path: The file.
+    """
+    header, *rows = _rows(trials, _metrics(trials), str, with_failures=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(path, text.getvalue())
+
+
+def to_text(trials: Sequence[Trial]) -> str:
+    """Ranked trials as a table for the screen, and below it why some failed.
+
+    Args:
+        trials: The trials, best first.
+    """
+    metrics = [name for name in _metrics(trials) if name in _SHOWN]
+    rows = _rows(trials, metrics, _short)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    failed = [f"failed: trial {t.name}: {t.failure}" for t in trials if t.failure]
+    return "\n".join([*map(str.rstrip, lines), *failed])
+
+
+def _rows(trials, metrics, text, with_failures=False) -> list[list[str]]:
+    names = list(dict.fromkeys(name for trial in trials for name in trial.values))
+    header = ["rank", "trial", "score", "steps", *names, *metrics]
+    rows = [header + ["failure"] * with_failures]
+    for number, trial in enumerate(trials, 1):
+        failed = trial.score is None
+        row = ["" if failed else str(number), trial.name]
+        row += ["" if v is None else text(v) for v in (trial.score, trial.steps)]
+        row += [text(trial.values[n]) if n in trial.values else "" for n in names]
+        row += [text(trial.metrics[n]) if n in trial.metrics else "" for n in metrics]
+        rows.append(row + [trial.failure] * with_failures)
+    return rows
+
+
+def _metrics(trials: Sequence[Trial]) -> list[str]:
+    logged = {name for trial in trials for name in trial.metrics}
+    known = [name for name in _METRICS if name in logged]
+    return [*known, *sorted(logged - set(known))]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,233 @@
+"""Searches from a config and a workdir, and does with the best trial what is due.
+
+search.json   what is searched
+trials/       keras-tuner's own files
+trials.csv    the ranked table
+trials.png    accuracy against MI, and the score over each setting
+best/         the best trial trained anew: a run, as `runs` describes it
+encoder/      its encoder as a SavedModel
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_infomax import datasets, experiments, files, plots, saved_model, training
+from keras_infomax.settings import Settings
+from keras_infomax.tuning import pictures, results, tuners
+from keras_infomax.tuning.description import Search
+from keras_infomax.tuning.hypermodel import HyperModel
+
+TABLE, PICTURE = "trials.csv", "trials.png"
+
+
+def search(
+    config: Mapping[str, Any],
+    workdir: str | os.PathLike,
+    data: datasets.ImageDataset | None = None,
+) -> list[results.Trial]:
+    """Runs the trials of a search, or those that are left of it.
+
+    Called again after it was killed, it goes on with the trial that it was at, from
+    the beginning of that trial; after it has finished, it runs nothing. A trial that
+    fails, such as one whose numbers are not finite any more, is recorded with its
+    reason, and the search goes on.
+
+    With keras-tuner's environment variables, the chief hands out the trials, and
+    workers run them. All of them call this with the same arguments, and a workdir that
+    all of them see.
+
+    Args:
+        config: Config of the search, as in `Search.resolve`.
+        workdir: Folder of the search, made if it does not exist.
+        data: Data set to use instead of loading `config["dataset"]`.
+
+    Returns:
+        The trials, best first. A worker, which does not know them, returns none.
+
+    Raises:
+        ValueError: If the config or the data are unfit, the workdir belongs to another
+            search, the objective is not logged, or every trial failed.
+    """
+    plots.check_installed()
+    described, workdir = Search.resolve(config), pathlib.Path(workdir)
+    settings = Settings.resolve(described.settings)
+    whole = experiments.load_data(settings, data)
+    model = HyperModel(
+        described.settings,
+        described.space,
+        held_out(whole, described.validation, described.seed),
+    )
+    oracle = described.oracle()
+    _claim(workdir, described)
+    tuner = tuners.Tuner(oracle, model, workdir / "trials")
+    tuner.search(verbose=0)
+    if tuners.is_worker():
+        return []
+    trials = results.rank(_trials(tuner, settings), str(described.direction))
+    results.write_table(trials, workdir / TABLE)
+    if not trials or trials[0].score is None:
+        reasons = "; ".join(f"trial {t.name}: {t.failure}" for t in trials)
+        raise ValueError(f"Every trial failed, so there is no best one. {reasons}")
+    return trials
+
+
+def train_best(
+    config: Mapping[str, Any],
+    workdir: str | os.PathLike,
+    trials: list[results.Trial],
+    data: datasets.ImageDataset | None = None,
+) -> dict[str, float | int | None]:
+    """Trains the best trial of a search anew, on all training images, and exports it.
+
+    For as many steps as were best, to be judged on the test images. Repeated, it goes
+    on, or changes nothing; if more trials have found a better one, it replaces the
+    former.
+
+    Args:
+        config: Config of the search.
+        workdir: Folder of the search.
+        trials: The trials, best first.
+        data: Data set to use instead of loading `config["dataset"]`.
+
+    Returns:
+        The last row of the metrics of the run `best/`, as `training.train`.
+    """
+    described, workdir = Search.resolve(config), pathlib.Path(workdir)
+    settings = best_settings(described, trials[0])
+    best = workdir / "best"
+    if (best / "config.json").exists():
+        before = json.loads((best / "config.json").read_text(encoding="utf-8"))
+        if _as_json({**Settings().as_dict(), **before}) != _as_json(settings.as_dict()):
+            # Renamed, so that a half removed run is never taken for one to go on with.
+            retired = workdir / ".retired"
+            shutil.rmtree(workdir / "encoder", ignore_errors=True)
+            shutil.rmtree(retired, ignore_errors=True)
+            best.rename(retired)
+            shutil.rmtree(retired)
+    last = training.train(settings.as_dict(), best, data)
+    if not (workdir / "encoder").exists():
+        saved_model.export_workdir(best, workdir / "encoder")
+    return last
+
+
+def best_settings(described: Search, trial: results.Trial) -> Settings:
+    """The settings with which a trial is trained anew.
+
+    Args:
+        described: The search.
+        trial: The trial.
+    """
+    settings = {**described.settings, "steps": trial.steps}
+    options = dict(settings["options"])
+    for name, value in trial.values.items():
+        of, _, option = name.partition(".")
+        if of == "options":
+            options[option] = value
+        else:
+            settings[name] = value
+    return Settings.resolve({**settings, "options": options})
+
+
+def report(trials: list[results.Trial], folder: str | os.PathLike) -> None:
+    """Writes the ranked table and the page of plots.
+
+    Args:
+        trials: The trials, best first.
+        folder: Where `trials.csv` and `trials.png` go.
+    """
+    folder = pathlib.Path(folder)
+    results.write_table(trials, folder / TABLE)
+    pictures.draw(trials, folder / PICTURE)
+
+
+def held_out(
+    data: datasets.ImageDataset, part: float, seed: int = 0
+) -> datasets.ImageDataset:
+    """A data set whose test split is a random part of the training split.
+
+    What chooses between trials must not be what the chosen one is judged by.
+
+    Args:
+        data: The data set.
+        part: Part of the training images; 0 returns the data set as it is.
+        seed: Seed of the choice.
+    """
+    if part == 0:
+        return data
+    rows = len(data.train_images)
+    order = np.random.default_rng(seed).permutation(rows)
+    test, train = np.split(order, [round(part * rows)])
+    labels = data.train_labels
+    return dataclasses.replace(
+        data,
+        train_images=data.train_images[train],
+        train_labels=None if labels is None else labels[train],
+        test_images=data.train_images[test],
+        test_labels=None if labels is None else labels[test],
+    )
+
+
+def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
+    """What keras-tuner knows of its trials."""
+    found = []
+    for name, trial in tuner.oracle.trials.items():
+        hp = trial.hyperparameters
+        chosen = tuner.hypermodel.space.declare(hp)
+        values = {".".join(path): value for path, value in chosen.items()}
+        if trial.status == "COMPLETED":
+            epochs = hp.values.get("tuner/initial_epoch", 0) + trial.best_step + 1
+            metrics = {
+                metric: float(trial.metrics.get_last_value(metric))
+                for metric in trial.metrics.metrics
+            }
+            steps = int(epochs) * settings.eval_every
+            found.append(results.Trial(name, values, trial.score, steps, metrics))
+            continue
+        note = pathlib.Path(tuner.get_trial_dir(name)) / tuners.FAILURE
+        failure = f"{tuner.oracle.objective.name} is not a number"
+        if note.exists():
+            failure = tuners.reason(note.read_text(encoding="utf-8"))
+        found.append(results.Trial(name, values, failure=failure))
+    return found
+
+
+def _claim(workdir: pathlib.Path, described: Search) -> None:
+    """Takes the workdir for this search, of which it may hold the beginning."""
+    wanted = _as_json(dataclasses.asdict(described))
+    path = workdir / "search.json"
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        # A key that came later was at its default then.
+        found["settings"] = {**_as_json(Settings().as_dict()), **found["settings"]}
+        differing = [
+            f"{key}: {found.get(key)!r} there, {wanted[key]!r} here"
+            for key in wanted
+            if key != "max_trials" and found.get(key) != wanted[key]
+        ]
+        if differing:
+            raise ValueError(
+                f"workdir {workdir} holds another search ({'; '.join(differing)}). "
+                "Choose another workdir, or repeat that search."
+            )
+    if tuners.is_worker():
+        return
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        files.write_text(path, json.dumps(wanted, indent=2) + "\n")
+    except OSError as error:
+        raise ValueError(
+            f"workdir must be a folder that can be written to; received {workdir} "
+            f"({error.strerror}). Choose another one."
+        ) from error
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as a file would give them back."""
+    return json.loads(json.dumps(values))

@@ -1,0 +1,46 @@
+"""Searches the space of a config, trains and exports the best; repeated, it goes on.
+
+    python -m trainers.search --config=configs/search_critics.py --workdir=runs/search
+
+Several processes share the trials by keras-tuner's environment variables; see
+docs/search.md.
+"""
+
+import logging
+
+from absl import flags
+from ml_collections import config_flags
+
+from keras_infomax import tuning
+from trainers import program
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the search.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the search.", required=True)
+_REPORT = flags.DEFINE_string(
+    "report", None, "Folder of the table and the plots; W by default."
+)
+
+
+def main() -> None:
+    """Searches."""
+    config, workdir = _CONFIG.value, _WORKDIR.value
+    # TensorFlow warns that one model after another is compiled.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    trials = tuning.search(config, workdir)
+    if tuning.is_worker():
+        print("No trials are left; the chief reports.")
+        return
+    tuning.report(trials, _REPORT.value or workdir)
+    last = tuning.train_best(config, workdir, trials)
+    print(tuning.to_text(trials))
+    print(
+        f"The best one, trained anew on all training images for {last['step']} steps:"
+    )
+    print(f"  probe accuracy on the test images {last['probe_accuracy']}")
+    print(f"Plots:  {_REPORT.value or workdir}/trials.png")
+    print(f"Run:    {workdir}/best, with its encoder in {workdir}/encoder")
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    program.run(main)
