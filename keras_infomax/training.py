@@ -41,6 +41,7 @@ def train(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
     data: datasets.ImageDataset | None = None,
+    profile_steps: int = 0,
 ) -> runs.Row:
     """Trains encoders by mutual information, and leaves everything in a workdir.
 
@@ -60,6 +61,7 @@ def train(
         workdir: Folder of the run, made if it does not exist.
         data: Data set to use instead of loading `config.dataset`. An unlabelled one
             is trained on without a probe.
+        profile_steps: As for `callbacks.TensorBoard`.
 
     Returns:
         The last row of the metrics: `step`, `mi` and `val_mi` in nats, `mi_ceiling`
@@ -107,6 +109,7 @@ def train(
             callbacks=[
                 callbacks.StopOnNonFinite(),
                 *experiment.measuring,
+                _board(run, settings, experiment, profile_steps),
                 _Recorder(run, settings, experiment),
             ],
             shuffle=False,
@@ -122,6 +125,22 @@ def train(
     finally:
         run.close()
     return run.rows[-1]
+
+
+def _board(run, settings, experiment, profile_steps):
+    """Shows all but the scalars, which the run makes of its own table."""
+    probes = [c for c in experiment.measuring if isinstance(c, callbacks.LinearProbe)]
+    views = None
+    if isinstance(experiment.model, models.InfoMax) and experiment.held_out is not None:
+        ((views,),) = experiment.held_out.take(1)
+    return callbacks.TensorBoard(
+        run.log_dir,
+        views=views,
+        probe=next(iter(probes), None),
+        hyper_parameters=settings.as_dict(),
+        profile_steps=profile_steps,
+        log_scalars=False,
+    )
 
 
 class _Recorder(keras.callbacks.Callback):
