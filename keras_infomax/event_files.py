@@ -3,7 +3,9 @@
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +17,10 @@ _PATTERN = "events.out.tfevents.*"
 class RunWriters:
     """Writes summaries of several TensorBoard runs, a folder each.
 
-    A run gets its folder with its first value, since TensorBoard lists empty ones.
+    A run gets its folder with its first value, since TensorBoard lists empty ones. What
+    was written is in the files when a call returns.
+
+    Not `tf.summary`, whose operations take as long as the steps of a small model.
 
     Args:
         log_dir: Folder of the runs.
@@ -23,7 +28,7 @@ class RunWriters:
 
     def __init__(self, log_dir: str | os.PathLike):
         self._log_dir = pathlib.Path(log_dir)
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._writers: dict[str, tf.io.TFRecordWriter] = {}
 
     def write_scalars(self, run: str, step: int, values: Mapping[str, float]) -> None:
         """Appends scalars to a run; nothing where there are none.
@@ -33,24 +38,23 @@ class RunWriters:
             step: Step of the values.
             values: Values by tag.
         """
-        if values:
-            self.write(
-                run, step, lambda: [tf.summary.scalar(t, v) for t, v in values.items()]
-            )
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-    def write(self, run: str, step: int, summarize: Callable[[], object]) -> None:
-        """Appends to a run what a function writes by `tf.summary`.
+        if values:
+            self.write(run, step, [scalar_pb(tag, v) for tag, v in values.items()])
+
+    def write(self, run: str, step: int, summaries: Iterable[Any]) -> None:
+        """Appends summaries to a run.
 
         Args:
             run: Name of the run.
             step: Step of the summaries.
-            summarize: Function without arguments.
+            summaries: Protocol buffers of TensorBoard.
         """
         if run not in self._writers:
-            path = str(self._log_dir / run)
-            self._writers[run] = tf.summary.create_file_writer(path)
-        with self._writers[run].as_default(step=step):
-            summarize()
+            self._writers[run] = open_file(self._log_dir / run)
+        for summary in summaries:
+            append(self._writers[run], step, summary)
         self._writers[run].flush()
 
     def close(self) -> None:
@@ -58,6 +62,36 @@ class RunWriters:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
+
+
+def open_file(folder: str | os.PathLike, suffix: str = "") -> tf.io.TFRecordWriter:
+    """Opens a new event file, which TensorBoard reads after those that are there.
+
+    Args:
+        folder: Folder of a TensorBoard run, made if it does not exist.
+        suffix: End of the file's name.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    unique = f"{time.time_ns():020d}.{os.getpid()}"
+    name = _PATTERN.replace("*", unique) + suffix
+    writer = tf.io.TFRecordWriter(str(folder / name))
+    version = tf.compat.v1.Event(wall_time=time.time(), file_version="brain.Event:2")
+    writer.write(version.SerializeToString())
+    return writer
+
+
+def append(writer: tf.io.TFRecordWriter, step: int, summary: Any) -> None:
+    """Appends a summary to an event file.
+
+    Args:
+        writer: The open file.
+        step: Step of the summary.
+        summary: Protocol buffer of TensorBoard.
+    """
+    event = tf.compat.v1.Event(wall_time=time.time(), step=step)
+    event.summary.ParseFromString(summary.SerializeToString())
+    writer.write(event.SerializeToString())
 
 
 def keep_until(folder: str | os.PathLike, step: int) -> bool:

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
+from keras_infomax import event_files
 
 _SUFFIX = ".hparams"
 
@@ -64,9 +64,6 @@ class Session:
         self._write(summary.session_end_pb(api_pb2.STATUS_SUCCESS))
 
     def _write(self, summary: Any) -> None:
-        writer = tf.summary.create_file_writer(
-            str(self._log_dir), filename_suffix=_SUFFIX
-        )
-        with writer.as_default(step=0):
-            tf.summary.experimental.write_raw_pb(summary.SerializeToString())
+        writer = event_files.open_file(self._log_dir, _SUFFIX)
+        event_files.append(writer, 0, summary)
         writer.close()

@@ -1,12 +1,13 @@
 """Summaries of score matrices: true pairs against all others, and a picture."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 # Rows and columns of a picture, and the pixels that it is enlarged to at least.
-_MOST, _PIXELS = 256, 256
+_MOST, _PIXELS = 256, 128
 
 # Dark blue to yellow, evenly bright steps; what is left out of the scores is grey.
 _COLOURS = np.array(
@@ -61,17 +62,35 @@ def picture(scores: Any) -> np.ndarray:
     return image.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
 
 
-def write(tag: str, partners: Any, scores: Any) -> None:
-    """Writes histograms and picture to the default summary writer.
+def summaries(tag: str, partners: Any, scores: Any) -> Iterator[Any]:
+    """Histograms and picture, as TensorBoard takes them.
 
     Args:
         tag: What comes before `/true_pairs`, `/other_pairs` and `/matrix`.
         partners: As for `split`.
         scores: As for `split`.
     """
-    for name, values in zip(
-        ("true_pairs", "other_pairs"), split(partners, scores), strict=True
-    ):
+    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
+    true, others = split(partners, scores)
+    for name, values in (("true_pairs", true), ("other_pairs", others)):
         if values.size:
-            tf.summary.histogram(f"{tag}/{name}", values)
-    tf.summary.image(f"{tag}/matrix", picture(scores)[None])
+            yield histogram_pb(f"{tag}/{name}", values)
+    yield _image(f"{tag}/matrix", picture(scores))
+
+
+def _image(tag: str, pixels: np.ndarray) -> Any:
+    from tensorboard.plugins.image import metadata
+
+    height, width, _ = pixels.shape
+    # Its size, then the images, of which there is one.
+    png = tf.io.encode_png(pixels, compression=1).numpy()
+    parts = [str(width).encode(), str(height).encode(), png]
+    described = metadata.create_summary_metadata(
+        display_name=None, description=None, converted_to_tensor=True
+    )
+    summary = tf.compat.v1.Summary()
+    value = summary.value.add(tag=tag)
+    value.tensor.CopyFrom(tf.make_tensor_proto(parts))
+    value.metadata.ParseFromString(described.SerializeToString())
+    return summary

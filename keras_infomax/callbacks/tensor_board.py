@@ -217,14 +217,12 @@ class TensorBoard(keras.callbacks.Callback):
         if self._score is None:
             self._score = _scorer(self.model, self.views)
         partners, scores = self._score()
-        several = len(scores) > 1
-
-        def summarize():
-            for term, matrix in scores.items():
-                tag = f"scores/{term}" if several else "scores"
-                score_summaries.write(tag, partners[term].numpy(), matrix.numpy())
-
-        self._writers.write(EXAMPLES, step, summarize)
+        for term, matrix in scores.items():
+            tag = f"scores/{term}" if len(scores) > 1 else "scores"
+            summaries = score_summaries.summaries(
+                tag, partners[term].numpy(), matrix.numpy()
+            )
+            self._writers.write(EXAMPLES, step, summaries)
 
     def _project(self, probe: Probes) -> None:
         views, labels = probe.test
@@ -233,7 +231,7 @@ class TensorBoard(keras.callbacks.Callback):
         folder = pathlib.Path(self.log_dir) / EXAMPLES
         projector.write(folder, encodings, labels[rows], views[rows])
         # TensorBoard looks for projectors in folders with event files only.
-        self._writers.write(EXAMPLES, self._step(), lambda: None)
+        self._writers.write(EXAMPLES, self._step(), [])
 
 
 def _baselines(probe: Probes) -> dict[str, float]:
