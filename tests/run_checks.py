@@ -31,9 +31,14 @@ def assert_same_run(workdir, other):
 
 
 def summaries(workdir):
-    """What a run's event files hold: {run: {tag: [(step, array), ...]}}."""
+    """What the event files of a workdir hold, as `logged` returns it."""
+    return logged(workdir / "tensorboard")
+
+
+def logged(log_dir):
+    """What event files hold: {run: {tag: [(step, array), ...]}}."""
     found = {}
-    for folder in sorted(p for p in (workdir / "tensorboard").iterdir() if p.is_dir()):
+    for folder in sorted(p for p in log_dir.iterdir() if p.is_dir()):
         events = EventAccumulator(str(folder), {"tensors": 0}).Reload()
         found[folder.name] = {
             tag: [

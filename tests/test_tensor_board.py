@@ -1,21 +1,13 @@
-import copy
-import math
-
 import keras
-import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
 from board_server import serving
-from run_checks import SMALL, summaries
+from run_checks import SMALL
 
 import keras_infomax as kim
 from keras_infomax import (
-    callbacks,
     datasets,
-    event_files,
-    experiments,
-    hyper_parameters,
     probes,
     projector,
     runs,
@@ -158,7 +150,10 @@ def test_the_server_compares_the_hyper_parameters_of_runs(workdir, board):
             "startIndex": 0,
             "sliceSize": 100,
             "allowedStatuses": ["STATUS_SUCCESS", "STATUS_RUNNING", "STATUS_UNKNOWN"],
-            "colParams": [{"metric": name, "includeInResult": True}],
+            "colParams": [
+                {"metric": name, "includeInResult": True},
+                *({"hparam": hparam, "includeInResult": True} for hparam in infos),
+            ],
         },
     )
     found = {}
