@@ -19,7 +19,7 @@ from keras_infomax import HubEncoder, comparison
 
 _ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
 _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
-_STEPS = flags.DEFINE_integer("steps", 1000, "Training steps.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 4000, "Training steps.", lower_bound=1)
 
 
 def classify(

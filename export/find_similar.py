@@ -101,10 +101,12 @@ def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) 
                 right = data.labels[index] == data.test_labels[query]
                 axes = row[1 + part * (SHOWN + 1) + place]
                 _show(axes, data.images[index], "tab:green" if right else "tab:red")
-    grid[0, 0].set_title("query", fontsize=10)
+    titles = {0: "query"}
     for part, by in enumerate(found):
-        title = f"most similar by {by}"
-        grid[0, 1 + part * (SHOWN + 1)].set_title(title, fontsize=10, loc="left")
+        titles[1 + part * (SHOWN + 1)] = f"most similar by {by}"
+    for column, text in titles.items():
+        title = grid[0, column].set_title(text, fontsize=10, loc="left")
+        title.set_in_layout(False)  # Or its column would become as wide.
     with files.replaced_file(path) as temporary:
         figure.savefig(temporary, dpi=80)
 

@@ -54,8 +54,9 @@ class Session:
 
         for earlier in self._log_dir.glob(f"*{_SUFFIX}"):
             earlier.unlink()
-        # Not as the default's name, a hash: runs that differ by no value are two.
-        self._write(api.hparams_pb(self._values, trial_id=str(self._log_dir)))
+        # Not by its default name, a hash, by which runs of equal values would be one.
+        name = "/".join(self._log_dir.resolve().parts[-3:]).removesuffix("/tensorboard")
+        self._write(api.hparams_pb(self._values, trial_id=name))
 
     def end(self) -> None:
         """Marks the run as finished."""
