@@ -8,14 +8,11 @@ Each batch is encoded again and again, and the median taken.
 
 import json
 import logging
-import os
 import pathlib
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 import keras
@@ -26,6 +23,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks import machine
 from keras_infomax import encoders, files, saved_model, serving
 from keras_infomax.settings import Settings
 
@@ -36,7 +34,7 @@ _SECONDS = flags.DEFINE_float("seconds", 1.0, "Time for each measurement.")
 
 VIEW = (14, 28, 1)
 ROWS = (1, 10, 100, 1000)
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime")
+PACKAGES = ("ai-edge-litert", "onnxruntime")
 
 
 def callables(folder: pathlib.Path) -> dict[str, tuple[str, Callable]]:
@@ -101,23 +99,6 @@ def measure(encoder: keras.Model, seconds: float) -> list[dict[str, Any]]:
     return results
 
 
-def machine() -> dict[str, Any]:
-    """What the times depend on besides the code."""
-    cpu = platform.processor()
-    if os.path.exists("/proc/cpuinfo"):
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2] for line in lines if "model name" in line]
-        cpu = names[0].strip() if names else cpu
-    return {
-        "cpu": cpu,
-        "logical_cpus": os.cpu_count(),
-        "load_average_before": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in PACKAGES},
-    }
-
-
 def table(results: list[dict[str, Any]]) -> str:
     """Median milliseconds, formats down and rows across."""
     lines = [f"{'median ms, rows:':<28}" + "".join(f"{rows:>10}" for rows in ROWS)]
@@ -134,7 +115,7 @@ def main(argv: list[str]) -> None:
     # TensorFlow and the converters tell of every file.
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
-    facts: dict[str, Any] = {"machine": machine(), "encoders": {}}
+    facts: dict[str, Any] = {"machine": machine.facts(*PACKAGES), "encoders": {}}
     for name, make in (("mlp", encoders.mlp), ("convnet", encoders.convnet)):
         encoder = make(VIEW)
         results = measure(encoder, _SECONDS.value)

@@ -3,7 +3,7 @@
     config.json             the resolved settings
     checkpoints/step-N/     weights, optimizer state and all metrics up to step N
     metrics.csv             one row an evaluation
-    tensorboard/            the same as scalars
+    tensorboard/            the same as scalars, and what `callbacks.TensorBoard` shows
     curves.png              the same as a picture
     model.keras             the trained model; there only when the run has finished
 
@@ -89,6 +89,11 @@ class Run:
         return self.workdir / "metrics.csv"
 
     @property
+    def log_dir(self) -> pathlib.Path:
+        """Log directory for TensorBoard."""
+        return self.workdir / "tensorboard"
+
+    @property
     def curves_path(self) -> pathlib.Path:
         """Where the picture of the curves lies."""
         return self.workdir / "curves.png"
@@ -151,8 +156,7 @@ class Run:
                 )
         if self.writes:
             self._write_metrics()
-            events = self.workdir / "tensorboard"
-            self._scalars = scalars.ScalarWriter(events, self.rows)
+            self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
         return int(self.rows[-1]["step"] or 0) if self.rows else 0
 
     def record(self, model: Any, row: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Writes the metrics of a run where TensorBoard reads them.
+"""Where TensorBoard shows which metric.
 
 Curves that belong together share a tag and differ in their run, so TensorBoard draws
 them in one chart: training and held-out MI with the ceiling, probe accuracy with the
@@ -7,35 +7,50 @@ pixel baseline.
 
 import os
 import pathlib
-import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import tensorflow as tf
+from keras_infomax import event_files
 
-# TensorBoard run -> tag -> column of the metrics.
-RUNS = {
-    "train": {
-        "loss": "loss",
-        "mi_nats": "mi",
-        "log_condition/min": "log_condition_min",
-        "log_condition/20": "log_condition_20",
-        "log_condition/40": "log_condition_40",
-        "log_condition/60": "log_condition_60",
-        "log_condition/80": "log_condition_80",
-        "log_condition/max": "log_condition_max",
-        "singular_examples": "singular_examples",
-    },
-    "held_out": {
-        "loss": "val_loss",
-        "mi_nats": "val_mi",
-        "probe_accuracy": "probe_accuracy",
-        "test_accuracy": "test_accuracy",
-    },
-    "ceiling": {"mi_nats": "mi_ceiling"},
-    "truth": {"mi_nats": "true_mi"},
-    "pixels": {"probe_accuracy": "pixel_baseline"},
+TRAIN, HELD_OUT, CEILING, TRUTH, PIXELS = RUNS = (
+    "train",
+    "held_out",
+    "ceiling",
+    "truth",
+    "pixels",
+)
+
+# The run and the tag of metrics; `place` has the rule for all others.
+_PLACES = {
+    "mi_ceiling": (CEILING, "mi_nats"),
+    "true_mi": (TRUTH, "mi_nats"),
+    "probe_accuracy": (HELD_OUT, "probe_accuracy"),
+    "probe_information": (HELD_OUT, "probe_information"),
+    "pixel_baseline": (PIXELS, "probe_accuracy"),
+    "test_accuracy": (HELD_OUT, "test_accuracy"),
 }
+
+
+def place(metric: str) -> tuple[str, str]:
+    """The TensorBoard run and the tag of a metric, by its name in logs and tables.
+
+    Args:
+        metric: Name, with `val_` in front if it is of held-out data.
+
+    Example:
+    >>> place("val_mi")
+    ('held_out', 'mi_nats')
+    >>> place("mi_global_local")
+    ('train', 'mi_nats/global_local')
+    """
+    if metric in _PLACES:
+        return _PLACES[metric]
+    run = HELD_OUT if metric.startswith("val_") else TRAIN
+    tag = metric.removeprefix("val_")
+    if tag == "mi" or tag.startswith("mi_"):
+        tag = "/".join(["mi_nats", *filter(None, [tag[3:]])])
+    # One group for all percentiles.
+    return run, tag.replace("log_condition_", "log_condition/")
 
 
 class ScalarWriter:
@@ -45,34 +60,31 @@ class ScalarWriter:
     once, however often the run was interrupted.
 
     Args:
-        folder: Log directory for TensorBoard. What it holds is replaced.
+        folder: Log directory for TensorBoard. The runs of `RUNS` in it are replaced.
         rows: The rows so far.
     """
 
     def __init__(self, folder: str | os.PathLike, rows: Iterable[Mapping[str, Any]]):
-        folder = pathlib.Path(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        self._folder = folder
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        for run in RUNS:
+            event_files.keep_until(pathlib.Path(folder) / run, -1)
+        self._writers = event_files.RunWriters(folder)
         for row in rows:
             self.write(row)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Appends one row; a column that is empty writes nothing."""
-        for run, columns in RUNS.items():
-            values = {t: row[c] for t, c in columns.items() if row[c] is not None}
-            if not values:
-                continue
-            if run not in self._writers:
-                # Not before its first value: TensorBoard lists runs that are empty.
-                path = str(self._folder / run)
-                self._writers[run] = tf.summary.create_file_writer(path)
-            with self._writers[run].as_default(step=row["step"]):
-                for tag, value in values.items():
-                    tf.summary.scalar(tag, value)
-            self._writers[run].flush()
+        """Appends one row; a column that is empty writes nothing.
+
+        Args:
+            row: Values by metric, and the `step`.
+        """
+        by_run: dict[str, dict[str, Any]] = {run: {} for run in RUNS}
+        for metric, value in row.items():
+            if metric != "step" and value is not None:
+                run, tag = place(metric)
+                by_run[run][tag] = value
+        for run, values in by_run.items():
+            self._writers.write_scalars(run, row["step"], values)
 
     def close(self) -> None:
         """Ends the event files."""
-        for writer in self._writers.values():
-            writer.close()
+        self._writers.close()

@@ -43,6 +43,7 @@ def train(
     workdir: str | os.PathLike,
     data: datasets.ImageDataset | None = None,
     baselines: str | os.PathLike | None = None,
+    profile_steps: int = 0,
 ) -> runs.Row:
     """Trains encoders by mutual information, and leaves everything in a workdir.
 
@@ -64,6 +65,7 @@ def train(
             is trained on without a probe.
         baselines: Folder in which runs on the same views share their pixel baselines.
             By default each run fits its own.
+        profile_steps: As for `callbacks.TensorBoard`.
 
     Returns:
         The last row of the metrics: `step`, `mi` and `val_mi` in nats, `mi_ceiling`
@@ -113,6 +115,7 @@ def train(
             callbacks=[
                 callbacks.StopOnNonFinite(),
                 *experiment.measuring,
+                _board(run, settings, experiment, profile_steps),
                 _Recorder(run, settings, experiment),
             ],
             shuffle=False,
@@ -150,6 +153,22 @@ def make_experiment(
     experiment = make(settings, data)
     experiment.model.optimizer.build(experiment.model.trainable_variables)
     return experiment
+
+
+def _board(run, settings, experiment, profile_steps):
+    """Shows all but the scalars, which the run makes of its own table."""
+    probes = [c for c in experiment.measuring if isinstance(c, callbacks.LinearProbe)]
+    views = None
+    if isinstance(experiment.model, models.InfoMax) and experiment.held_out is not None:
+        ((views,),) = experiment.held_out.take(1)
+    return callbacks.TensorBoard(
+        run.log_dir,
+        views=views,
+        probe=next(iter(probes), None),
+        hyper_parameters=settings.as_dict(),
+        profile_steps=profile_steps,
+        log_scalars=False,
+    )
 
 
 class _Recorder(keras.callbacks.Callback):

@@ -5,6 +5,8 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_infomax import runs, training
 
@@ -26,6 +28,40 @@ def assert_same_run(workdir, other):
     models = [keras.saving.load_model(w / "model.keras") for w in (workdir, other)]
     for a, b in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def summaries(workdir):
+    """What the event files of a workdir hold, as `logged` returns it."""
+    return logged(workdir / "tensorboard")
+
+
+def logged(log_dir):
+    """What event files hold: {run: {tag: [(step, array), ...]}}."""
+    found = {}
+    for folder in sorted(p for p in log_dir.iterdir() if p.is_dir()):
+        events = EventAccumulator(str(folder), {"tensors": 0}).Reload()
+        found[folder.name] = {
+            tag: [
+                (e.step, tf.make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)
+            ]
+            for tag in events.Tags()["tensors"]
+        }
+    return found
+
+
+def assert_same_summaries(workdir, other):
+    """Checks that TensorBoard shows the same of two runs, each step once."""
+    one, another = summaries(workdir), summaries(other)
+    assert {run: list(tags) for run, tags in one.items()} == {
+        run: list(tags) for run, tags in another.items()
+    }
+    for run, tags in one.items():
+        for tag, values in tags.items():
+            steps = [step for step, _ in values]
+            assert steps == sorted(set(steps))
+            assert steps == [step for step, _ in another[run][tag]]
+            for (_, a), (_, b) in zip(values, another[run][tag], strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def assert_resumes(config, data, folder, monkeypatch):

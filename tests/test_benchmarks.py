@@ -4,8 +4,9 @@ import json
 
 from conftest import ROOT
 
-from benchmarks import serving
+from benchmarks import serving, tensor_board
 from keras_infomax import encoders
+from keras_infomax.settings import Settings
 
 
 def test_serving_measures_every_format_and_batch_size():
@@ -25,3 +26,21 @@ def test_the_page_on_exports_quotes_the_results():
     for encoder in facts["encoders"].values():
         assert f"{encoder['parameters']:,}" in page
         assert serving.table(encoder["results"]) in page
+
+
+def test_tensor_board_is_measured_in_pairs():
+    settings = Settings.resolve({"steps": 4, "eval_every": 2, "batch_size": 32})
+    facts = tensor_board.measure(settings, pairs=1)
+    (pair,) = facts["pairs"]
+    for kind in ("elapsed_s", "processor_s"):
+        share = pair["with"][kind] / pair["without"][kind] - 1
+        assert abs(facts[f"median_share_of_{kind}"] - share) < 1e-3
+
+
+def test_the_page_on_tensor_board_quotes_the_results():
+    facts = json.loads((ROOT / "benchmarks/results/tensor_board.json").read_text())
+    page = (ROOT / "docs/tensorboard.md").read_text(encoding="utf-8")
+    for kind in ("elapsed_s", "processor_s"):
+        share = facts[f"median_share_of_{kind}"]
+        assert share <= 0.05
+        assert f"{100 * share:+.1f} %".replace("-", "−") in page

@@ -49,7 +49,7 @@ def checkout(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_commands_run_in_order(page, checkout):
     """With `:smoke` behind every config, and TensorBoard only looking."""
     ran = []
@@ -94,6 +94,9 @@ def smoke(argument):
     for key, value in (("steps", 20), ("eval_every", 10)):
         if argument.startswith(f"--config.{key}="):
             return f"--config.{key}={value}"
+    for key in ("steps", "draws"):
+        if argument.startswith(f"--{key}="):
+            return f"--{key}=2"
     return argument
 
 

@@ -6,9 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from run_checks import SMALL, assert_same_run
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
 from keras_infomax import datasets, experiments, runs, training
@@ -32,17 +30,11 @@ def finished(tmp_path_factory, digits):
 
 def scalars(workdir):
     """Every scalar of the event files: {run: {tag: [(step, value), ...]}}."""
-    found = {}
-    for folder in sorted((workdir / "tensorboard").iterdir()):
-        events = EventAccumulator(str(folder), {"tensors": 0}).Reload()
-        found[folder.name] = {
-            tag: [
-                (e.step, float(tf.make_ndarray(e.tensor_proto)))
-                for e in events.Tensors(tag)
-            ]
-            for tag in events.Tags()["tensors"]
-        }
-    return found
+    return {
+        run: {t: [(s, float(v)) for s, v in values] for t, values in tags.items()}
+        for run, tags in summaries(workdir).items()
+        if run != "examples"
+    }
 
 
 def snapshot(workdir):
@@ -112,6 +104,11 @@ def test_tensorboard_has_every_evaluation_once(finished):
         "ceiling": {"mi_nats": [0, 8, 16, 24]},
         "pixels": {"probe_accuracy": [0, 8, 16, 24]},
     }
+    shown = summaries(finished)["examples"]
+    assert {t: [s for s, _ in v] for t, v in shown.items()} == {
+        f"scores/{kind}": [0, 8, 16, 24]
+        for kind in ("true_pairs", "other_pairs", "matrix")
+    }
     values = [value for _, value in found["held_out"]["mi_nats"]]
     assert values == pytest.approx([row["val_mi"] for row in rows])
 
@@ -166,7 +163,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert not (tmp_path / "model.keras").exists()
     training.train(SMALL, tmp_path, digits)
     assert_same_run(tmp_path, finished)
-    assert scalars(tmp_path) == scalars(finished)
+    assert_same_summaries(tmp_path, finished)
 
 
 def test_a_damaged_checkpoint_is_passed_over(
@@ -183,7 +180,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert "step-000000024 cannot be read and is passed over" in printed
     assert "at step 16 of 24" in printed
     assert_same_run(tmp_path, finished)
-    assert scalars(tmp_path) == scalars(finished)
+    assert_same_summaries(tmp_path, finished)
 
 
 def test_another_config_is_refused_with_the_keys_that_differ(finished, digits):

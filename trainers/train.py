@@ -13,11 +13,14 @@ from trainers import program
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_PROFILE_STEPS = flags.DEFINE_integer(
+    "profile_steps", 0, "Number of steps to profile, for TensorBoard."
+)
 
 
 def main() -> None:
     """Trains."""
-    training.train(_CONFIG.value, _WORKDIR.value)
+    training.train(_CONFIG.value, _WORKDIR.value, profile_steps=_PROFILE_STEPS.value)
     print(f"Curves: {_WORKDIR.value}/curves.png")
     print(f"        tensorboard --logdir={_WORKDIR.value}/tensorboard")
 

@@ -1,7 +1,14 @@
-"""Watches a training run: measures its encoder, stops it when its numbers break."""
+"""Watches a training run: measures its encoder, shows it, stops it when it breaks."""
 
 from keras_infomax.callbacks.condition_numbers import ConditionNumbers
 from keras_infomax.callbacks.non_finite import StopOnNonFinite
 from keras_infomax.callbacks.probes import LinearProbe, Probes
+from keras_infomax.callbacks.tensor_board import TensorBoard
 
-__all__ = ["ConditionNumbers", "LinearProbe", "Probes", "StopOnNonFinite"]
+__all__ = [
+    "ConditionNumbers",
+    "LinearProbe",
+    "Probes",
+    "StopOnNonFinite",
+    "TensorBoard",
+]

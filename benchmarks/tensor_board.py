@@ -1,0 +1,107 @@
+"""What callbacks.TensorBoard costs at its defaults, as a share of the training time.
+
+python -m benchmarks.tensor_board --output=benchmarks/results/tensor_board.json
+
+Trains the demo with and without it, in pairs whose order alternates, each time with the
+linear probe and held-out estimates. Processor time is that of all threads; unlike
+elapsed time it does not depend on what else the machine does.
+"""
+
+import json
+import pathlib
+import statistics
+import tempfile
+import time
+from typing import Any
+
+import keras
+from absl import app, flags
+
+from benchmarks import machine
+from configs import digits_halves
+from keras_infomax import callbacks, experiments, files
+from keras_infomax.settings import Settings
+
+_OUTPUT = flags.DEFINE_string(
+    "output", "benchmarks/results/tensor_board.json", "File to write."
+)
+_PAIRS = flags.DEFINE_integer("pairs", 5, "Number of pairs.")
+
+
+def train(settings: Settings, with_board: bool) -> dict[str, float]:
+    """Seconds of one training.
+
+    Args:
+        settings: Settings of the experiment `infomax`.
+        with_board: Whether to show it in TensorBoard.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    experiment = experiments.infomax(settings)
+    assert experiment.held_out is not None
+    with tempfile.TemporaryDirectory() as log_dir:
+        watching = list(experiment.measuring)
+        if with_board:
+            ((views,),) = experiment.held_out.take(1)
+            (probe,) = watching
+            watching.append(callbacks.TensorBoard(log_dir, views, probe))
+        elapsed, processor = time.perf_counter(), time.process_time()
+        experiment.model.fit(
+            experiment.batches(0, settings.steps),
+            epochs=settings.steps // settings.eval_every,
+            steps_per_epoch=settings.eval_every,
+            validation_data=experiment.held_out,
+            callbacks=watching,
+            shuffle=False,
+            verbose=0,
+        )
+        return {
+            "elapsed_s": round(time.perf_counter() - elapsed, 2),
+            "processor_s": round(time.process_time() - processor, 2),
+        }
+
+
+def measure(settings: Settings, pairs: int) -> dict[str, Any]:
+    """Trainings in pairs, and the median of what each pair says.
+
+    Args:
+        settings: Settings of the experiment `infomax`.
+        pairs: Number of pairs.
+    """
+    train(settings, with_board=True)  # What only the first training of a process pays.
+    found = []
+    for number in range(pairs):
+        order = (True, False) if number % 2 else (False, True)
+        seconds = {with_board: train(settings, with_board) for with_board in order}
+        found.append({"without": seconds[False], "with": seconds[True]})
+    return {
+        "pairs": found,
+        **{
+            f"median_share_of_{kind}": round(
+                statistics.median(
+                    pair["with"][kind] / pair["without"][kind] - 1 for pair in found
+                ),
+                4,
+            )
+            for kind in ("elapsed_s", "processor_s")
+        },
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Measures, prints and writes."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+    config = digits_halves.get_config("")
+    facts = {
+        "machine": machine.facts(),
+        **measure(Settings.resolve(config), _PAIRS.value),
+    }
+    text = json.dumps(facts, indent=2) + "\n"
+    print(text)
+    output = pathlib.Path(_OUTPUT.value)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(output, text)
+
+
+if __name__ == "__main__":
+    app.run(main)

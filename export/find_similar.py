@@ -1,0 +1,140 @@
+"""Finds the digits most similar to a digit, by the encodings of an exported encoder.
+
+    python -m export.find_similar --encoder=runs/digits_encoder --output=runs/downstream
+
+Every test digit is a query among the 4,000 training digits; similar are those whose
+encodings have a small angle. Nothing is trained. Several encoders may be given,
+separated by commas. Writes similar.csv, and similar.png of the first encoder.
+"""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from export import digits
+from keras_infomax import HubEncoder, comparison, files, probes
+
+_ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
+_OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
+
+SHOWN = 8
+
+
+def most_similar(queries: np.ndarray, found: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the rows with the largest cosine, the most similar one first.
+
+    Args:
+        queries: Float array `(queries, dim)`.
+        found: Float array `(rows, dim)`.
+        count: How many to find for each query.
+
+    Returns:
+        Integer array `(queries, count)`.
+
+    Example:
+    >>> found = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> most_similar(np.array([[0.1, 2.0]]), found, count=2)
+    array([[2, 1]])
+    """
+    lengths = np.linalg.norm(found, axis=1)
+    # The length of the query has no part in the order.
+    cosines = queries @ (found / np.maximum(lengths, 1e-12)[:, None]).T
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+
+
+def search(handle: str, data: digits.Digits) -> dict[str, np.ndarray]:
+    """The ten training digits most similar to each test digit.
+
+    Args:
+        handle: Export of an encoder of the digits' top halves.
+        data: The digits.
+
+    Returns:
+        Indices `(1000, 10)` by `encodings` and by `pixels`.
+    """
+    encoder = HubEncoder(handle, trainable=False)
+    spaces = {
+        "encodings": [probes.encode(encoder, x) for x in (data.test_x, data.x)],
+        "pixels": [x.reshape(len(x), -1) for x in (data.test_x, data.x)],
+    }
+    return {
+        by: most_similar(queries, found, count=10)
+        for by, (queries, found) in spaces.items()
+    }
+
+
+def judge(
+    indices: np.ndarray, data: digits.Digits, encoder: int, by: str
+) -> dict[str, Any]:
+    """How often the digits that were found are of the query's class.
+
+    Args:
+        indices: Indices `(queries, 10)`.
+        data: The digits.
+        encoder: Number of the encoder.
+        by: By what it was searched.
+    """
+    right = data.labels[indices] == data.test_labels[:, None]
+    return {
+        "encoder": encoder,
+        "by": by,
+        "precision_at_1": float(right[:, 0].mean()),
+        "precision_at_10": float(right.mean()),
+    }
+
+
+def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) -> None:
+    """Draws the first query of each class, and what was found; wrong ones in red."""
+    from matplotlib.figure import Figure
+
+    queries = [int(np.argmax(data.test_labels == label)) for label in range(10)]
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    grid = figure.subplots(10, 2 * SHOWN + 2)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row, query in zip(grid, queries, strict=True):
+        _show(row[0], data.test_images[query], "black")
+        for part, indices in enumerate(found.values()):
+            for place, index in enumerate(indices[query][:SHOWN]):
+                right = data.labels[index] == data.test_labels[query]
+                axes = row[1 + part * (SHOWN + 1) + place]
+                _show(axes, data.images[index], "tab:green" if right else "tab:red")
+    titles = {0: "query"}
+    for part, by in enumerate(found):
+        titles[1 + part * (SHOWN + 1)] = f"most similar by {by}"
+    for column, text in titles.items():
+        title = grid[0, column].set_title(text, fontsize=10, loc="left")
+        title.set_in_layout(False)  # Or its column would become as wide.
+    with files.replaced_file(path) as temporary:
+        figure.savefig(temporary, dpi=80)
+
+
+def _show(axes: Any, image: np.ndarray, colour: str) -> None:
+    axes.set_axis_on()
+    axes.imshow(image[..., 0], cmap="gray_r")
+    # The encoder has seen what is above.
+    axes.axhline(13.5, color="0.6", linewidth=0.7)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color=colour, linewidth=2)
+
+
+def main() -> None:
+    """Searches, prints, draws and writes."""
+    data, output = digits.Digits.load(), pathlib.Path(_OUTPUT.value)
+    rows: list[dict[str, Any]] = []
+    for number, handle in enumerate(_ENCODER.value):
+        found = search(handle, data)
+        rows += [judge(indices, data, number, by) for by, indices in found.items()]
+        if number == 0:
+            output.mkdir(parents=True, exist_ok=True)
+            plot(found, data, output / "similar.png")
+    for row in rows:
+        print(row)
+    comparison.write_table(output / "similar.csv", list(rows[0]), rows)
+
+
+if __name__ == "__main__":
+    digits.run(main)

@@ -1,0 +1,133 @@
+"""Event files, in which TensorBoard finds what it shows: written, and cut back."""
+
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from keras_infomax import files
+
+_PATTERN = "events.out.tfevents.*"
+
+
+class RunWriters:
+    """Writes summaries of several TensorBoard runs, a folder each.
+
+    A run gets its folder with its first value, since TensorBoard lists empty ones. What
+    was written is in the files when a call returns.
+
+    Not `tf.summary`, whose operations take as long as the steps of a small model.
+
+    Args:
+        log_dir: Folder of the runs.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike):
+        self._log_dir = pathlib.Path(log_dir)
+        self._writers: dict[str, tf.io.TFRecordWriter] = {}
+
+    def write_scalars(self, run: str, step: int, values: Mapping[str, float]) -> None:
+        """Appends scalars to a run; nothing where there are none.
+
+        Args:
+            run: Name of the run.
+            step: Step of the values.
+            values: Values by tag.
+        """
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+
+        if values:
+            self.write(run, step, [scalar_pb(tag, v) for tag, v in values.items()])
+
+    def write(self, run: str, step: int, summaries: Iterable[Any]) -> None:
+        """Appends summaries to a run.
+
+        Args:
+            run: Name of the run.
+            step: Step of the summaries.
+            summaries: Protocol buffers of TensorBoard.
+        """
+        if run not in self._writers:
+            self._writers[run] = open_file(self._log_dir / run)
+        for summary in summaries:
+            append(self._writers[run], step, summary)
+        self._writers[run].flush()
+
+    def close(self) -> None:
+        """Ends the event files; what is written next opens new ones."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+
+def open_file(folder: str | os.PathLike, suffix: str = "") -> tf.io.TFRecordWriter:
+    """Opens a new event file, which TensorBoard reads after those that are there.
+
+    Args:
+        folder: Folder of a TensorBoard run, made if it does not exist.
+        suffix: End of the file's name.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    unique = f"{time.time_ns():020d}.{os.getpid()}"
+    name = _PATTERN.replace("*", unique) + suffix
+    writer = tf.io.TFRecordWriter(str(folder / name))
+    version = tf.compat.v1.Event(wall_time=time.time(), file_version="brain.Event:2")
+    writer.write(version.SerializeToString())
+    return writer
+
+
+def append(writer: tf.io.TFRecordWriter, step: int, summary: Any) -> None:
+    """Appends a summary to an event file.
+
+    Args:
+        writer: The open file.
+        step: Step of the summary.
+        summary: Protocol buffer of TensorBoard.
+    """
+    event = tf.compat.v1.Event(wall_time=time.time(), step=step)
+    event.summary.ParseFromString(summary.SerializeToString())
+    writer.write(event.SerializeToString())
+
+
+def keep_until(folder: str | os.PathLike, step: int) -> bool:
+    """Drops the events after a step, so that a run that goes on there has none twice.
+
+    Args:
+        folder: Folder of one TensorBoard run; it need not exist.
+        step: Last step whose events stay. Below 0, nothing does.
+
+    Returns:
+        Whether any events stay.
+    """
+    folder = pathlib.Path(folder)
+    if step < 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    # What a process left that was killed while it replaced a file.
+    for leftover in folder.glob(f".{_PATTERN}"):
+        leftover.unlink()
+    kept = False
+    for path in sorted(folder.glob(_PATTERN)):
+        records = list(_records(path))
+        stay = [r for r in records if tf.compat.v1.Event.FromString(r).step <= step]
+        kept |= any(tf.compat.v1.Event.FromString(r).HasField("summary") for r in stay)
+        if len(stay) < len(records):
+            with files.replaced_file(path) as temporary:
+                with tf.io.TFRecordWriter(str(temporary)) as writer:
+                    for record in stay:
+                        writer.write(record)
+    return kept
+
+
+def _records(path: pathlib.Path) -> Iterator[bytes]:
+    """Records up to where the file ends, be it in the midst of one."""
+    try:
+        for record in tf.data.TFRecordDataset(str(path)):
+            yield record.numpy()
+    except tf.errors.DataLossError:
+        return

@@ -1,0 +1,96 @@
+"""Summaries of score matrices: true pairs against all others, and a picture."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+# Rows and columns of a picture, and the pixels that it is enlarged to at least.
+_MOST, _PIXELS = 256, 128
+
+# Dark blue to yellow, evenly bright steps; what is left out of the scores is grey.
+_COLOURS = np.array(
+    [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
+)
+_LEFT_OUT = 200
+
+
+def split(partners: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of true pairs, and of all others that are not left out.
+
+    Args:
+        partners: Columns of the true pairs, `(rows,)` or `(rows, positives)`.
+        scores: Scores `(rows, columns)`; minus infinity is left out.
+
+    Returns:
+        Two vectors.
+
+    Example:
+    >>> true, others = split([1, 0], [[0.0, 3.0, -np.inf], [4.0, 1.0, 2.0]])
+    >>> true.tolist(), others.tolist()
+    ([3.0, 4.0], [0.0, 1.0, 2.0])
+    """
+    scores = np.asarray(scores)
+    is_true = np.zeros(scores.shape, bool)
+    partners = np.asarray(partners).reshape(len(scores), -1)
+    np.put_along_axis(is_true, partners, True, axis=1)
+    finite = np.isfinite(scores)
+    return scores[is_true & finite], scores[~is_true & finite]
+
+
+def picture(scores: Any) -> np.ndarray:
+    """Score matrix as an image, its first rows and columns if it is large.
+
+    Colours run from the 1st to the 99th percentile of the scores.
+
+    Args:
+        scores: Scores `(rows, columns)`; minus infinity is left out, and grey.
+
+    Returns:
+        uint8 array `(height, width, 3)`, a square of equal pixels for each score.
+    """
+    corner = np.asarray(scores, float)[:_MOST, :_MOST]
+    finite = np.isfinite(corner)
+    low, high = np.percentile(corner[finite], [1, 99]) if finite.any() else (0, 1)
+    share = (np.where(finite, corner, low) - low) / max(high - low, 1e-12)
+    position = np.clip(share, 0, 1) * (len(_COLOURS) - 1)
+    channels = [np.interp(position, range(len(_COLOURS)), c) for c in _COLOURS.T]
+    image = np.stack(channels, axis=-1).round().astype("uint8")
+    image[~finite] = _LEFT_OUT
+    enlarge = -(-_PIXELS // max(corner.shape))
+    return image.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
+
+
+def summaries(tag: str, partners: Any, scores: Any) -> Iterator[Any]:
+    """Histograms and picture, as TensorBoard takes them.
+
+    Args:
+        tag: What comes before `/true_pairs`, `/other_pairs` and `/matrix`.
+        partners: As for `split`.
+        scores: As for `split`.
+    """
+    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
+    true, others = split(partners, scores)
+    for name, values in (("true_pairs", true), ("other_pairs", others)):
+        if values.size:
+            yield histogram_pb(f"{tag}/{name}", values)
+    yield _image(f"{tag}/matrix", picture(scores))
+
+
+def _image(tag: str, pixels: np.ndarray) -> Any:
+    from tensorboard.plugins.image import metadata
+
+    height, width, _ = pixels.shape
+    # Its size, then the images, of which there is one.
+    png = tf.io.encode_png(pixels, compression=1).numpy()
+    parts = [str(width).encode(), str(height).encode(), png]
+    described = metadata.create_summary_metadata(
+        display_name=None, description=None, converted_to_tensor=True
+    )
+    summary = tf.compat.v1.Summary()
+    value = summary.value.add(tag=tag)
+    value.tensor.CopyFrom(tf.make_tensor_proto(parts))
+    value.metadata.ParseFromString(described.SerializeToString())
+    return summary
