@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     newest.write_bytes(newest.read_bytes()[:2000])
     training.train(SMALL, tmp_path, digits)
     printed = capsys.readouterr().out
-    assert "step-000000024 cannot be read and is passed over" in printed
+    assert "step-000000024 cannot be used and is passed over" in printed
     assert "at step 16 of 24" in printed
     assert_same_run(tmp_path, finished)
     assert scalars(tmp_path) == scalars(finished)
