@@ -9,18 +9,13 @@ optimizer state, metrics, TensorBoard scalars and the export must be those of a 
 that nobody touched, to the last bit. The table has one row a kill.
 """
 
-import contextlib
 import csv
 import dataclasses
-import os
+import itertools
 import pathlib
 import re
-import signal
-import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -28,108 +23,221 @@ import tensorflow as tf
 from absl import app, flags
 from tensorboard.backend.event_processing import event_file_loader
 
+from benchmarks.processes import Kill, Moment, kill_and_repeat
 from keras_infomax import files
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/faults", "Folder of both runs.")
 _OUTPUT = flags.DEFINE_string("output", "docs/faults.csv", "Table to write.")
 _KILLS = flags.DEFINE_integer("kills", 50, "Number of kills.")
-_EVALUATIONS = flags.DEFINE_integer("evaluations", 120, "Evaluations of the run.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-# A dump of all stacks on SIGUSR1 tells what a process is doing when it is killed.
-_LAUNCH = """
-import faulthandler, runpy, signal, sys
-trace = open(sys.argv.pop(1), "w")
-faulthandler.register(signal.SIGUSR1, file=trace)
-print("ready", file=trace, flush=True)
-runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
-"""
-# What a process is doing, by the functions on its stack: the first that is found.
-ACTIVITIES = {
-    "writing a checkpoint": ("checkpoints.py", "write"),
-    "writing the scalars": ("scalars.py", "write"),
-    "writing metrics.csv": ("runs.py", "_write_metrics"),
-    "drawing the curves": ("plots.py", "plot_curves"),
-    "saving the model": ("runs.py", "finish"),
-    "restoring": ("runs.py", "restore"),
-    "probing": ("probes.py", "_judge"),
-    "evaluating": ("trainer.py", "evaluate"),
-    "training": ("trainer.py", "fit"),
-    "building the model": ("training.py", "train"),
-    "exporting": ("saved_model.py", "export_workdir"),
-}
+# Some evaluations of the run that is killed.
+_SECONDS = 4.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Kill:
-    """One kill: which it was, how it was chosen, and what it hit.
+def facts(workdir: pathlib.Path) -> dict[str, bytes]:
+    """What must be the same in two runs, whatever happened to them.
 
     Args:
-        number: Its place among the kills of the run, from 1.
-        program: The program that was killed.
-        moment: How the moment was chosen.
-        seconds: Time since the process started.
-        activity: What the process was doing.
-        step: Step of the last checkpoint that it left.
+        workdir: Workdir of a finished run.
+
+    Returns:
+        The model's config, its weights and optimizer state one by one, the table of
+        metrics, the picture, every scalar in the order of the event files, and the
+        names of all files but those.
     """
+    found = {
+        name: (workdir / name).read_bytes()
+        for name in ("metrics.csv", "curves.png", "config.json")
+    }
+    with zipfile.ZipFile(workdir / "model.keras") as archive:
+        # Keras names shared objects by their address.
+        config = archive.read("config.json")
+        found["model"] = re.sub(rb'"shared_object_id": \d+', b"", config)
+        with archive.open("model.weights.h5") as raw, h5py.File(raw) as weights:
+            found |= {
+                f"weights/{name}": np.asarray(value).tobytes()
+                for name, value in _arrays(weights)
+            }
+    found["scalars"] = "\n".join(scalars(workdir / "tensorboard")).encode()
+    names = (path.relative_to(workdir).as_posix() for path in workdir.rglob("*"))
+    files_there = sorted(name for name in names if "tfevents" not in name)
+    found["files"] = "\n".join(files_there).encode()
+    return found
 
-    number: int
-    program: str
-    moment: str
-    seconds: float
-    activity: str
-    step: int | None
+
+def _arrays(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    for value in group.values():
+        if isinstance(value, h5py.Group):
+            yield from _arrays(value)
+        else:
+            yield value.name, value
 
 
-class Process:
-    """A program in a process group of its own, which can be asked and killed.
+def scalars(folder: pathlib.Path) -> Iterator[str]:
+    """Every scalar in the event files of a log directory, as it was written.
 
     Args:
-        module: Module of the program, run as by `python -m`.
-        arguments: Its arguments.
-        log: File that its output is appended to.
-    """
+        folder: The log directory.
 
-    def __init__(self, module: str, arguments: Sequence[str], log: pathlib.Path):
-        self._trace = log.with_suffix(".trace")
-        self._trace.write_text("", encoding="utf-8")
-        self.started = time.monotonic()
-        with open(log, "a", encoding="utf-8") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _LAUNCH, str(self._trace), module, *arguments],
-                cwd=ROOT,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+    Yields:
+        Run, tag, step and value, with every digit.
+    """
+    for path in sorted(folder.rglob("*tfevents*")):
+        for event in event_file_loader.EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                number = float(tf.make_ndarray(value.tensor))
+                yield f"{path.parent.name} {value.tag} {event.step} {number!r}"
+
+
+def export_facts(folder: pathlib.Path) -> dict[str, bytes]:
+    """What must be the same in two exports of the same run.
+
+    Args:
+        folder: The export.
+
+    Returns:
+        Encodings of fixed views, and the names of all files.
+    """
+    views = np.random.default_rng(0).random((64, 14, 28, 1), dtype="float32")
+    encoder = tf.saved_model.load(str(folder))
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    return {
+        "encodings": encoder(tf.constant(views)).numpy().tobytes(),
+        "files": "\n".join(names).encode(),
+    }
+
+
+def last_checkpoint(workdir: pathlib.Path) -> int | None:
+    """Step of the newest checkpoint of a run; `None` if there is none."""
+    steps = [int(p.name[5:]) for p in (workdir / "checkpoints").glob("step-*")]
+    return max(steps, default=None)
+
+
+def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    """Names of the facts that differ or that only one has."""
+    return [k for k in sorted({*one, *other}) if one.get(k) != other.get(k)]
+
+
+def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    """Names of the facts that differ, or that only one has."""
+    return [k for k in sorted({*one, *other}) if one.get(k) != other.get(k)]
+
+
+def compare(
+    folder: pathlib.Path,
+    config: Sequence[str],
+    in_training: Sequence[Moment],
+    in_export: Sequence[Moment] = (),
+) -> list[Kill]:
+    """Trains twice, once with kills, and compares; so with an export, if it is killed.
+
+    Args:
+        folder: Folder for both; it must be new.
+        config: Flags that say what to train.
+        in_training: When to kill the training.
+        in_export: When to kill the export of the run.
+
+    Returns:
+        The kills, if both are the same.
+
+    Raises:
+        RuntimeError: If they differ, or a program fails.
+    """
+    folder.mkdir(parents=True)
+    results: dict[str, dict[str, bytes]] = {}
+    kills = []
+    for name in ("calm", "killed"):
+        workdir, output = folder / name, folder / f"{name}_export"
+        kills += kill_and_repeat(
+            "trainers.train",
+            [*config, f"--workdir={workdir}"],
+            in_training if name == "killed" else (),
+            folder / f"{name}.log",
+            lambda workdir=workdir: last_checkpoint(workdir),
+        )
+        results[name] = facts(workdir)
+        if in_export:
+            kills += kill_and_repeat(
+                "export.saved_model",
+                [f"--workdir={workdir}", f"--output={output}", "--overwrite"],
+                in_export if name == "killed" else (),
+                folder / f"{name}_export.log",
             )
+            exported = export_facts(output).items()
+            results[name] |= {f"export/{key}": value for key, value in exported}
+    if found := differing(results["calm"], results["killed"]):
+        raise RuntimeError(f"The run that was killed differs in {', '.join(found)}.")
+    if leftovers := [p.name for p in folder.iterdir() if p.name.startswith(".")]:
+        raise RuntimeError(f"The export left {', '.join(leftovers)}.")
+    return kills
 
-    @property
-    def ended(self) -> bool:
-        """Whether it ended by itself."""
-        return self._process.poll() is not None
 
-    def wait(self, timeout: float = 600) -> int:
-        """Exit code, once it has ended by itself."""
-        return self._process.wait(timeout)
+def plan(kills: int, seconds: float, seed: int) -> list[Moment]:
+    """Moments for the training: two in three random, the others named in turn.
 
-    def kill(self) -> None:
-        """Kills its group, and waits until it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+    Args:
+        kills: Number of kills.
+        seconds: Random moments are up to so many seconds after the start of the
+            process, or of the training.
+        seed: Seed.
+    """
+    random = np.random.default_rng(seed)
+    named = itertools.cycle(
+        ["writing a checkpoint", "probing", "restoring", "writing the scalars"]
+    )
+    since = itertools.cycle(["training", "starting", "training"])
+    return [
+        Moment(next(named))
+        if index % 3 == 2
+        else Moment(next(since), float(random.uniform(0, seconds)))
+        for index in range(kills)
+    ]
 
-    def activity(self) -> str:
-        """What it is doing, one of `ACTIVITIES` or `"starting"`."""
-        before = self._trace.stat().st_size
-        if before == 0 or self.ended:
-            return "starting"
-        os.kill(self._process.pid, signal.SIGUSR1)
-        deadline = time.monotonic() + 0.05
-        while time.monotonic() < deadline:
-            if self._trace.stat().st_size > before:
-                break
-        text = self._trace.read_bytes()[before:].decode("utf-8", "replace")
-        stack = re.findall(r'([\w.]+)", line \d+ in (\w+)', text)
-        found = (name for name, at in ACTIVITIES.items() if at in stack)
-        return next(found, "starting")
+
+def main(argv: list[str]) -> None:
+    """Kills, compares and writes."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+    kills = long_form(pathlib.Path(_WORKDIR.value), _KILLS.value, _SEED.value)
+    output = pathlib.Path(_OUTPUT.value)
+    with files.replaced_file(output) as temporary:
+        write_table(temporary, kills)
+    print(f"{len(kills)} kills, and no difference: see {output}")
+
+
+def long_form(folder: pathlib.Path, kills: int, seed: int) -> list[Kill]:
+    """Kills a run of so many evaluations that the kills are spread over it.
+
+    Args:
+        folder: Folder for the runs; it must be new.
+        kills: Number of kills, a multiple of 10: one in ten is of the export, two are
+            at the end of the run.
+        seed: Seed of the moments.
+    """
+    exports = kills // 10
+    # The run is at its end when these come.
+    at_the_end = [Moment("drawing the curves"), Moment("saving the model")] * exports
+    random = np.random.default_rng((seed, 1))
+    return compare(
+        folder,
+        ["--config=configs/digits_halves.py:smoke", f"--config.steps={20 * kills}"],
+        [*plan(kills - 3 * exports, _SECONDS, seed), *at_the_end],
+        [
+            Moment("exporting", float(delay))
+            for delay in [0.0, *random.uniform(0, 1, exports - 1)]
+        ],
+    )
+
+
+def write_table(path: pathlib.Path, kills: Sequence[Kill]) -> None:
+    """Writes one row a kill."""
+    columns = [field.name for field in dataclasses.fields(Kill)]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(kill) for kill in kills)
+
+
+if __name__ == "__main__":
+    app.run(main)
