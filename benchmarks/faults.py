@@ -115,11 +115,6 @@ def last_checkpoint(workdir: pathlib.Path) -> int | None:
 
 
 def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
-    """Names of the facts that differ or that only one has."""
-    return [k for k in sorted({*one, *other}) if one.get(k) != other.get(k)]
-
-
-def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     """Names of the facts that differ, or that only one has."""
     return [k for k in sorted({*one, *other}) if one.get(k) != other.get(k)]
 
