@@ -4,23 +4,17 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import re
+import resource
+import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from collections.abc import Callable, Iterable, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# A dump of its stack on SIGUSR1 tells what a process is doing when it is killed. The
-# stacks of other threads are left out, since these go on while they are read.
-_LAUNCH = """
-import faulthandler, runpy, signal, sys
-trace = open(sys.argv.pop(1), "w")
-faulthandler.register(signal.SIGUSR1, file=trace, all_threads=False)
-print("ready", file=trace, flush=True)
-runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
-"""
 # What a process is doing, by the functions on its stack: the first that is found.
 ACTIVITIES = {
     "writing a checkpoint": ("checkpoints.py", "write"),
@@ -88,7 +82,10 @@ class Process:
         self.started = time.monotonic()
         with open(log, "a", encoding="utf-8") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _LAUNCH, str(self._trace), module, *arguments],
+                [
+                    *(sys.executable, "-m", "benchmarks.processes"),
+                    *(str(self._trace), module, *arguments),
+                ],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -104,6 +101,10 @@ class Process:
         """Exit code, once it has ended by itself."""
         return self._process.wait(timeout)
 
+    def limit(self, limited: int, value: int) -> None:
+        """Sets a limit of `resource`, as one that the process starts to feel now."""
+        resource.prlimit(self._process.pid, limited, (value, value))
+
     def kill(self) -> None:
         """Kills its group, and waits until it is gone."""
         with contextlib.suppress(ProcessLookupError):
@@ -112,18 +113,7 @@ class Process:
 
     def activity(self) -> str:
         """What it is doing, one of `ACTIVITIES` or `"starting"`."""
-        before = self._trace.stat().st_size
-        # Before it is ready, the signal would end it.
-        if before == 0 or self.ended:
-            return "starting"
-        os.kill(self._process.pid, signal.SIGUSR1)
-        deadline, text = time.monotonic() + 0.1, ""
-        # The outermost frame is that of the launcher.
-        while '"<string>"' not in text and time.monotonic() < deadline:
-            text = self._trace.read_bytes()[before:].decode("utf-8", "replace")
-        stack = re.findall(r'([\w.]+)", line \d+ in (\w+)', text)
-        found = (name for name, at in ACTIVITIES.items() if at in stack)
-        return next(found, "starting")
+        return self._trace.read_text(encoding="utf-8").strip() or "starting"
 
 
 def kill_and_repeat(
@@ -188,3 +178,33 @@ def _await(process: Process, moment: Moment) -> str | None:
     if process.ended:
         return None
     return process.activity() if moment.delay else activity
+
+
+def _launch(trace: str, module: str, *arguments: str) -> None:
+    """Runs a program as `python -m` does, with a thread that tells what it is doing."""
+    descriptor = os.open(trace, os.O_WRONLY)
+    main_thread = threading.get_ident()
+
+    def watch() -> None:
+        while True:
+            doing = _activity(sys._current_frames().get(main_thread))
+            # In one piece, lest a reader sees half of it.
+            os.pwrite(descriptor, f"{doing:<40}".encode(), 0)
+            time.sleep(0.002)
+
+    threading.Thread(target=watch, daemon=True).start()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _activity(frame: types.FrameType | None) -> str:
+    stack = set()
+    while frame is not None:
+        code = frame.f_code
+        stack.add((os.path.basename(code.co_filename), code.co_name))
+        frame = frame.f_back
+    return next((name for name, at in ACTIVITIES.items() if at in stack), "starting")
+
+
+if __name__ == "__main__":
+    _launch(*sys.argv[1:])

@@ -1,7 +1,7 @@
 """The checkpoints of a run: whole, of this run and of this model, or not taken.
 
     checkpoints/step-N/
-        state.weights.h5    weights, optimizer state, states of random layers
+        state.keras         weights, optimizer state, states of random layers
         metrics.csv         all metrics up to step N
         run.json            settings, and shapes of the variables
         manifest.json       checksums of the others
@@ -54,7 +54,9 @@ class Checkpoints:
         """
         folder = self.folder / f"step-{step:09d}"
         with files.new_folder(folder, overwrite=True) as temporary:
-            model.save_weights(temporary / "state.weights.h5")
+            # Written by Python. save_weights lets HDF5 write, which crashes the process
+            # where the disk is full.
+            model.save(temporary / "state.keras")
             write_more(temporary)
             run = {"settings": self._settings, "variables": _variables(model)}
             (temporary / "run.json").write_text(json.dumps(run), encoding="utf-8")
@@ -87,7 +89,7 @@ class Checkpoints:
                     f"of weights and optimizer where this one has "
                     f"{len(_variables(model))}, or with other shapes."
                 )
-        model.load_weights(folder / "state.weights.h5")
+        model.load_weights(folder / "state.keras")
 
 
 def _variables(model: Any) -> list[list[Any]]:

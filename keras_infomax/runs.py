@@ -226,14 +226,15 @@ class Run:
     def _saving(self) -> Iterator[None]:
         try:
             yield
-        # HDF5 raises RuntimeError where a file cannot be closed.
-        except (OSError, RuntimeError, tf.errors.OpError) as error:
+        except (OSError, tf.errors.OpError) as error:
             last = next(self._checkpoints.newest_first(), None)
             kept = "there is none yet" if last is None else f"the last one is {last}"
+            number = getattr(error, "errno", None)
+            reason = os.strerror(number) if number else " ".join(str(error).split())
             raise OSError(
-                f"The run cannot be written to {self.workdir}: {error} Its checkpoints "
-                f"are kept; {kept}. Make the folder writable or free disk space, and "
-                "repeat the command: it goes on from there."
+                f"The run cannot be written to {self.workdir}: {reason}. Its "
+                f"checkpoints are kept; {kept}. Free disk space, or make the folder "
+                "writable, and repeat the command: it goes on from there."
             ) from error
 
     def _write_settings(self) -> None:
