@@ -174,14 +174,17 @@ def plan(kills: int, seconds: float, seed: int) -> list[Moment]:
     Args:
         kills: Number of kills.
         seconds: Random moments are up to so many seconds after the start of the
-            process, or of the training.
+            process, of the training or of a checkpoint.
         seed: Seed.
     """
     random = np.random.default_rng(seed)
     named = itertools.cycle(
         ["writing a checkpoint", "probing", "restoring", "writing the scalars"]
     )
-    since = itertools.cycle(["training", "starting", "training"])
+    # After a checkpoint, lest a slow machine never gets further than the first.
+    since = itertools.cycle(
+        ["writing a checkpoint", "starting", "writing a checkpoint", "training"]
+    )
     return [
         Moment(next(named))
         if index % 3 == 2
@@ -216,7 +219,10 @@ def long_form(folder: pathlib.Path, kills: int, seed: int) -> list[Kill]:
     random = np.random.default_rng((seed, 1))
     return compare(
         folder,
-        ["--config=configs/digits_halves.py:smoke", f"--config.steps={20 * kills}"],
+        [
+            "--config=configs/digits_halves.py:smoke",
+            f"--config.steps={12 * kills // 10 * 10}",
+        ],
         [*plan(kills - 3 * exports, _SECONDS, seed), *at_the_end],
         [
             Moment("exporting", float(delay))

@@ -1,6 +1,5 @@
 """Disks that are full or read-only, for real: the last good state is kept and used."""
 
-import json
 import resource
 import subprocess
 import time
@@ -9,7 +8,7 @@ import pytest
 
 from benchmarks import faults
 from benchmarks.processes import Process
-from keras_infomax import runs, training
+from keras_infomax import files, runs, training
 
 SMALL = [
     "--config=configs/digits_halves.py:smoke",
@@ -113,14 +112,14 @@ def test_a_read_only_workdir(disk, digits, monkeypatch):
     assert training.train(CONFIG, workdir, digits) == last
 
 
-def test_a_workdir_is_of_one_process(tmp_path, monkeypatch):
+def test_a_workdir_is_of_one_process(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "_PATIENCE_SECONDS", 0.0)
-    log = tmp_path / "other.log"
-    process = start(tmp_path / "run", log)
-    while not process.ended and process.activity() != "training":
-        time.sleep(0.01)
-    text = (tmp_path / "run/config.json").read_text(encoding="utf-8")
-    run = runs.Run(tmp_path / "run", json.loads(text))
-    with pytest.raises(ValueError, match="is that of another one, which is training"):
-        run.restore(None)
-    assert process.wait() == 0, printed(log)
+    with (
+        files.locked(tmp_path),
+        pytest.raises(ValueError, match="is that of another one, which is training"),
+    ):
+        training.train(CONFIG, tmp_path, digits)
+    assert not list(tmp_path.iterdir())
+    assert training.train(CONFIG, tmp_path, digits)["step"] == 8
+    with files.locked(tmp_path):  # It was given back.
+        pass
