@@ -30,7 +30,7 @@ def remember(probes: callbacks.Probes, folder: str | os.PathLike) -> None:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_digest(probes)}.json"
-    with files.locked_folder(folder):
+    with files.locked(folder, wait=True):
         if not path.exists():
             found = probes.judge_pixels()
             cells = {name: dataclasses.asdict(j) for name, j in found.items()}

@@ -1,5 +1,6 @@
 """Event files, in which TensorBoard finds what it shows: written, and cut back."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -60,7 +61,9 @@ class RunWriters:
     def close(self) -> None:
         """Ends the event files; what is written next opens new ones."""
         for writer in self._writers.values():
-            writer.close()
+            # On a full disk this fails once more, and would hide the first failure.
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
         self._writers = {}
 
 

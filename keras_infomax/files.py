@@ -1,21 +1,23 @@
 """Writes files and folders so that a reader sees the old or the new, never half.
 
 Everything is written beside its destination and renamed, which is atomic within
-one file system.
+one file system. What a process that was killed has left there is removed by the next
+one that writes to the same destination.
 """
 
 import contextlib
-import fcntl
+import ctypes
 import os
 import pathlib
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 
-
-def _beside(path: pathlib.Path) -> pathlib.Path:
-    # The suffix is kept: Keras and matplotlib choose the format by it.
-    return path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
+try:
+    import fcntl
+except ImportError:  # Not on Windows.
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -27,10 +29,11 @@ def replaced_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     temporary = _beside(path)
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.touch()
+        with locked(temporary):
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -39,23 +42,6 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` to `path` atomically."""
     with replaced_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def locked_folder(path: str | os.PathLike) -> Iterator[None]:
-    """Lets one process at a time into the block, of those that name this folder.
-
-    The lock ends with the process that holds it, however it ends.
-
-    Args:
-        path: An existing folder; the lock leaves no file in it.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -77,21 +63,96 @@ def new_folder(
             f"{path} exists already. Choose another path, or ask to overwrite it."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, retired = _beside(path), _beside(path)
+    temporary = _beside(path)
     try:
         temporary.mkdir()
-        yield temporary
-        if os.path.lexists(path):
-            os.replace(path, retired)
-        try:
-            os.replace(temporary, path)
-        except OSError:
-            if os.path.lexists(retired):
-                os.replace(retired, path)
-            raise
+        with locked(temporary):
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            if not os.path.lexists(path):
+                os.replace(temporary, path)
+            elif not _exchange(temporary, path):
+                _replace_in_two_steps(temporary, path)
     finally:
-        for leftover in (temporary, retired):
-            if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike, wait: bool = False) -> Iterator[bool]:
+    """Holds a file or folder, until the block ends or the process is killed.
+
+    Yields whether it is held: there are systems and file systems without locks.
+
+    Args:
+        path: The file or folder, which exists.
+        wait: Whether to wait until nobody else holds it.
+
+    Raises:
+        BlockingIOError: If it is held already, by this process or another, and `wait`
+            is false.
+    """
+    held = False
+    descriptor = None if fcntl is None else os.open(path, os.O_RDONLY)
+    try:
+        if descriptor is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                held = True
+            except BlockingIOError:
+                raise
+            except OSError:
+                pass
+        yield held
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _beside(path: pathlib.Path) -> pathlib.Path:
+    """A new path next to `path`; those of writers that were killed are removed."""
+    # The suffix is kept: Keras and matplotlib choose the format by it.
+    start, end = f".{path.stem}-", path.suffix
+    name = re.compile(re.escape(start) + "[0-9a-f]{32}" + re.escape(end))
+    for sibling in path.parent.iterdir():
+        if name.fullmatch(sibling.name):
+            with contextlib.suppress(OSError), locked(sibling) as abandoned:
+                if abandoned:
+                    _remove(sibling)
+    return path.with_name(f"{start}{uuid.uuid4().hex}{end}")
+
+
+def _sync(path: pathlib.Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _exchange(path: pathlib.Path, other: pathlib.Path) -> bool:
+    """Swaps two paths in one step, where the system can; returns whether it did."""
+    # Windows has no library of None.
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    rename = getattr(library, "renameat2", None)
+    if rename is None:
+        return False
+    working_folder, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux.
+    paths = os.fsencode(path), os.fsencode(other)
+    return rename(working_folder, paths[0], working_folder, paths[1], exchange) == 0
+
+
+def _replace_in_two_steps(temporary: pathlib.Path, path: pathlib.Path) -> None:
+    retired = _beside(path)
+    os.replace(path, retired)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.replace(retired, path)
+        raise
+    _remove(retired)

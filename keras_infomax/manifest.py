@@ -1,4 +1,4 @@
-"""Checksums of the files of an export, by which damage is told from content.
+"""Checksums of the files of a folder, by which damage is told from content.
 
 They guard against accidents, such as a disk or a download that failed, not against
 somebody who changes files on purpose and the checksums with them.
@@ -52,8 +52,8 @@ def check(folder: str | os.PathLike, *parts: str) -> None:
             faults.append(f"{name} differs")
     if faults:
         raise ValueError(
-            f"{folder} is damaged, or was changed after its export: "
-            f"{', '.join(faults)}. Copy it anew, or export again."
+            f"{folder} is damaged, or was changed after it was written: "
+            f"{', '.join(faults)}. Copy or write it anew."
         )
 
 

@@ -1,15 +1,15 @@
 """What lies in a workdir, and how a run finds its place in it again.
 
     config.json             the resolved settings
-    checkpoints/step-N/     weights, optimizer state and all metrics up to step N
+    checkpoints/step-N/     weights, optimizer state and all metrics up to step N; see
+                            `checkpoints`
     metrics.csv             one row an evaluation
     tensorboard/            the same as scalars, and what `callbacks.TensorBoard` shows
     curves.png              the same as a picture
     model.keras             the trained model; there only when the run has finished
 
-A checkpoint is a folder renamed into place, so it is whole or absent. Everything else
-is derived from it: a run that was killed goes on from its last checkpoint, and writes
-the rest anew.
+A checkpoint is whole or absent, and everything else is derived from it: a run that was
+killed goes on from its last checkpoint, and writes the rest anew.
 """
 
 import contextlib
@@ -17,12 +17,14 @@ import csv
 import json
 import os
 import pathlib
-import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keras_infomax import files, plots, scalars
-from keras_infomax.settings import Settings
+import tensorflow as tf
+
+from keras_infomax import checkpoints, files, plots, scalars
+from keras_infomax.settings import differences
 
 COLUMNS = (
     "step",
@@ -47,7 +49,8 @@ COLUMNS = (
 )
 Row = dict[str, float | int | None]
 
-_KEPT_CHECKPOINTS = 2
+# Time for a process that was killed to be gone.
+_PATIENCE_SECONDS = 10.0
 
 
 class Run:
@@ -76,6 +79,10 @@ class Run:
         self.rows: list[Row] = []
         self._scalars: scalars.ScalarWriter | None = None
         self._settings = dict(settings)
+        self._checkpoints = checkpoints.Checkpoints(
+            self.workdir / "checkpoints", settings
+        )
+        self._lock = contextlib.ExitStack()
         self._check()
 
     @property
@@ -109,23 +116,15 @@ class Run:
             self.workdir.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 return
-            # A key that came later was at its default then.
-            defaults = Settings().as_dict()
-            found = {**defaults, **json.loads(path.read_text(encoding="utf-8"))}
-        wanted = json.loads(json.dumps(self._settings))
-        differing = [
-            f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
-            for key in sorted({*found, *wanted})
-            if found.get(key) != wanted.get(key)
-        ]
-        if differing:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        if differing := differences(found, self._settings):
             raise ValueError(
                 f"workdir {self.workdir} holds a run with another config "
-                f"({'; '.join(differing)}). Choose another workdir, or repeat that run."
+                f"({differing}). Choose another workdir, or repeat that run."
             )
 
     def restore(self, model: Any) -> int:
-        """Takes the workdir, and loads its newest checkpoint that can be read.
+        """Takes the workdir, and loads its newest checkpoint that is whole and ours.
 
         Args:
             model: The model, built and compiled.
@@ -134,30 +133,35 @@ class Run:
             The step that the model is at; 0 if there is no checkpoint.
 
         Raises:
-            ValueError: If there are checkpoints and none can be read.
+            ValueError: If another process trains there, or if there are checkpoints
+                and none can be used.
+            OSError: If the workdir cannot be written to.
         """
         if self.writes:
+            self._take()
             self._write_settings()
-        checkpoints = list(self._checkpoints())
-        for folder in checkpoints:
+        passed_over = 0
+        for folder in self._checkpoints.newest_first():
             try:
+                self._checkpoints.load(folder, model)
                 rows = read_metrics(folder / "metrics.csv")
-                model.load_weights(folder / "state.weights.h5")
             except (OSError, ValueError, KeyError) as error:
-                print(f"{folder} cannot be read and is passed over: {error}")
+                print(f"{folder} cannot be used and is passed over: {error}")
+                passed_over += 1
                 continue
             self.rows = rows
             break
         else:
-            if checkpoints:
+            if passed_over:
                 raise ValueError(
-                    f"No checkpoint in {self.workdir} can be read. Remove the workdir "
+                    f"No checkpoint in {self.workdir} can be used. Remove the workdir "
                     "to start the run anew."
                 )
         if self.writes:
-            self._write_metrics()
-            self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
-        return int(self.rows[-1]["step"] or 0) if self.rows else 0
+            with self._saving():
+                self._write_metrics()
+                self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
+        return self._step
 
     def record(self, model: Any, row: Mapping[str, Any]) -> None:
         """Adds a row of metrics, and makes model and rows the newest checkpoint.
@@ -165,34 +169,79 @@ class Run:
         Args:
             model: The model, built and compiled.
             row: Values for the columns of `COLUMNS`; what is missing stays empty.
+
+        Raises:
+            OSError: If the workdir cannot be written to.
         """
         values = ((column, row.get(column)) for column in COLUMNS)
         self.rows.append({k: None if v is None else float(v) for k, v in values})
         self.rows[-1]["step"] = int(row["step"])
         if not self.writes:
             return
-        folder = self.workdir / "checkpoints" / f"step-{self.rows[-1]['step']:09d}"
-        with files.new_folder(folder, overwrite=True) as temporary:
-            model.save_weights(temporary / "state.weights.h5")
-            write_metrics(temporary / "metrics.csv", self.rows)
-        self._write_metrics()
-        if self._scalars is not None:
-            self._scalars.write(self.rows[-1])
-        for outdated in list(self._checkpoints())[_KEPT_CHECKPOINTS:]:
-            shutil.rmtree(outdated, ignore_errors=True)
+        with self._saving():
+            self._checkpoints.write(
+                self._step,
+                model,
+                lambda folder: write_metrics(folder / "metrics.csv", self.rows),
+            )
+            self._write_metrics()
+            if self._scalars is not None:
+                self._scalars.write(self.rows[-1])
 
     def finish(self, model: Any) -> None:
-        """Writes the curves and the trained model, the mark of a finished run."""
+        """Writes the curves and the trained model, the mark of a finished run.
+
+        Args:
+            model: The trained model.
+
+        Raises:
+            OSError: If the workdir cannot be written to.
+        """
         if self.writes:
-            plots.plot_curves(self.rows, self.curves_path)
-            with files.replaced_file(self.model_path) as temporary:
-                model.save(temporary)
+            with self._saving():
+                plots.plot_curves(self.rows, self.curves_path)
+                with files.replaced_file(self.model_path) as temporary:
+                    model.save(temporary)
         self.close()
 
     def close(self) -> None:
-        """Ends the event files."""
+        """Ends the event files, and leaves the workdir to others."""
         if self._scalars is not None:
             self._scalars.close()
+        self._lock.close()
+
+    @property
+    def _step(self) -> int:
+        return int(self.rows[-1]["step"] or 0) if self.rows else 0
+
+    def _take(self) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                self._lock.enter_context(files.locked(self.workdir))
+                return
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise ValueError(
+                        f"workdir must be of one process; {self.workdir} is that of "
+                        "another one, which is training. Wait for it, or end it."
+                    ) from error
+                time.sleep(0.1)
+
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            last = next(self._checkpoints.newest_first(), None)
+            kept = "there is none yet" if last is None else f"the last one is {last}"
+            number = getattr(error, "errno", None)
+            reason = os.strerror(number) if number else " ".join(str(error).split())
+            raise OSError(
+                f"The run cannot be written to {self.workdir}: {reason}. Its "
+                f"checkpoints are kept; {kept}. Free disk space, or make the folder "
+                "writable, and repeat the command: it goes on from there."
+            ) from error
 
     def _write_settings(self) -> None:
         with _writable(self.workdir):
@@ -202,10 +251,6 @@ class Run:
     def _write_metrics(self) -> None:
         with files.replaced_file(self.metrics_path) as temporary:
             write_metrics(temporary, self.rows)
-
-    def _checkpoints(self) -> Iterator[pathlib.Path]:
-        """Newest first."""
-        yield from sorted((self.workdir / "checkpoints").glob("step-*"), reverse=True)
 
 
 @contextlib.contextmanager

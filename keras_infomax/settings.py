@@ -1,6 +1,7 @@
 """What a run is made of: every key of a config, its default and its meaning."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -183,3 +184,24 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, in the order of their declaration."""
         return dataclasses.asdict(self)
+
+
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Names the settings in which a run differs from another; empty if in none.
+
+    Args:
+        found: Settings of a run as its JSON holds them. A key that came later was at
+            its default then.
+        wanted: Settings of the run at hand, of which JSON makes lists of tuples.
+
+    Example:
+    >>> differences({"seed": 1}, Settings().as_dict())
+    'seed: 1 there, 0 here'
+    """
+    found = {**Settings().as_dict(), **found}
+    found, wanted = (json.loads(json.dumps(each)) for each in (found, wanted))
+    return "; ".join(
+        f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
+        for key in sorted({*found, *wanted})
+        if found.get(key) != wanted.get(key)
+    )

@@ -234,7 +234,7 @@ class Table:
         No other process changes the table meanwhile.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with files.locked_folder(self.path.parent):
+        with files.locked(self.path.parent, wait=True):
             if self.path.exists():
                 self.rows = read_table(self.path)
             yield

@@ -73,7 +73,8 @@ def train(
 
     Raises:
         ValueError: If the config or the data are unfit, the workdir belongs to another
-            run or cannot be written to, or training meets a value that is not finite.
+            run or process, or training meets a value that is not finite.
+        OSError: If the workdir cannot be written to, or not any more.
         RuntimeError: If another worker is gone.
 
     Example:
@@ -102,10 +103,10 @@ def train(
         for callback in experiment.measuring:
             if isinstance(callback, callbacks.Probes):
                 remember(callback, baselines)
-    step = run.restore(model)
-    if step:
-        print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")
     try:
+        step = run.restore(model)
+        if step:
+            print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")
         model.fit(
             experiment.batches(step, settings.steps - step),
             initial_epoch=step // settings.eval_every,

@@ -1,3 +1,8 @@
+import pathlib
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from keras_infomax import files
@@ -68,3 +73,70 @@ def test_a_failed_folder_leaves_the_old_one_alone(tmp_path, existing):
     assert listing(tmp_path) == (["folder"] if existing else [])
     if existing:
         assert listing(path) == ["old"]
+
+
+KILLED = """
+import os, runpy, signal, sys
+files = runpy.run_path(sys.argv[1])
+with files["new_folder"](sys.argv[2] + "/folder", overwrite=True) as folder:
+    (folder / "half").touch()
+    with files["replaced_file"](sys.argv[2] + "/a.txt") as file:
+        file.write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    command = [sys.executable, "-c", KILLED, files.__file__, str(tmp_path)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    assert len(listing(tmp_path)) == 2
+    assert all(name.startswith(".") for name in listing(tmp_path))
+    files.write_text(tmp_path / "a.txt", "new")
+    with files.new_folder(tmp_path / "folder"):
+        pass
+    assert listing(tmp_path) == ["a.txt", "folder"]
+
+
+def test_a_writer_that_is_alive_is_left_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    with files.replaced_file(path) as first:
+        first.write_text("first")
+        files.write_text(path, "second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+
+
+def test_what_is_held_cannot_be_held_again(tmp_path):
+    with files.locked(tmp_path) as held:
+        assert held
+        with pytest.raises(BlockingIOError), files.locked(tmp_path):
+            pass
+    with files.locked(tmp_path) as held:
+        assert held
+
+
+def test_an_old_folder_is_there_until_the_new_one_is(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    # Where it cannot be done in one step, a failure puts the old one back.
+    monkeypatch.setattr(files, "_exchange", lambda *paths: False)
+    replace = files.os.replace
+
+    def fail(source, destination):
+        if (pathlib.Path(source) / "new").exists():
+            raise OSError("gone")
+        replace(source, destination)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", fail)
+        with (
+            pytest.raises(OSError, match="gone"),
+            files.new_folder(path, overwrite=True) as temporary,
+        ):
+            (temporary / "new").touch()
+    assert listing(path) == ["old"]
+    with files.new_folder(path, overwrite=True) as temporary:
+        (temporary / "new").touch()
+    assert listing(path) == ["new"]
+    assert listing(tmp_path) == ["folder"]

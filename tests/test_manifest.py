@@ -34,7 +34,7 @@ def test_files_that_differ_or_are_missing_are_named(folder):
         manifest.check(folder)
     assert "a.txt differs, variables/b.txt is missing" in str(error.value)
     manifest.check(folder, "saved_model.pb")
-    with pytest.raises(ValueError, match="export: variables/b.txt is missing"):
+    with pytest.raises(ValueError, match="written: variables/b.txt is missing"):
         manifest.check(folder, "variables", "saved_model.pb")
 
 

@@ -1,13 +1,11 @@
-"""The programs as a user runs them, in processes that may be killed."""
+"""The programs as a user runs them, in processes of their own."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 
 from conftest import ROOT
-from run_checks import assert_same_run
 
 SMALL = [
     "--config=configs/digits_halves.py",
@@ -33,25 +31,6 @@ def start(*arguments):
 def finish(process):
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err
-
-
-def test_a_run_killed_twice_ends_as_one_left_alone(tmp_path):
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    code, _, err = finish(start("trainers.train", *SMALL, f"--workdir={calm}"))
-    assert code == 0, err
-    for step in (8, 24):
-        process = start("trainers.train", *SMALL, f"--workdir={killed}")
-        for line in process.stdout:
-            if line.startswith(f"step {step:>2}/40"):
-                process.send_signal(signal.SIGKILL)
-        assert finish(process)[0] == -signal.SIGKILL
-    code, out, err = finish(start("trainers.train", *SMALL, f"--workdir={killed}"))
-    assert code == 0, err
-    assert "Resuming" in out
-    assert_same_run(killed, calm)
-    code, out, _ = finish(start("trainers.train", *SMALL, f"--workdir={killed}"))
-    assert code == 0
-    assert "has finished already, at step 40" in out
 
 
 def test_the_demo_prints_and_writes_its_facts(tmp_path):

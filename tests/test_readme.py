@@ -49,7 +49,9 @@ def checkout(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
+@pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}"
+)
 def test_commands_run_in_order(page, checkout):
     """With `:smoke` behind every config, and TensorBoard only looking."""
     ran = []

@@ -129,10 +129,10 @@ class Killed(BaseException):
 MOMENTS = {
     "in the first steps": ("on_train_batch_end", 1),
     "between evaluations": ("on_train_batch_end", 5),
-    "before a checkpoint": ("save_weights", 2),
+    "before a checkpoint": ("save", 2),
     "after a checkpoint": ("_write_metrics", 3),
     "before the curves": ("plot_curves", 1),
-    "before the model is saved": ("save", 1),
+    "before the model is saved": ("save", 5),
 }
 
 
@@ -143,7 +143,6 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     name, count = MOMENTS[moment]
     owner = {
         "on_train_batch_end": kim.callbacks.StopOnNonFinite,
-        "save_weights": kim.InfoMax,
         "save": kim.InfoMax,
         "_write_metrics": runs.Run,
         "plot_curves": runs.plots,
@@ -173,11 +172,11 @@ def test_a_damaged_checkpoint_is_passed_over(
         patch.setattr(runs.plots, "plot_curves", lambda *args: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             training.train(SMALL, tmp_path, digits)
-    newest = tmp_path / "checkpoints" / "step-000000024" / "state.weights.h5"
+    newest = tmp_path / "checkpoints" / "step-000000024" / "state.keras"
     newest.write_bytes(newest.read_bytes()[:2000])
     training.train(SMALL, tmp_path, digits)
     printed = capsys.readouterr().out
-    assert "step-000000024 cannot be read and is passed over" in printed
+    assert "step-000000024 cannot be used and is passed over" in printed
     assert "at step 16 of 24" in printed
     assert_same_run(tmp_path, finished)
     assert_same_summaries(tmp_path, finished)

@@ -12,8 +12,9 @@ from absl import logging as absl_logging
 def run(main: Callable[[], None]) -> None:
     """Parses flags and calls `main`.
 
-    A `ValueError` or `ImportError` is a mistake that its message explains: it goes to
-    stderr, with exit code 1. Any other exception is ours and keeps its traceback.
+    A `ValueError`, `ImportError` or `OSError` is a mistake, or a fault of the machine,
+    that its message explains: it goes to stderr, with exit code 1. Any other exception
+    is ours and keeps its traceback.
 
     Args:
         main: The program, without arguments.
@@ -27,7 +28,7 @@ def run(main: Callable[[], None]) -> None:
         logging.getLogger("tensorflow").setLevel(logging.WARNING)
         try:
             main()
-        except (ValueError, ImportError) as error:
+        except (ValueError, ImportError, OSError) as error:
             _end(error)
 
     app.run(checked, flags_parser=_parse)

@@ -1,0 +1,145 @@
+"""Trains small models under a strategy and on one device, and tells how far they part.
+
+    python tests/distributed_cases.py RESULT.json [NUMBER_OF_LOGICAL_DEVICES]
+
+With `TF_CONFIG` it is one worker of several, and the first writes the result: for each
+case the largest distance of a variable from that of one device, as a part of the way
+that it went in training.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+import keras_infomax as kim
+
+RNG = np.random.default_rng(0)
+# In batches of 20, the last one is 3 rows, which no two replicas share evenly.
+X = RNG.normal(size=(63, 6)).astype("float32")
+Y = (X[:, :4] + 0.3 * RNG.normal(size=(63, 4))).astype("float32")
+
+
+def encoder(dim, **options):
+    return keras.Sequential(
+        [
+            keras.Input((dim,)),
+            layers.Dense(9, activation="relu", kernel_regularizer="l2"),
+            layers.Dense(5, **options),
+        ]
+    )
+
+
+def normalized(dim):
+    normalization = layers.BatchNormalization(synchronized=True)
+    return keras.Sequential([encoder(dim), normalization, layers.Dense(5)])
+
+
+# Every critic and every bound, and then what else changes a step.
+CASES = {
+    "inner_product infonce": {"critic": "inner_product", "loss": "infonce"},
+    "bilinear infonce_symmetric": {"loss": "infonce_symmetric"},
+    "separable nwj": {"critic": "separable", "loss": "nwj"},
+    "mlp donsker_varadhan": {"critic": "mlp", "loss": "donsker_varadhan"},
+    "encode_and_dot jensen_shannon": {
+        "critic": lambda: kim.critics.EncodeAndDotCritic(units=8),
+        "loss": "jensen_shannon",
+    },
+    "cosine multi_class_n_pair": {"critic": "cosine", "loss": "multi_class_n_pair"},
+    "distance triplet": {"critic": "distance", "loss": "triplet"},
+    "distance lifted_structure": {"critic": "distance", "loss": "lifted_structure"},
+    "target above": {"loss": lambda: kim.losses.TargetLoss("infonce", 1.0)},
+    "target below": {
+        "critic": "mlp",
+        "loss": lambda: kim.losses.TargetLoss("nwj", 0.01),
+    },
+    "shared encoder": {"shared": True},
+    "chunks": {
+        "critic": lambda: kim.critics.MLPCritic((7,), chunk_size=3),
+        "loss": lambda: kim.losses.InfoNCE(chunk_size=3),
+        "encoder_chunk_size": 4,
+    },
+    # A mean over the rows of a replica: exact where shards are of one size.
+    "layer losses": {
+        "critic": lambda: kim.critics.SoftClippedCritic("inner_product", clip=0.5),
+        "encoder": lambda dim: encoder(dim, activity_regularizer="l2"),
+        "rows": 60,
+    },
+    "global_clipnorm": {"optimizer": {"global_clipnorm": 0.1}},
+    "batch normalisation": {"encoder": normalized},
+    "mixed_bfloat16": {"policy": "mixed_bfloat16"},
+    "mixed_float16": {"policy": "mixed_float16"},
+}
+
+
+def made(value):
+    return value() if callable(value) else value
+
+
+def train(
+    critic="bilinear",
+    loss="infonce",
+    encoder=encoder,
+    shared=False,
+    optimizer=None,
+    policy="float32",
+    encoder_chunk_size=None,
+    rows=63,
+):
+    """Weights before and after two epochs."""
+    keras.utils.set_random_seed(1)
+    keras.config.set_dtype_policy(policy)
+    y = X[:, ::-1] if shared else Y
+    model = kim.InfoMax(
+        encoder(6),
+        None if shared else encoder(4),
+        made(critic),
+        encoder_chunk_size=encoder_chunk_size,
+    )
+    learner = keras.optimizers.SGD(0.05, momentum=0.9, **(optimizer or {}))
+    model.compile(learner, kim.losses.get(made(loss)))
+    before = model.get_weights()
+    data = tf.data.Dataset.from_tensor_slices(((X[:rows], y[:rows]),)).batch(20)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    model.fit(data.with_options(options), epochs=2, shuffle=False, verbose=0)
+    keras.config.set_dtype_policy("float32")
+    return before, model.get_weights()
+
+
+def distance(before, expected, actual):
+    """Of the variable that is furthest off, as a part of its way."""
+    ways = [np.linalg.norm(e - b) for b, e in zip(before, expected, strict=True)]
+    errors = [np.linalg.norm(e - a) for e, a in zip(expected, actual, strict=True)]
+    # What hardly moves has a gradient of zero but for rounding.
+    return max(e / (w + 1e-3) for e, w in zip(errors, ways, strict=True))
+
+
+def main(result, devices=1):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    logical = [tf.config.LogicalDeviceConfiguration()] * int(devices)
+    tf.config.set_logical_device_configuration(cpu, logical)
+    several = "TF_CONFIG" in os.environ
+    strategy = kim.strategies.get("multi_worker" if several else "mirrored")
+    trained = {}
+    for name, case in CASES.items():
+        with strategy.scope():
+            trained[name] = train(**case)
+    if kim.strategies.is_chief(strategy):
+        distances = {
+            name: float(distance(*train(**CASES[name]), weights))
+            for name, (_, weights) in trained.items()
+        }
+        facts = {"replicas": strategy.num_replicas_in_sync, "distances": distances}
+        pathlib.Path(result).write_text(json.dumps(facts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
