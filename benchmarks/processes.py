@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import os
 import pathlib
 import resource
@@ -187,7 +188,13 @@ def _launch(trace: str, module: str, *arguments: str) -> None:
 
     def watch() -> None:
         while True:
-            doing = _activity(sys._current_frames().get(main_thread))
+            # A collection of garbage in there would wait for a lock that it holds
+            # itself, in Python before 3.12.
+            gc.disable()
+            frames = sys._current_frames()
+            gc.enable()
+            doing = _activity(frames.get(main_thread))
+            del frames
             # In one piece, lest a reader sees half of it.
             os.pwrite(descriptor, f"{doing:<40}".encode(), 0)
             time.sleep(0.002)
