@@ -22,11 +22,6 @@ from configs import digits_halves
 from keras_infomax import callbacks, experiments, files
 from keras_infomax.settings import Settings
 
-_OUTPUT = flags.DEFINE_string(
-    "output", "benchmarks/results/tensor_board.json", "File to write."
-)
-_PAIRS = flags.DEFINE_integer("pairs", 5, "Number of pairs.")
-
 
 def train(settings: Settings, with_board: bool) -> dict[str, float]:
     """Seconds of one training.
@@ -87,21 +82,22 @@ def measure(settings: Settings, pairs: int) -> dict[str, Any]:
     }
 
 
-def main(argv: list[str]) -> None:
+def main(output: str, pairs: int) -> None:
     """Measures, prints and writes."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
     config = digits_halves.get_config("")
     facts = {
         "machine": machine.facts(),
-        **measure(Settings.resolve(config), _PAIRS.value),
+        **measure(Settings.resolve(config), pairs),
     }
     text = json.dumps(facts, indent=2) + "\n"
     print(text)
-    output = pathlib.Path(_OUTPUT.value)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     files.write_text(output, text)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    _OUTPUT = flags.DEFINE_string(
+        "output", "benchmarks/results/tensor_board.json", "File to write."
+    )
+    _PAIRS = flags.DEFINE_integer("pairs", 5, "Number of pairs.")
+    app.run(lambda _: main(_OUTPUT.value, _PAIRS.value))

@@ -17,10 +17,6 @@ from absl import flags
 from export import digits
 from keras_infomax import HubEncoder, comparison
 
-_ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
-_STEPS = flags.DEFINE_integer("steps", 4000, "Training steps.", lower_bound=1)
-
 
 def classify(
     handles: Sequence[str], data: digits.Digits, steps: int
@@ -46,18 +42,19 @@ def classify(
     return rows
 
 
-def main() -> None:
+def main(handles: Sequence[str], output: str, steps: int) -> None:
     """Classifies, prints and writes."""
-    rows = classify(_ENCODER.value, digits.Digits.load(), _STEPS.value)
+    rows = classify(handles, digits.Digits.load(), steps)
     for by in ("encodings", "pixels"):
         found = [row["accuracy"] for row in rows if row["by"] == by]
         print(
             f"{by:<12}{np.mean(found):.4f}  from {min(found):.4f} to {max(found):.4f}"
         )
-    comparison.write_table(
-        pathlib.Path(_OUTPUT.value) / "classify.csv", list(rows[0]), rows
-    )
+    comparison.write_table(pathlib.Path(output) / "classify.csv", list(rows[0]), rows)
 
 
 if __name__ == "__main__":
-    digits.run(main)
+    _ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
+    _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
+    _STEPS = flags.DEFINE_integer("steps", 4000, "Training steps.", lower_bound=1)
+    digits.run(lambda: main(_ENCODER.value, _OUTPUT.value, _STEPS.value))

@@ -8,6 +8,7 @@ separated by commas. Writes similar.csv, and similar.png of the first encoder.
 """
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,6 @@ from absl import flags
 
 from export import digits
 from keras_infomax import HubEncoder, comparison, files, probes
-
-_ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
 
 SHOWN = 8
 
@@ -121,20 +119,22 @@ def _show(axes: Any, image: np.ndarray, colour: str) -> None:
         spine.set(color=colour, linewidth=2)
 
 
-def main() -> None:
+def main(handles: Sequence[str], output: str) -> None:
     """Searches, prints, draws and writes."""
-    data, output = digits.Digits.load(), pathlib.Path(_OUTPUT.value)
+    data, folder = digits.Digits.load(), pathlib.Path(output)
     rows: list[dict[str, Any]] = []
-    for number, handle in enumerate(_ENCODER.value):
+    for number, handle in enumerate(handles):
         found = search(handle, data)
         rows += [judge(indices, data, number, by) for by, indices in found.items()]
         if number == 0:
-            output.mkdir(parents=True, exist_ok=True)
-            plot(found, data, output / "similar.png")
+            folder.mkdir(parents=True, exist_ok=True)
+            plot(found, data, folder / "similar.png")
     for row in rows:
         print(row)
-    comparison.write_table(output / "similar.csv", list(rows[0]), rows)
+    comparison.write_table(folder / "similar.csv", list(rows[0]), rows)
 
 
 if __name__ == "__main__":
-    digits.run(main)
+    _ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
+    _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
+    digits.run(lambda: main(_ENCODER.value, _OUTPUT.value))

@@ -19,11 +19,6 @@ from export import digits
 from keras_infomax import HubEncoder, comparison, encoders, files
 from keras_infomax.probes.draws import draw
 
-_ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
-_OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
-_DRAWS = flags.DEFINE_integer("draws", 3, "Draws of labels.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 300, "Training steps.", lower_bound=1)
-
 SIZES = (10, 100, 1000)
 STARTS = ("frozen", "fine-tuned", "from scratch")
 
@@ -140,15 +135,19 @@ def plot(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
         figure.savefig(temporary, dpi=100)
 
 
-def main() -> None:
+def main(handles: Sequence[str], output: str, draws: int, steps: int) -> None:
     """Compares, prints, draws and writes."""
     data = digits.Digits.load()
-    rows = compare(_ENCODER.value, data, _DRAWS.value, _STEPS.value)
+    rows = compare(handles, data, draws, steps)
     print(summary(rows))
-    output = pathlib.Path(_OUTPUT.value)
-    comparison.write_table(output / "few_labels.csv", list(rows[0]), rows)
-    plot(rows, output / "few_labels.png")
+    folder = pathlib.Path(output)
+    comparison.write_table(folder / "few_labels.csv", list(rows[0]), rows)
+    plot(rows, folder / "few_labels.png")
 
 
 if __name__ == "__main__":
-    digits.run(main)
+    _ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
+    _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
+    _DRAWS = flags.DEFINE_integer("draws", 3, "Draws of labels.", lower_bound=1)
+    _STEPS = flags.DEFINE_integer("steps", 300, "Training steps.", lower_bound=1)
+    digits.run(lambda: main(_ENCODER.value, _OUTPUT.value, _DRAWS.value, _STEPS.value))
