@@ -75,18 +75,23 @@ class Process:
         module: Module of the program, run as by `python -m`.
         arguments: Its arguments.
         log: File that its output is appended to.
+        watched: Whether it must be able to tell its `activity`.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str], log: pathlib.Path):
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        log: pathlib.Path,
+        watched: bool = False,
+    ):
         self._trace = log.with_suffix(".trace")
         self._trace.write_text("", encoding="utf-8")
+        watcher = ["benchmarks.processes", str(self._trace)] if watched else []
         self.started = time.monotonic()
         with open(log, "a", encoding="utf-8") as output:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "benchmarks.processes"),
-                    *(str(self._trace), module, *arguments),
-                ],
+                [sys.executable, "-m", *watcher, module, *arguments],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -99,8 +104,12 @@ class Process:
         return self._process.poll() is not None
 
     def wait(self, timeout: float = 600) -> int:
-        """Exit code, once it has ended by itself."""
-        return self._process.wait(timeout)
+        """Exit code, once it has ended by itself; it is killed if it does not."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
     def limit(self, limited: int, value: int) -> None:
         """Sets a limit of `resource`, as one that the process starts to feel now."""
@@ -142,8 +151,8 @@ def kill_and_repeat(
     kills: list[Kill] = []
     waiting = iter(moments)
     while True:
-        process = Process(module, arguments, log)
         moment = next(waiting, None)
+        process = Process(module, arguments, log, watched=moment is not None)
         activity = None if moment is None else _await(process, moment)
         if activity is not None:
             seconds = round(time.monotonic() - process.started, 2)
@@ -188,16 +197,14 @@ def _launch(trace: str, module: str, *arguments: str) -> None:
 
     def watch() -> None:
         while True:
-            # A collection of garbage in there would wait for a lock that it holds
-            # itself, in Python before 3.12.
+            # Garbage collected within the call would stop all threads for ever.
             gc.disable()
-            frames = sys._current_frames()
+            frame = sys._current_frames().get(main_thread)
             gc.enable()
-            doing = _activity(frames.get(main_thread))
-            del frames
+            doing, frame = _activity(frame), None
             # In one piece, lest a reader sees half of it.
             os.pwrite(descriptor, f"{doing:<40}".encode(), 0)
-            time.sleep(0.002)
+            time.sleep(0.005)
 
     threading.Thread(target=watch, daemon=True).start()
     sys.argv = [module, *arguments]

@@ -34,8 +34,8 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def start(workdir, log):
-    return Process("trainers.train", [*SMALL, f"--workdir={workdir}"], log)
+def start(workdir, log, **options):
+    return Process("trainers.train", [*SMALL, f"--workdir={workdir}"], log, **options)
 
 
 def printed(log):
@@ -65,7 +65,7 @@ def test_full_disks_in_training_and_at_its_end(disk, tmp_path):
     # Now there is room, but no file may be as large as the model.
     mount("-o", "remount,size=64m", str(disk))
     log = tmp_path / "large.log"
-    process = start(workdir, log)
+    process = start(workdir, log, watched=True)
     while not process.ended and process.activity() != "drawing the curves":
         time.sleep(0.002)
     process.limit(resource.RLIMIT_FSIZE, 10_000)
