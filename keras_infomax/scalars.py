@@ -27,6 +27,8 @@ _PLACES = {
     "probe_accuracy": (HELD_OUT, "probe_accuracy"),
     "probe_information": (HELD_OUT, "probe_information"),
     "pixel_baseline": (PIXELS, "probe_accuracy"),
+    "stopped_accuracy": (HELD_OUT, "stopped_accuracy"),
+    "stopped_pixels": (PIXELS, "stopped_accuracy"),
     "test_accuracy": (HELD_OUT, "test_accuracy"),
 }
 

@@ -37,7 +37,7 @@ def table(name):
 
 
 def test_classifiers_learn_and_leave_a_frozen_encoder_alone(handle, data):
-    on_encodings, on_pixels = classify.classify([handle], data, steps=60)
+    on_encodings, on_pixels = classify.classify([handle], data, steps=200)
     assert (on_encodings["by"], on_pixels["by"]) == ("encodings", "pixels")
     # By chance it is a tenth.
     assert min(on_encodings["accuracy"], on_pixels["accuracy"]) > 0.4
