@@ -10,7 +10,11 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from run_checks import SMALL
+from tensorboard.backend.event_processing import event_file_loader
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 import keras_infomax as kim
 from keras_infomax import runs, training, tuning
@@ -91,6 +95,31 @@ def test_trials_are_ranked_by_the_objective(searched):
     assert [row["critic"] for row in rows] == [t.values["critic"] for t in trials]
     best = tuning.to_text(trials).splitlines()[1].split()
     assert best[:3] == ["1", trials[0].name, f"{scores[0]:.4g}"]
+
+
+def test_tensor_board_has_the_curves_and_the_settings_of_every_trial(searched):
+    workdir, trials = searched
+    for trial in trials:
+        folder = workdir / "tensorboard" / trial.name / "execution0"
+        summaries = [
+            value
+            for path in folder.glob("events.*")
+            for event in event_file_loader.EventFileLoader(str(path)).Load()
+            for value in event.summary.value
+            if value.tag == "_hparams_/session_start_info"
+        ]
+        content = summaries[0].metadata.plugin_data.content
+        session = plugin_data_pb2.HParamsPluginData.FromString(content)
+        found = session.session_start_info.hparams
+        assert found["critic"].string_value == trial.values["critic"]
+        rate = found["learning_rate"].number_value
+        assert rate == trial.values["learning_rate"]
+        events = EventAccumulator(str(folder / "held_out"), {"tensors": 0}).Reload()
+        curve = [
+            float(tf.make_ndarray(event.tensor_proto))
+            for event in events.Tensors("probe_accuracy")
+        ]
+        assert np.float32(trial.score) in np.float32(curve)
 
 
 def test_the_page_of_plots_has_a_mark_for_every_trial(searched, tmp_path):
@@ -295,7 +324,7 @@ def views(images, labels):
     return keras.ops.convert_to_numpy(halves[0]), labels
 
 
-def package_callbacks(digits):
+def package_callbacks(digits, folder):
     train = views(digits.train_images, digits.train_labels)
     test = views(digits.test_images, digits.test_labels)
     made = {
@@ -303,6 +332,7 @@ def package_callbacks(digits):
         "LinearProbe": kim.callbacks.LinearProbe(train, test),
         "Probes": kim.callbacks.Probes(train, test, {"near": "neighbours"}),
         "StopOnNonFinite": kim.callbacks.StopOnNonFinite(),
+        "TensorBoard": kim.callbacks.TensorBoard(folder / "tensorboard"),
     }
     assert made.keys() == {
         name
@@ -330,7 +360,7 @@ def test_the_hypermodel_and_all_callbacks_serve_in_any_tuner(digits, tmp_path):
         directory=tmp_path,
         seed=1,
     )
-    callbacks = package_callbacks(digits)
+    callbacks = package_callbacks(digits, tmp_path)
     tuner.search(verbose=0, callbacks=callbacks)
     trials = tuner.oracle.get_best_trials(2)
     assert [trial.status for trial in trials] == ["COMPLETED"] * 2
@@ -348,10 +378,10 @@ def test_the_hypermodel_and_all_callbacks_serve_in_any_tuner(digits, tmp_path):
     assert accuracy == pytest.approx(trials[0].score, abs=0.5 / len(labels_test))
 
 
-def test_callbacks_are_copied_after_use_and_share_no_state(digits):
+def test_callbacks_are_copied_after_use_and_share_no_state(digits, tmp_path):
     model = training.make_experiment(Settings.resolve(FAST), digits).model
     data = views(digits.train_images[:32], digits.train_labels[:32])[0]
-    for callback in package_callbacks(digits):
+    for callback in package_callbacks(digits, tmp_path):
         model.fit((data, data), batch_size=16, verbose=0, callbacks=[callback])
         copied = copy.deepcopy(callback)
         assert type(copied) is type(callback)

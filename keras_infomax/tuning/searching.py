@@ -6,6 +6,7 @@ trials.csv    the ranked table
 trials.png    accuracy against MI, and the score over each setting
 best/         the best trial trained anew: a run, as `runs` describes it
 encoder/      its encoder as a SavedModel
+tensorboard/  the curves of all trials, and by which settings they differ
 """
 
 import dataclasses
@@ -18,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import datasets, experiments, files, plots, saved_model, training
+from keras_infomax import (
+    callbacks,
+    datasets,
+    experiments,
+    files,
+    plots,
+    saved_model,
+    training,
+)
 from keras_infomax.settings import Settings
 from keras_infomax.tuning import pictures, results, tuners
 from keras_infomax.tuning.description import Search
@@ -67,7 +76,9 @@ def search(
     oracle = described.oracle()
     _claim(workdir, described)
     tuner = tuners.Tuner(oracle, model, workdir / "trials")
-    tuner.search(verbose=0)
+    # keras-tuner gives each trial a folder in there, and tells its hyper-parameters.
+    board = callbacks.TensorBoard(workdir / "tensorboard")
+    tuner.search(verbose=0, callbacks=[board])
     if tuners.is_worker():
         return []
     trials = results.rank(_trials(tuner, settings), str(described.direction))
