@@ -60,7 +60,14 @@ _TARGETS = (
 )
 
 _METHODS = tuple(
-    Panel(name, "probe_accuracy", ACCURACY, (), figure=name, reference="pixel_baseline")
+    Panel(
+        name,
+        "probe_accuracy",
+        ACCURACY,
+        ("dataset",),
+        figure=name,
+        reference="pixel_baseline",
+    )
     for name in (
         "augmented_views",
         "amdim",
