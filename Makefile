@@ -7,12 +7,13 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --ed
 # TensorFlow's start-up chatter hides what a newcomer should see.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo check test test-slow lock clean
+.PHONY: help demo check test test-slow bench lock clean
 
 help:
 	@echo "make demo       train, probe, export and load back on 5,000 digits (minutes)"
 	@echo "make test       lint, types, import contract, doctests, tests"
 	@echo "make test-slow  the tests that take longer"
+	@echo "make bench      a training step beside TensorFlow, PyTorch and JAX (minutes)"
 	@echo "make lock       write constraints.txt anew from setup.cfg"
 
 $(BIN)/python:
@@ -36,6 +37,15 @@ check: $(VENV)/installed-test
 test: check
 	$(BIN)/python -m pytest
 
+# An environment of its own: PyTorch and JAX bring libraries that TensorFlow has, too.
+.venv-bench/installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+bench: $(VENV)/installed-test .venv-bench/installed
+	$(BIN)/python -m benchmarks.training --peers_python=.venv-bench/bin/python
+
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow
 
@@ -48,4 +58,4 @@ lock:
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

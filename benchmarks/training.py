@@ -23,14 +23,6 @@ from absl import app, flags
 from benchmarks import machine
 from keras_infomax import files
 
-_OUTPUT = flags.DEFINE_string(
-    "output", "benchmarks/results/training.json", "File to write."
-)
-_PEERS_PYTHON = flags.DEFINE_string(
-    "peers_python", sys.executable, "Python that has PyTorch and JAX."
-)
-_TURNS = flags.DEFINE_integer("turns", 15, "Turns of each peer.")
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRITICS = ("bilinear", "separable", "mlp")
 PEERS = ("plain_tensorflow", "pytorch", "jax_jit")
@@ -67,6 +59,7 @@ class Worker:
         assert self._process.stdout is not None
         while (line := self._process.stdout.readline()).strip() != "ready":
             if not line:
+                self.stop()
                 raise RuntimeError(f"{peer} does not run with {python}.")
 
     def train(self, steps: int) -> Measured:
@@ -80,7 +73,7 @@ class Worker:
     def stop(self) -> None:
         """Ends it."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()  # Closes the pipes, too.
 
 
 @contextlib.contextmanager
@@ -171,22 +164,26 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str]) -> None:
+def main(output: str, peers_python: str, turns: int) -> None:
     """Measures, prints and writes."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
-    pythons = dict.fromkeys(PEERS, _PEERS_PYTHON.value)
+    pythons = dict.fromkeys(PEERS, peers_python)
     pythons |= {"ours": sys.executable, "plain_tensorflow": sys.executable}
     facts: dict[str, Any] = {"machine": machine.facts(), "batch_size": BATCH_SIZE}
     facts["results"] = {
-        critic: measure(critic, BATCH_SIZE, pythons, _TURNS.value, STEPS[critic])
+        critic: measure(critic, BATCH_SIZE, pythons, turns, STEPS[critic])
         for critic in CRITICS
     }
     print(table(facts["results"]))
-    output = pathlib.Path(_OUTPUT.value)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     files.write_text(output, json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    _OUTPUT = flags.DEFINE_string(
+        "output", "benchmarks/results/training.json", "File to write."
+    )
+    _PEERS_PYTHON = flags.DEFINE_string(
+        "peers_python", sys.executable, "Python that has PyTorch and JAX."
+    )
+    _TURNS = flags.DEFINE_integer("turns", 15, "Turns of each peer.", lower_bound=1)
+    app.run(lambda _: main(_OUTPUT.value, _PEERS_PYTHON.value, _TURNS.value))

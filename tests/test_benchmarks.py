@@ -1,10 +1,11 @@
 """Benchmarks run, and the documents quote what they wrote."""
 
 import json
+import sys
 
 from conftest import ROOT
 
-from benchmarks import serving, tensor_board
+from benchmarks import serving, tensor_board, training
 from keras_infomax import encoders
 from keras_infomax.settings import Settings
 
@@ -44,3 +45,21 @@ def test_the_page_on_tensor_board_quotes_the_results():
         share = facts[f"median_share_of_{kind}"]
         assert share <= 0.05
         assert f"{100 * share:+.1f} %".replace("-", "−") in page
+
+
+def test_training_is_measured_in_turns(capsys):
+    pythons = {
+        "ours": sys.executable,
+        "plain_tensorflow": sys.executable,
+        "missing": sys.executable,
+    }
+    found = training.measure("bilinear", 8, pythons, turns=4, steps=2)
+    assert list(found) == ["ours", "plain_tensorflow"]
+    assert "missing does not run" in capsys.readouterr().out
+    ours, plain = found.values()
+    assert (ours["ours_over_it"], ours["ours_over_it_processor"]) == (1, 1)
+    assert plain["lower_quartile"] <= plain["ours_over_it"] <= plain["upper_quartile"]
+    assert min(found[peer]["step_ms"] for peer in found) > 0
+    # Both hold TensorFlow, and little else.
+    assert 0.5 < ours["peak_mib"] / plain["peak_mib"] < 2
+    assert len(training.table({"bilinear": found}).splitlines()) == 4
