@@ -162,7 +162,7 @@ def test_the_server_compares_the_hyper_parameters_of_runs(workdir, board):
     found = {}
     for group in answer["sessionGroups"]:
         (session,) = group["sessions"]
-        assert group["name"] == f"sweep0/{group['hparams']['critic']}"
+        assert group["name"] == f"{workdir.name}/{group['hparams']['critic']}"
         assert session["status"] == "STATUS_SUCCESS"
         (metric,) = [m for m in session["metricValues"] if m["name"] == name]
         found[group["hparams"]["critic"]] = metric["value"], group["hparams"]
