@@ -50,9 +50,17 @@ CASES = {
         "critic": lambda: kim.critics.EncodeAndDotCritic(units=8),
         "loss": "jensen_shannon",
     },
-    "cosine multi_class_n_pair": {"critic": "cosine", "loss": "multi_class_n_pair"},
+    "cosine multi_class_n_pair": {
+        "critic": "cosine",
+        "loss": "multi_class_n_pair",
+        "learning_rate": 0.002,
+    },
     "distance triplet": {"critic": "distance", "loss": "triplet"},
-    "distance lifted_structure": {"critic": "distance", "loss": "lifted_structure"},
+    "distance lifted_structure": {
+        "critic": "distance",
+        "loss": "lifted_structure",
+        "learning_rate": 0.002,
+    },
     "target above": {"loss": lambda: kim.losses.TargetLoss("infonce", 1.0)},
     "target below": {
         "critic": "mlp",
@@ -66,7 +74,9 @@ CASES = {
     },
     # A mean over the rows of a replica: exact where shards are of one size.
     "layer losses": {
-        "critic": lambda: kim.critics.SoftClippedCritic("inner_product", clip=0.5),
+        "critic": lambda: kim.critics.SoftClippedCritic(
+            kim.critics.InnerProductCritic(), clip=0.5
+        ),
         "encoder": lambda dim: encoder(dim, activity_regularizer="l2"),
         "rows": 60,
     },
@@ -87,6 +97,7 @@ def train(
     encoder=encoder,
     shared=False,
     optimizer=None,
+    learning_rate=0.05,
     policy="float32",
     encoder_chunk_size=None,
     rows=63,
@@ -101,7 +112,7 @@ def train(
         made(critic),
         encoder_chunk_size=encoder_chunk_size,
     )
-    learner = keras.optimizers.SGD(0.05, momentum=0.9, **(optimizer or {}))
+    learner = keras.optimizers.SGD(learning_rate, momentum=0.9, **(optimizer or {}))
     model.compile(learner, kim.losses.get(made(loss)))
     before = model.get_weights()
     data = tf.data.Dataset.from_tensor_slices(((X[:rows], y[:rows]),)).batch(20)
