@@ -1,8 +1,10 @@
 """Runs that are killed end as one that nobody touched."""
 
+import csv
 import shutil
 
 import pytest
+from conftest import ROOT
 
 from benchmarks import faults
 from benchmarks.processes import Kill, Moment
@@ -56,3 +58,13 @@ def test_moments_are_seeded_and_in_the_table(tmp_path):
         "number,program,awaited,delay,seconds,activity,step\n"
         "1,trainers.train,probing,0.0,7.25,probing,\n"
     )
+
+
+def test_the_page_tells_what_its_table_holds():
+    with open(ROOT / "docs/faults.csv", newline="", encoding="utf-8") as file:
+        programs = [row["program"] for row in csv.DictReader(file)]
+    page = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
+    trainings = programs.count("trainers.train")
+    exports = programs.count("export.saved_model")
+    assert f"All {len(programs)} of them, {trainings} in\ntraining" in page
+    assert f"and {exports} in the export" in page
