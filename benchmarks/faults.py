@@ -11,11 +11,13 @@ that nobody touched, to the last bit. The table has one row a kill.
 
 import csv
 import dataclasses
+import hashlib
 import itertools
 import pathlib
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -75,19 +77,28 @@ def _arrays(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def scalars(folder: pathlib.Path) -> Iterator[str]:
-    """Every scalar in the event files of a log directory, as it was written.
+    """Every value in the event files of a log directory, as it was written.
 
     Args:
         folder: The log directory.
 
     Yields:
-        Run, tag, step and value, with every digit.
+        Run, tag, step and value: a scalar with every digit, of others a digest.
     """
     for path in sorted(folder.rglob("*tfevents*")):
         for event in event_file_loader.EventFileLoader(str(path)).Load():
             for value in event.summary.value:
-                number = float(tf.make_ndarray(value.tensor))
-                yield f"{path.parent.name} {value.tag} {event.step} {number!r}"
+                yield f"{path.parent.name} {value.tag} {event.step} {_content(value)}"
+
+
+def _content(value: Any) -> str:
+    # When a session of hyper-parameters began and ended is another time each time.
+    if value.tag.startswith("_hparams_/session"):
+        return ""
+    array = tf.make_ndarray(value.tensor)
+    if array.dtype.kind == "f" and array.ndim == 0:
+        return repr(float(array))
+    return hashlib.sha256(value.SerializeToString()).hexdigest()
 
 
 def export_facts(folder: pathlib.Path) -> dict[str, bytes]:
