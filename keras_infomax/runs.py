@@ -14,6 +14,7 @@ killed goes on from its last checkpoint, and writes the rest anew.
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import pathlib
@@ -48,6 +49,12 @@ COLUMNS = (
     "singular_examples",
 )
 Row = dict[str, float | int | None]
+
+# What tells that a disk is full, over a quota or a limit, read-only or broken.
+_OF_DISKS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EIO),
+}
 
 # Time for a process that was killed to be gone.
 _PATIENCE_SECONDS = 10.0
@@ -158,9 +165,8 @@ class Run:
                     "to start the run anew."
                 )
         if self.writes:
-            with self._saving():
-                self._write_metrics()
-                self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
+            self._write_metrics()
+            self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
         return self._step
 
     def record(self, model: Any, row: Mapping[str, Any]) -> None:
@@ -178,15 +184,14 @@ class Run:
         self.rows[-1]["step"] = int(row["step"])
         if not self.writes:
             return
-        with self._saving():
-            self._checkpoints.write(
-                self._step,
-                model,
-                lambda folder: write_metrics(folder / "metrics.csv", self.rows),
-            )
-            self._write_metrics()
-            if self._scalars is not None:
-                self._scalars.write(self.rows[-1])
+        self._checkpoints.write(
+            self._step,
+            model,
+            lambda folder: write_metrics(folder / "metrics.csv", self.rows),
+        )
+        self._write_metrics()
+        if self._scalars is not None:
+            self._scalars.write(self.rows[-1])
 
     def finish(self, model: Any) -> None:
         """Writes the curves and the trained model, the mark of a finished run.
@@ -198,10 +203,9 @@ class Run:
             OSError: If the workdir cannot be written to.
         """
         if self.writes:
-            with self._saving():
-                plots.plot_curves(self.rows, self.curves_path)
-                with files.replaced_file(self.model_path) as temporary:
-                    model.save(temporary)
+            plots.plot_curves(self.rows, self.curves_path)
+            with files.replaced_file(self.model_path) as temporary:
+                model.save(temporary)
         self.close()
 
     def close(self) -> None:
@@ -209,6 +213,29 @@ class Run:
         if self._scalars is not None:
             self._scalars.close()
         self._lock.close()
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Says, where the block cannot write to the workdir, what is kept there.
+
+        Raises:
+            OSError: Instead of the one that the system or TensorFlow raised.
+        """
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            number = getattr(error, "errno", None)
+            # TensorFlow knows no numbers, and may have failed to compute.
+            if number not in _OF_DISKS and str(self.workdir) not in str(error):
+                raise
+            last = next(self._checkpoints.newest_first(), None)
+            kept = "there is none yet" if last is None else f"the last one is {last}"
+            reason = os.strerror(number) if number else " ".join(str(error).split())
+            raise OSError(
+                f"The run cannot be written to {self.workdir}: {reason}. Its "
+                f"checkpoints are kept; {kept}. Free disk space, or make the folder "
+                "writable, and repeat the command: it goes on from there."
+            ) from error
 
     @property
     def _step(self) -> int:
@@ -227,21 +254,6 @@ class Run:
                         "another one, which is training. Wait for it, or end it."
                     ) from error
                 time.sleep(0.1)
-
-    @contextlib.contextmanager
-    def _saving(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, tf.errors.OpError) as error:
-            last = next(self._checkpoints.newest_first(), None)
-            kept = "there is none yet" if last is None else f"the last one is {last}"
-            number = getattr(error, "errno", None)
-            reason = os.strerror(number) if number else " ".join(str(error).split())
-            raise OSError(
-                f"The run cannot be written to {self.workdir}: {reason}. Its "
-                f"checkpoints are kept; {kept}. Free disk space, or make the folder "
-                "writable, and repeat the command: it goes on from there."
-            ) from error
 
     def _write_settings(self) -> None:
         with _writable(self.workdir):

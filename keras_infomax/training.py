@@ -104,25 +104,26 @@ def train(
             if isinstance(callback, callbacks.Probes):
                 remember(callback, baselines)
     try:
-        step = run.restore(model)
-        if step:
-            print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")
-        model.fit(
-            experiment.batches(step, settings.steps - step),
-            initial_epoch=step // settings.eval_every,
-            epochs=settings.steps // settings.eval_every,
-            steps_per_epoch=settings.eval_every,
-            validation_data=experiment.held_out,
-            callbacks=[
-                callbacks.StopOnNonFinite(),
-                *experiment.measuring,
-                _board(run, settings, experiment, profile_steps),
-                _Recorder(run, settings, experiment),
-            ],
-            shuffle=False,
-            verbose=0,
-        )
-        run.finish(model)
+        with run.saving():
+            step = run.restore(model)
+            if step:
+                print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")
+            model.fit(
+                experiment.batches(step, settings.steps - step),
+                initial_epoch=step // settings.eval_every,
+                epochs=settings.steps // settings.eval_every,
+                steps_per_epoch=settings.eval_every,
+                validation_data=experiment.held_out,
+                callbacks=[
+                    callbacks.StopOnNonFinite(),
+                    *experiment.measuring,
+                    _board(run, settings, experiment, profile_steps),
+                    _Recorder(run, settings, experiment),
+                ],
+                shuffle=False,
+                verbose=0,
+            )
+            run.finish(model)
     except tf.errors.UnavailableError as error:
         raise RuntimeError(
             "A worker can no longer be reached, so this one stops, too. Repeat the "

@@ -38,6 +38,12 @@ def start(workdir, log, **options):
     return Process("trainers.train", [*SMALL, f"--workdir={workdir}"], log, **options)
 
 
+def on_disk(folder, pattern="*"):
+    """Bytes of files, in whole pages."""
+    sizes = [file.stat().st_size for file in folder.rglob(pattern) if file.is_file()]
+    return sum(-(-size // 4096) * 4096 for size in sizes)
+
+
 def printed(log):
     return log.read_text(encoding="utf-8")
 
@@ -45,11 +51,12 @@ def printed(log):
 def test_full_disks_in_training_and_at_its_end(disk, tmp_path):
     calm = start(tmp_path / "calm", tmp_path / "calm.log")
     assert calm.wait() == 0, printed(tmp_path / "calm.log")
-    checkpoint = tmp_path / "calm/checkpoints/step-000000030"
-    size = sum(file.stat().st_size for file in checkpoint.iterdir())
+    size = on_disk(tmp_path / "calm/checkpoints/step-000000030")
+    events = on_disk(tmp_path / "calm/tensorboard", "*tfevents*")
 
     # Room for two checkpoints and a half, and for the small files beside them.
-    mount("-o", f"remount,size={2 * size + size // 2 + 32_000}", str(disk))
+    room = 2 * size + size // 2 + events + 64_000
+    mount("-o", f"remount,size={room}", str(disk))
     workdir, log = disk / "run", tmp_path / "full.log"
     assert start(workdir, log).wait() == 1
     assert "error: The run cannot be written to" in printed(log)
