@@ -7,50 +7,32 @@ a SavedModel is to run its program, since initialisers of tables run at once.
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.python.ops import (
-    gen_array_ops,
-    gen_bitwise_ops,
-    gen_cudnn_rnn_ops,
-    gen_image_ops,
-    gen_linalg_ops,
-    gen_list_ops,
-    gen_manip_ops,
-    gen_math_ops,
-    gen_nn_ops,
-    gen_random_ops,
-    gen_resource_variable_ops,
-    gen_rnn_ops,
-    gen_special_math_ops,
-    gen_spectral_ops,
-    gen_stateful_random_ops,
-    gen_stateless_random_ops,
-    gen_stateless_random_ops_v2,
-)
 from tensorflow.python.saved_model import loader_impl
 
 # Modules of TensorFlow with nothing but mathematics, random numbers and variables.
 _COMPUTING = (
-    gen_array_ops,
-    gen_bitwise_ops,
-    gen_cudnn_rnn_ops,
-    gen_image_ops,
-    gen_linalg_ops,
-    gen_list_ops,
-    gen_manip_ops,
-    gen_math_ops,
-    gen_nn_ops,
-    gen_random_ops,
-    gen_resource_variable_ops,
-    gen_rnn_ops,
-    gen_special_math_ops,
-    gen_spectral_ops,
-    gen_stateful_random_ops,
-    gen_stateless_random_ops,
-    gen_stateless_random_ops_v2,
+    "gen_array_ops",
+    "gen_bitwise_ops",
+    "gen_cudnn_rnn_ops",
+    "gen_image_ops",
+    "gen_linalg_ops",
+    "gen_list_ops",
+    "gen_manip_ops",
+    "gen_math_ops",
+    "gen_nn_ops",
+    "gen_random_ops",
+    "gen_resource_variable_ops",
+    "gen_rnn_ops",
+    "gen_special_math_ops",
+    "gen_spectral_ops",
+    "gen_stateful_random_ops",
+    "gen_stateless_random_ops",
+    "gen_stateless_random_ops_v2",
 )
 _CALLING = ("PartitionedCall", "StatefulPartitionedCall", "Assert", "NoOp")
 _BRANCHING = ("If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase")
@@ -58,7 +40,8 @@ _BRANCHING = ("If", "StatelessIf", "While", "StatelessWhile", "Case", "Stateless
 
 def harmless_operations() -> set[str]:
     """Names of the operations that do nothing but compute."""
-    computing = {name for module in _COMPUTING for name in dir(module)}
+    modules = (import_module(f"tensorflow.python.ops.{name}") for name in _COMPUTING)
+    computing = {name for module in modules for name in dir(module)}
     return {n for n in computing if hasattr(tf.raw_ops, n)} | {*_CALLING, *_BRANCHING}
 
 

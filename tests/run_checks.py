@@ -1,12 +1,17 @@
-"""Checks that every run must pass."""
+"""Checks that every run must pass, and programs in processes of their own."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
 
 from keras_infomax import runs, training
 
@@ -87,3 +92,41 @@ def assert_resumes(config, data, folder, monkeypatch):
     training.train(config, resumed, data)
     assert_same_run(resumed, whole)
     return whole
+
+
+def hyper_parameters_of(folder):
+    """What the HParams page is told of the runs in a folder."""
+    found = []
+    for path in folder.glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                if value.tag == metadata.SESSION_START_INFO_TAG:
+                    info = metadata.parse_session_start_info_plugin_data(
+                        value.metadata.plugin_data.content
+                    )
+                    found.append(
+                        {
+                            name: getattr(value, value.WhichOneof("kind"))
+                            for name, value in info.hparams.items()
+                        }
+                    )
+    return found
+
+
+def start(*arguments, **environment):
+    """Starts `python -m` with these arguments, where what it prints can be read."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """Exit code and what was printed to both streams."""
+    out, err = process.communicate(timeout=500)
+    return process.returncode, out, err

@@ -107,6 +107,18 @@ def test_code_in_the_model_of_a_run_is_not_executed(tmp_path):
     assert not ran.exists()
 
 
+def assert_loads(program, folder):
+    """Runs a program that prints "loaded" at its end, in a folder and a new process."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "loaded\n", result.stderr
+
+
 def test_nothing_is_unpickled(exported, tmp_path):
     model = kim.InfoMax(kim.encoders.mlp(VIEW, (8,), 4))
     model.save(tmp_path / "model.keras")
@@ -130,14 +142,7 @@ def test_nothing_is_unpickled(exported, tmp_path):
         assert len(unpickled) == 1
         print("loaded")
     """
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
-        capture_output=True,
-        text=True,
-    )
-    assert result.stdout == "loaded\n", result.stderr
+    assert_loads(program, tmp_path)
 
 
 def test_python_function_in_a_saved_model_is_not_called(tmp_path):
@@ -297,11 +302,4 @@ def test_a_model_with_an_encoder_loads_in_safe_mode_in_a_fresh_process(
             np.testing.assert_allclose(outputs, np.load(f"{name}.npy"), rtol=1e-6)
         print("loaded")
     """
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
-        capture_output=True,
-        text=True,
-    )
-    assert result.stdout == "loaded\n", result.stderr
+    assert_loads(program, tmp_path)

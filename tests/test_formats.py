@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from export_checks import VIEW, hub, make_trained_encoder, make_views
+from export_checks import VIEW, hub, make_views
 from keras import layers
 
 from export import verify
@@ -16,11 +16,6 @@ from keras_infomax import encoders, formats, manifest, saved_model, serving
 from keras_infomax.settings import Settings
 
 ALL = ("saved_model", "archive", "tflite", "onnx")
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return make_trained_encoder()
 
 
 @pytest.fixture(scope="module")

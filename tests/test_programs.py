@@ -1,11 +1,11 @@
 """The programs as a user runs them, in processes of their own."""
 
 import json
-import os
 import subprocess
 import sys
 
 from conftest import ROOT
+from run_checks import finish, start
 
 SMALL = [
     "--config=configs/digits_halves.py",
@@ -15,22 +15,6 @@ SMALL = [
     "--config.encoder_units=(16,)",
     "--config.encoding_dim=6",
 ]
-
-
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 def test_the_demo_prints_and_writes_its_facts(tmp_path):

@@ -1,15 +1,13 @@
 """`trainers.search` in processes that are killed, that fail, and that share trials."""
 
 import csv
+import functools
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
+from run_checks import finish, start
 
 from keras_infomax import runs
 
@@ -20,20 +18,7 @@ SMALL = [
 ]
 
 
-def start(*arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "trainers.search", *SMALL, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    out, err = process.communicate(timeout=500)
-    return process.returncode, out, err
+search = functools.partial(start, "trainers.search", *SMALL)
 
 
 def table(workdir):
@@ -43,7 +28,7 @@ def table(workdir):
 
 def test_a_search_without_a_success_exits_with_the_reasons(tmp_path):
     code, _, err = finish(
-        start(
+        search(
             f"--workdir={tmp_path}",
             "--config.space.target=(90.0, 80.0)",
             "--config.space.bound=('infonce',)",
@@ -64,16 +49,16 @@ def test_a_search_killed_in_a_trial_and_in_the_last_run_ends_as_one_left_alone(
     tmp_path,
 ):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
-    code, out, err = finish(start(f"--workdir={calm}"))
+    code, out, err = finish(search(f"--workdir={calm}"))
     assert code == 0, err
     assert out.count("\ntrial ") + out.startswith("trial ") == 3
     for sign in ("trial 1", "step 0/"):
-        process = start(f"--workdir={killed}")
+        process = search(f"--workdir={killed}")
         for line in process.stdout:
             if line.startswith(sign):
                 process.send_signal(signal.SIGKILL)
         assert finish(process)[0] == -signal.SIGKILL
-    code, out, err = finish(start(f"--workdir={killed}"))
+    code, out, err = finish(search(f"--workdir={killed}"))
     assert code == 0, err
     assert "trial 0:" not in out  # Nothing that was finished is done again.
     for name in ("trials.csv", "best/metrics.csv", "best/config.json"):
@@ -110,14 +95,14 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
         "--config.space.bound=('infonce',)",
     ]
     processes = {
-        name: start(*flags, KERASTUNER_TUNER_ID=name, **address)
+        name: search(*flags, KERASTUNER_TUNER_ID=name, **address)
         for name in ("chief", "tuner0", "tuner1")
     }
     lost = processes["tuner1"]
     begun = next(line for line in lost.stdout if line.startswith("trial "))
     lost.kill()
     finish(lost)
-    processes["tuner1"] = start(*flags, KERASTUNER_TUNER_ID="tuner1", **address)
+    processes["tuner1"] = search(*flags, KERASTUNER_TUNER_ID="tuner1", **address)
     results = {name: finish(process) for name, process in processes.items()}
     assert {name: code for name, (code, _, _) in results.items()} == dict.fromkeys(
         processes, 0

@@ -6,8 +6,7 @@ import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
-from run_checks import logged
-from tensorboard.plugins.hparams import metadata
+from run_checks import hyper_parameters_of, logged
 
 import keras_infomax as kim
 from keras_infomax import event_files, projector, score_summaries, strategies
@@ -245,21 +244,6 @@ class Searched(keras_tuner.HyperModel):
 
     def fit(self, hp, model, *args, **kwargs):
         return model.fit(*args, **kwargs)
-
-
-def hyper_parameters_of(folder):
-    """What the HParams page is told of the runs in a folder."""
-    found = []
-    for path in folder.glob("events*"):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                if value.tag == metadata.SESSION_START_INFO_TAG:
-                    info = metadata.parse_session_start_info_plugin_data(
-                        value.metadata.plugin_data.content
-                    )
-                    found.append({k: v.number_value for k, v in info.hparams.items()})
-    return found
 
 
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\) is:DeprecationWarning")

@@ -10,11 +10,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-import tensorflow as tf
-from run_checks import SMALL
-from tensorboard.backend.event_processing import event_file_loader
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import plugin_data_pb2
+from run_checks import SMALL, hyper_parameters_of, logged
 
 import keras_infomax as kim
 from keras_infomax import runs, training, tuning
@@ -101,24 +97,10 @@ def test_tensor_board_has_the_curves_and_the_settings_of_every_trial(searched):
     workdir, trials = searched
     for trial in trials:
         folder = workdir / "tensorboard" / trial.name / "execution0"
-        summaries = [
-            value
-            for path in folder.glob("events.*")
-            for event in event_file_loader.EventFileLoader(str(path)).Load()
-            for value in event.summary.value
-            if value.tag == "_hparams_/session_start_info"
-        ]
-        content = summaries[0].metadata.plugin_data.content
-        session = plugin_data_pb2.HParamsPluginData.FromString(content)
-        found = session.session_start_info.hparams
-        assert found["critic"].string_value == trial.values["critic"]
-        rate = found["learning_rate"].number_value
-        assert rate == trial.values["learning_rate"]
-        events = EventAccumulator(str(folder / "held_out"), {"tensors": 0}).Reload()
-        curve = [
-            float(tf.make_ndarray(event.tensor_proto))
-            for event in events.Tensors("probe_accuracy")
-        ]
+        (settings,) = hyper_parameters_of(folder)
+        assert settings["critic"] == trial.values["critic"]
+        assert settings["learning_rate"] == trial.values["learning_rate"]
+        curve = [value for _, value in logged(folder)["held_out"]["probe_accuracy"]]
         assert np.float32(trial.score) in np.float32(curve)
 
 
