@@ -22,16 +22,12 @@ from typing import Any
 import h5py
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 from tensorboard.backend.event_processing import event_file_loader
 
 from benchmarks.processes import Kill, Moment, kill_and_repeat
 from keras_infomax import files
-
-_WORKDIR = flags.DEFINE_string("workdir", "runs/faults", "Folder of both runs.")
-_OUTPUT = flags.DEFINE_string("output", "docs/faults.csv", "Table to write.")
-_KILLS = flags.DEFINE_integer("kills", 50, "Number of kills.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
+from trainers import program
 
 # Some evaluations of the run that is killed.
 _SECONDS = 4.0
@@ -204,12 +200,9 @@ def plan(kills: int, seconds: float, seed: int) -> list[Moment]:
     ]
 
 
-def main(argv: list[str]) -> None:
+def main(workdir: str, output: str, kills_wanted: int, seed: int) -> None:
     """Kills, compares and writes."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
-    kills = long_form(pathlib.Path(_WORKDIR.value), _KILLS.value, _SEED.value)
-    output = pathlib.Path(_OUTPUT.value)
+    kills = long_form(pathlib.Path(workdir), kills_wanted, seed)
     with files.replaced_file(output) as temporary:
         write_table(temporary, kills)
     print(f"{len(kills)} kills, and no difference: see {output}")
@@ -252,4 +245,8 @@ def write_table(path: pathlib.Path, kills: Sequence[Kill]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    _WORKDIR = flags.DEFINE_string("workdir", "runs/faults", "Folder of both runs.")
+    _OUTPUT = flags.DEFINE_string("output", "docs/faults.csv", "Table to write.")
+    _KILLS = flags.DEFINE_integer("kills", 50, "Number of kills.")
+    _SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
+    program.run(lambda: main(_WORKDIR.value, _OUTPUT.value, _KILLS.value, _SEED.value))

@@ -7,7 +7,6 @@ Each batch is encoded again and again, and the median taken.
 """
 
 import json
-import logging
 import pathlib
 import statistics
 import tempfile
@@ -19,18 +18,13 @@ import keras
 import numpy as np
 import onnxruntime
 import tensorflow as tf
-from absl import app, flags
-from absl import logging as absl_logging
+from absl import flags
 from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks import machine
 from keras_infomax import encoders, files, saved_model, serving
 from keras_infomax.settings import Settings
-
-_OUTPUT = flags.DEFINE_string(
-    "output", "benchmarks/results/serving.json", "File to write."
-)
-_SECONDS = flags.DEFINE_float("seconds", 1.0, "Time for each measurement.")
+from trainers import program
 
 VIEW = (14, 28, 1)
 ROWS = (1, 10, 100, 1000)
@@ -108,26 +102,24 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str]) -> None:
+def main(output: str, seconds: float) -> None:
     """Measures, prints and writes."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
-    # TensorFlow and the converters tell of every file.
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    logging.getLogger("tensorflow").setLevel(logging.WARNING)
     facts: dict[str, Any] = {"machine": machine.facts(*PACKAGES), "encoders": {}}
     for name, make in (("mlp", encoders.mlp), ("convnet", encoders.convnet)):
         encoder = make(VIEW)
-        results = measure(encoder, _SECONDS.value)
+        results = measure(encoder, seconds)
         facts["encoders"][name] = {
             "parameters": encoder.count_params(),
             "results": results,
         }
         print(f"{name}, {encoder.count_params():,} parameters\n{table(results)}\n")
-    output = pathlib.Path(_OUTPUT.value)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     files.write_text(output, json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    _OUTPUT = flags.DEFINE_string(
+        "output", "benchmarks/results/serving.json", "File to write."
+    )
+    _SECONDS = flags.DEFINE_float("seconds", 1.0, "Time for each measurement.")
+    program.run(lambda: main(_OUTPUT.value, _SECONDS.value))

@@ -15,12 +15,13 @@ import time
 from typing import Any
 
 import keras
-from absl import app, flags
+from absl import flags
 
 from benchmarks import machine
 from configs import digits_halves
 from keras_infomax import callbacks, experiments, files
 from keras_infomax.settings import Settings
+from trainers import program
 
 
 def train(settings: Settings, with_board: bool) -> dict[str, float]:
@@ -100,4 +101,4 @@ if __name__ == "__main__":
         "output", "benchmarks/results/tensor_board.json", "File to write."
     )
     _PAIRS = flags.DEFINE_integer("pairs", 5, "Number of pairs.")
-    app.run(lambda _: main(_OUTPUT.value, _PAIRS.value))
+    program.run(lambda: main(_OUTPUT.value, _PAIRS.value))

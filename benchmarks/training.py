@@ -18,10 +18,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
 from benchmarks import machine
 from keras_infomax import files
+from trainers import program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRITICS = ("bilinear", "separable", "mlp")
@@ -186,4 +187,4 @@ if __name__ == "__main__":
         "peers_python", sys.executable, "Python that has PyTorch and JAX."
     )
     _TURNS = flags.DEFINE_integer("turns", 15, "Turns of each peer.", lower_bound=1)
-    app.run(lambda _: main(_OUTPUT.value, _PEERS_PYTHON.value, _TURNS.value))
+    program.run(lambda: main(_OUTPUT.value, _PEERS_PYTHON.value, _TURNS.value))

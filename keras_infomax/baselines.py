@@ -9,26 +9,36 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Iterable
 
+import keras
 import numpy as np
 
 from keras_infomax import callbacks, files
 from keras_infomax.probes import Judgement
 
 
-def remember(probes: callbacks.Probes, folder: str | os.PathLike) -> None:
-    """Gives a callback its pixel baseline, fitted only if no other one has been.
+def remember(
+    measuring: Iterable[keras.callbacks.Callback], folder: str | os.PathLike
+) -> None:
+    """Gives probes their pixel baselines, fitted only if no others have been.
 
     While one process fits, others that need a baseline of the same folder wait.
 
     Args:
-        probes: A callback whose probes are told by their names, as those of
-            `experiments.make_probes` are.
+        measuring: Callbacks, of which the `Probes` get theirs. They are told by the
+            names of their probes, as those of `experiments.make_probes` are.
         folder: Where the baselines lie, a JSON file for each set of views; made if it
             does not exist.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for callback in measuring:
+        if isinstance(callback, callbacks.Probes):
+            _remember(callback, folder)
+
+
+def _remember(probes: callbacks.Probes, folder: pathlib.Path) -> None:
     path = folder / f"{_digest(probes)}.json"
     with files.locked(folder, wait=True):
         if not path.exists():

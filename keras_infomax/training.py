@@ -100,9 +100,7 @@ def train(
             f"strategy={settings.strategy!r}. Use strategy='one_device'."
         )
     if baselines is not None and chief:
-        for callback in experiment.measuring:
-            if isinstance(callback, callbacks.Probes):
-                remember(callback, baselines)
+        remember(experiment.measuring, baselines)
     try:
         with run.saving():
             step = run.restore(model)

@@ -20,14 +20,14 @@ def linear_probe(seed=0):
 
 def test_the_first_fits_and_the_others_take_what_it_found(tmp_path):
     first, second = linear_probe(), linear_probe()
-    baselines.remember(first, tmp_path / "folder")
+    baselines.remember([first], tmp_path / "folder")
     expected = probes.LogisticProbe().fit(*first.train).score(*first.test)
     assert first.pixel_baseline == expected
     (path,) = (tmp_path / "folder").iterdir()
     cells = json.loads(path.read_text())
     cells["probe"]["accuracy"] = 0.125  # What is on disk is not fitted again.
     path.write_text(json.dumps(cells))
-    baselines.remember(second, tmp_path / "folder")
+    baselines.remember([second], tmp_path / "folder")
     assert second.pixel_baseline == 0.125
 
 
@@ -36,8 +36,10 @@ def test_other_views_and_other_probes_have_other_baselines(tmp_path):
     stopped = callbacks.Probes(
         several.train, several.test, {"stopped": "linear_stopped"}
     )
-    for probe in (linear_probe(), linear_probe(seed=5), stopped):
-        baselines.remember(probe, tmp_path)
+    others = callbacks.StopOnNonFinite()
+    baselines.remember(
+        [linear_probe(), linear_probe(seed=5), stopped, others], tmp_path
+    )
     assert len(list(tmp_path.iterdir())) == 3
     found = stopped.pixel_baseline["stopped"]
     fitted = probes.get("linear_stopped").fit(*several.train)
@@ -49,5 +51,5 @@ def test_a_fit_that_fails_leaves_nothing(tmp_path, monkeypatch):
     probe = linear_probe()
     monkeypatch.setattr(probe, "judge_pixels", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        baselines.remember(probe, tmp_path)
+        baselines.remember([probe], tmp_path)
     assert list(tmp_path.iterdir()) == []

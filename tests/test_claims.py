@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_infomax import claims, figures, sweeps, verdicts
+from keras_infomax import claims, claims_page, figures, sweeps, verdicts
 from keras_infomax.verdicts import FAILS, HOLDS, NOT_RUN, UNDECIDED, Check
 
 SEEDS = range(4)
@@ -144,7 +144,7 @@ def test_each_probe_has_a_verdict_of_its_own():
     assert verdict_of(8, table, probe="converged") == FAILS
     (line,) = (
         line
-        for line in claims.report(verdicts.Results(table)).splitlines()
+        for line in claims_page.report(verdicts.Results(table)).splitlines()
         if line.startswith("| 8.")
     )
     assert line.endswith(f"| {HOLDS} | {FAILS} |")
@@ -194,14 +194,14 @@ def test_the_architecture_must_matter_more_than_the_estimator():
 
 
 def test_nothing_run_is_said_for_every_claim():
-    text = claims.report(verdicts.Results([]))
+    text = claims_page.report(verdicts.Results([]))
     for claim in claims.CLAIMS:
         line = f"| {claim.number}. {claim.statement} | {NOT_RUN} | {NOT_RUN} |"
         assert line in text
 
 
 def test_the_report_shows_statistic_interval_and_verdict():
-    text = claims.report(verdicts.Results(figure3(ACCURACIES, ESTIMATES)))
+    text = claims_page.report(verdicts.Results(figure3(ACCURACIES, ESTIMATES)))
     assert "accuracy, bilinear less mlp: 0.028 [" in text
     assert "4 seeds; claimed above 0: holds" in text
 

@@ -71,6 +71,50 @@ def test_accuracies_of_the_two_probes():
         assert line in page
 
 
+def at_the_end(figure, *columns):
+    """Accuracies of a figure of the paper at its last step, means over seeds."""
+    found = {}
+    for row in table("docs/paper/results.csv"):
+        if row["figure"] == figure and row["step"] == row["steps"]:
+            key = tuple(row[column] for column in columns)
+            found.setdefault(key, []).append(
+                [float(row[c]) for c in ("probe_accuracy", "stopped_accuracy")]
+            )
+    return {key: np.mean(values, axis=0) for key, values in found.items()}
+
+
+def test_encoders_at_an_equal_estimate():
+    last = at_the_end("figure4", "encoder", "bound", "target")
+    gaps = [
+        100 * (accuracies - last["mlp", *key])
+        for (encoder, *key), accuracies in last.items()
+        if encoder == "convnet"
+    ]
+    assert len(gaps) == 4
+    said = f"{np.min(gaps):.1f} to {np.max(gaps):.1f} points better"
+    assert said in text("docs/paper/README.md")
+
+
+def test_critics_on_cifar10():
+    last = at_the_end("figure8", "bound", "critic")
+    rows = [
+        row for row in table("docs/paper/results.csv") if row["figure"] == "figure8"
+    ]
+    ((converged, stopped),) = {
+        (float(row["pixel_baseline"]), float(row["stopped_pixels"])) for row in rows
+    }
+    page = text("docs/paper/README.md")
+    best = max(accuracies[0] for accuracies in last.values())
+    assert f"pixels have {converged:.3f}, and the best encodings {best:.3f};" in page
+    assert f"none passes the pixels' {stopped:.3f}" in page
+    assert max(accuracies[1] for accuracies in last.values()) < stopped
+    for bound in ("infonce", "nwj"):
+        ours = {critic: value for (of, critic), value in last.items() if of == bound}
+        others = np.stack([ours[critic] for critic in ("separable", "mlp")])
+        assert np.all(ours["bilinear"] > others[0])
+        assert np.all(others[0] > others[1])
+
+
 @pytest.mark.parametrize("dataset", ["digits", "cifar10"])
 def test_methods(dataset):
     page = text("docs/methods/README.md")

@@ -11,7 +11,7 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax import claims, figures, files, sweeps, verdicts
+from keras_infomax import claims_page, figures, files, sweeps, verdicts
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string(
@@ -25,8 +25,8 @@ def main() -> None:
     results = verdicts.Results(sweeps.read_table(folder / "results.csv"))
     for path in figures.draw(results, folder):
         print(path)
-    if claims.any_run(results):
-        files.write_text(folder / "claims.md", claims.report(results))
+    if claims_page.any_run(results):
+        files.write_text(folder / "claims.md", claims_page.report(results))
         print(folder / "claims.md")
 
 

@@ -1,5 +1,6 @@
 """A model for keras-tuner to choose the settings of."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras_tuner
 
 from keras_infomax import callbacks as watching
 from keras_infomax import datasets, experiments, training
+from keras_infomax.baselines import remember
 from keras_infomax.settings import Settings
 from keras_infomax.tuning.space import Space
 
@@ -32,6 +34,8 @@ class HyperModel(keras_tuner.HyperModel):
             split of the final result.
         callbacks: Function of the settings of a trial to further callbacks. They are
             made anew for each, so they may hold what keras-tuner cannot copy.
+        baselines: Folder in which trials on the same views share their pixel
+            baselines. By default each fits its own.
 
     Raises:
         ValueError: If a setting is unknown or bad, or cannot vary.
@@ -63,6 +67,7 @@ class HyperModel(keras_tuner.HyperModel):
         data: datasets.ImageDataset | None = None,
         callbacks: Callable[[Settings], Sequence[keras.callbacks.Callback]]
         | None = None,
+        baselines: str | os.PathLike | None = None,
     ):
         super().__init__()
         self.fixed = Settings.resolve(settings)
@@ -74,6 +79,7 @@ class HyperModel(keras_tuner.HyperModel):
         self.space = Space.resolve(space, self.fixed)
         self.data = experiments.load_data(self.fixed, data)
         self.callbacks = callbacks
+        self.baselines = baselines
         self._experiment: experiments.Experiment | None = None
 
     def declare_hyperparameters(self, hp: Any) -> None:
@@ -100,6 +106,8 @@ class HyperModel(keras_tuner.HyperModel):
     def build(self, hp: Any) -> keras.Model:
         """Builds and compiles the model of a trial."""
         self._experiment = training.make_experiment(self.settings(hp), self.data)
+        if self.baselines is not None:
+            remember(self._experiment.measuring, self.baselines)
         return self._experiment.model
 
     def fit(

@@ -7,6 +7,7 @@ trials.png    accuracy against MI, and the score over each setting
 best/         the best trial trained anew: a run, as `runs` describes it
 encoder/      its encoder as a SavedModel
 tensorboard/  the curves of all trials, and by which settings they differ
+pixel_baselines/  what the probes of all trials are compared with
 """
 
 import dataclasses
@@ -72,6 +73,7 @@ def search(
         described.settings,
         described.space,
         held_out(whole, described.validation, described.seed),
+        baselines=workdir / "pixel_baselines",
     )
     oracle = described.oracle()
     _claim(workdir, described)
