@@ -9,10 +9,10 @@ optimizer state, metrics, TensorBoard scalars and the export must be those of a 
 that nobody touched, to the last bit. The table has one row a kill.
 """
 
-import csv
 import dataclasses
 import hashlib
 import itertools
+import os
 import pathlib
 import re
 import zipfile
@@ -203,8 +203,7 @@ def plan(kills: int, seconds: float, seed: int) -> list[Moment]:
 def main(workdir: str, output: str, kills_wanted: int, seed: int) -> None:
     """Kills, compares and writes."""
     kills = long_form(pathlib.Path(workdir), kills_wanted, seed)
-    with files.replaced_file(output) as temporary:
-        write_table(temporary, kills)
+    write_table(output, kills)
     print(f"{len(kills)} kills, and no difference: see {output}")
 
 
@@ -235,13 +234,10 @@ def long_form(folder: pathlib.Path, kills: int, seed: int) -> list[Kill]:
     )
 
 
-def write_table(path: pathlib.Path, kills: Sequence[Kill]) -> None:
+def write_table(path: str | os.PathLike, kills: Sequence[Kill]) -> None:
     """Writes one row a kill."""
     columns = [field.name for field in dataclasses.fields(Kill)]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(kill) for kill in kills)
+    files.write_csv(path, columns, *map(dataclasses.astuple, kills))
 
 
 if __name__ == "__main__":

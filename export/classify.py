@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from absl import flags
 
-from export import digits
+from export import digits, reporting
 from keras_infomax import HubEncoder, comparison
 
 
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     _ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
     _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
     _STEPS = flags.DEFINE_integer("steps", 4000, "Training steps.", lower_bound=1)
-    digits.run(lambda: main(_ENCODER.value, _OUTPUT.value, _STEPS.value))
+    reporting.run(lambda: main(_ENCODER.value, _OUTPUT.value, _STEPS.value))

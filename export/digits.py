@@ -1,12 +1,11 @@
 """What the examples of downstream use have in common: digits and models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from export import reporting
 from keras_infomax import datasets, views
 
 
@@ -97,16 +96,3 @@ def accuracy_of(
     model.fit(x[rows], labels[rows], batch_size=batch, shuffle=False, verbose=0)
     predicted = model.predict(test[0], batch_size=1000, verbose=0).argmax(axis=1)
     return float(np.mean(predicted == test[1]))
-
-
-def run(main: Callable[[], None]) -> None:
-    """Parses flags and calls `main`, whose user sees an error and not a traceback."""
-    from absl import app
-
-    def checked(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
-        with reporting.one_line_errors():
-            main()
-
-    app.run(checked)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from export import digits
+from export import digits, reporting
 from keras_infomax import HubEncoder, comparison, files, probes
 
 SHOWN = 8
@@ -137,4 +137,4 @@ def main(handles: Sequence[str], output: str) -> None:
 if __name__ == "__main__":
     _ENCODER = flags.DEFINE_list("encoder", None, "Folders of exports.", required=True)
     _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
-    digits.run(lambda: main(_ENCODER.value, _OUTPUT.value))
+    reporting.run(lambda: main(_ENCODER.value, _OUTPUT.value))

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from absl import flags
 
-from export import digits
+from export import digits, reporting
 from keras_infomax import HubEncoder, comparison, encoders, files
 from keras_infomax.probes.draws import draw
 
@@ -150,4 +150,6 @@ if __name__ == "__main__":
     _OUTPUT = flags.DEFINE_string("output", "runs/downstream", "Folder to write to.")
     _DRAWS = flags.DEFINE_integer("draws", 3, "Draws of labels.", lower_bound=1)
     _STEPS = flags.DEFINE_integer("steps", 300, "Training steps.", lower_bound=1)
-    digits.run(lambda: main(_ENCODER.value, _OUTPUT.value, _DRAWS.value, _STEPS.value))
+    reporting.run(
+        lambda: main(_ENCODER.value, _OUTPUT.value, _DRAWS.value, _STEPS.value)
+    )

@@ -4,10 +4,7 @@ python -m export.saved_model --workdir=W --output=D [--encoder=y] [--overwrite]
     [--formats=saved_model,archive,tflite,onnx] [--image_dtype=float32]
 """
 
-import logging
-
-from absl import app, flags
-from absl import logging as absl_logging
+from absl import flags
 
 from export import reporting
 from keras_infomax import saved_model
@@ -31,24 +28,18 @@ _IMAGE_DTYPE = flags.DEFINE_enum(
 )
 
 
-def main(argv: list[str]) -> None:
-    """Exports, or ends with one line on what is wrong."""
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}.")
-    # TensorFlow tells of every file, by the name it has before it is renamed.
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    logging.getLogger("tensorflow").setLevel(logging.WARNING)
-    with reporting.one_line_errors():
-        saved_model.export_workdir(
-            _WORKDIR.value,
-            _OUTPUT.value,
-            encoder=_ENCODER.value,
-            overwrite=_OVERWRITE.value,
-            formats=_FORMATS.value,
-            image_dtype=_IMAGE_DTYPE.value,
-        )
+def main() -> None:
+    """Exports."""
+    saved_model.export_workdir(
+        _WORKDIR.value,
+        _OUTPUT.value,
+        encoder=_ENCODER.value,
+        overwrite=_OVERWRITE.value,
+        formats=_FORMATS.value,
+        image_dtype=_IMAGE_DTYPE.value,
+    )
     print(f"The encoder is in {_OUTPUT.value}; its README.md says how to load it.")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    reporting.run(main)

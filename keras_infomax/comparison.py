@@ -1,8 +1,6 @@
 """Judges the encoders of finished runs by several probes, into one table."""
 
-import csv
 import dataclasses
-import io
 import json
 import os
 import pathlib
@@ -160,15 +158,9 @@ def write_table(
         rows: A value for each column; `None` is an empty cell, and floats get six
             digits.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-        for row in rows
-    )
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path, text.getvalue())
+    values = ([row[column] for column in columns] for row in rows)
+    cells = ([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in values)
+    files.write_csv(path, columns, *cells)
 
 
 def summary(rows: Sequence[Row]) -> str:

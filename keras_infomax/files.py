@@ -6,13 +6,16 @@ one that writes to the same destination.
 """
 
 import contextlib
+import csv
 import ctypes
+import io
 import os
 import pathlib
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 try:
     import fcntl
@@ -42,6 +45,19 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` to `path` atomically."""
     with replaced_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: str | os.PathLike, *rows: Iterable[Any]) -> None:
+    """Writes a table to `path` atomically, and makes its folder.
+
+    Args:
+        path: The file.
+        *rows: The header and the rows; `None` is an empty cell.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text.getvalue())
 
 
 @contextlib.contextmanager

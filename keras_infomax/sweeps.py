@@ -8,7 +8,6 @@ table tells which runs are left, so a sweep can be stopped, and go on elsewhere.
 import contextlib
 import csv
 import dataclasses
-import io
 import itertools
 import multiprocessing
 import os
@@ -238,11 +237,8 @@ class Table:
             if self.path.exists():
                 self.rows = read_table(self.path)
             yield
-            text = io.StringIO()
-            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-            files.write_text(self.path, text.getvalue())
+            cells = ([row[column] for column in COLUMNS] for row in self.rows)
+            files.write_csv(self.path, COLUMNS, *cells)
 
 
 def read_table(path: str | os.PathLike) -> list[dict[str, str]]:

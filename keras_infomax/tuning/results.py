@@ -1,10 +1,7 @@
 """What came of the trials of a search: ranked, as a table."""
 
-import csv
 import dataclasses
-import io
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,13 +57,7 @@ def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
         trials: The trials, best first.
         path: The file.
     """
-    header, *rows = _rows(trials, _metrics(trials), str, with_failures=True)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path, text.getvalue())
+    files.write_csv(path, *_rows(trials, _metrics(trials), str, with_failures=True))
 
 
 def to_text(trials: Sequence[Trial]) -> str:
