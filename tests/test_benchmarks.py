@@ -5,7 +5,7 @@ import sys
 
 from conftest import ROOT
 
-from benchmarks import serving, tensor_board, training
+from benchmarks import scaling, serving, tensor_board, training
 from keras_infomax import encoders
 from keras_infomax.settings import Settings
 
@@ -63,3 +63,23 @@ def test_training_is_measured_in_turns(capsys):
     # Both hold TensorFlow, and little else.
     assert 0.5 < ours["peak_mib"] / plain["peak_mib"] < 2
     assert len(training.table({"bilinear": found}).splitlines()) == 4
+
+
+def test_a_case_is_measured_or_over_the_limit():
+    case = {"batch_size": 64, "critic": "mlp", "chunk_size": 16, "replicas": 2}
+    found = scaling.measure(case)
+    assert case.items() <= found.items()
+    assert found["step_ms"] > 0
+    assert 10 < found["peak_mib"] < 1000
+    over = scaling.measure(case, limit_gib=0.1)
+    assert over == {**case, "step_ms": None, "peak_mib": None}
+
+
+def test_cases_are_all_that_there_are_and_have_a_cell_each(tmp_path):
+    cases = scaling.cases()
+    assert len({json.dumps(case) for case in cases}) == len(cases) == 48
+    results = [{**case, "step_ms": 1234.0, "peak_mib": 56} for case in cases]
+    table = scaling.table(results)
+    assert table.count("1,234 ms, 56 MiB") == 48
+    scaling.plot(results, tmp_path / "scaling.png")
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
