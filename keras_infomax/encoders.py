@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_infomax import flows
 from keras_infomax.names import lookup
+from keras_infomax.sizes import checked_size, checked_sizes, checked_view_shape
 
 
 def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
@@ -24,6 +25,10 @@ def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
     Returns:
         `keras.Model` mapping `(rows, *input_shape)` to `(rows, output_dim)`.
 
+    Raises:
+        ValueError: If `input_shape` is no static shape, or a size is not a positive
+            integer.
+
     Example:
     >>> mlp((14, 28, 1)).count_params()
     238300
@@ -31,10 +36,12 @@ def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
     Reference:
         Tschannen et al., 2020, section 3.2, https://arxiv.org/abs/1907.13625.
     """
+    views = keras.Input(_static_shape("mlp", input_shape))
     layers = [keras.layers.Flatten()]
-    layers += [keras.layers.Dense(units, activation="relu") for units in hidden_units]
-    layers += [keras.layers.Dense(output_dim)]
-    return keras.Sequential([keras.Input(tuple(input_shape)), *layers])
+    for units in checked_sizes("hidden_units", hidden_units):
+        layers += [keras.layers.Dense(units, activation="relu")]
+    layers += [keras.layers.Dense(checked_size("output_dim", output_dim))]
+    return keras.Sequential([views, *layers])
 
 
 def convnet(input_shape, filters=(64, 128), output_dim=100):
@@ -49,7 +56,8 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
         `keras.Model` mapping `(rows, *input_shape)` to `(rows, output_dim)`.
 
     Raises:
-        ValueError: If `input_shape` is not `(height, width, channels)`.
+        ValueError: If `input_shape` is not `(height, width, channels)`, or a size is
+            not a positive integer.
 
     Example:
     >>> convnet((14, 28, 1)).count_params()
@@ -58,7 +66,7 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
     Reference:
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
     """
-    input_shape = tuple(input_shape)
+    input_shape = checked_view_shape(input_shape)
     if len(input_shape) != 3:
         raise ValueError(
             "input_shape must be (height, width, channels) for a convolutional "
@@ -66,12 +74,12 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
         )
     layers = [
         keras.layers.Conv2D(count, 5, strides=2, padding="same", activation="relu")
-        for count in filters
+        for count in checked_sizes("filters", filters)
     ]
     layers += [
         FeatureMapNormalization(),
         keras.layers.GlobalAveragePooling2D(),
-        keras.layers.Dense(output_dim),
+        keras.layers.Dense(checked_size("output_dim", output_dim)),
     ]
     return keras.Sequential([keras.Input(input_shape), *layers])
 
@@ -112,7 +120,7 @@ def realnvp(
         Tschannen et al., 2020, section 3.1, https://arxiv.org/abs/1907.13625.
     """
     flow = flows.RealNVP(couplings, hidden_units, affine, seed)
-    flow.build((None, *input_shape))
+    flow.build((None, *_static_shape("realnvp", input_shape)))
     _check_keeps_size("realnvp", flow.output_shape[-1], output_dim)
     return flow
 
@@ -154,7 +162,7 @@ def skip_mlp(input_shape, hidden_layers=4, output_dim=None):
             f"skip_mlp are all as wide as the view; received {hidden_layers!r}. Give "
             "the number of layers, not their sizes."
         )
-    views = keras.Input(tuple(input_shape))
+    views = keras.Input(_static_shape("skip_mlp", input_shape))
     h = keras.layers.Flatten()(views)
     _check_keeps_size("skip_mlp", h.shape[-1], output_dim)
     for activation in [*["relu"] * hidden_layers, None]:
@@ -165,6 +173,16 @@ def skip_mlp(input_shape, hidden_layers=4, output_dim=None):
         )
         h = keras.layers.Add()([layer(h), h])
     return keras.Model(views, h)
+
+
+def _static_shape(name, input_shape):
+    input_shape = checked_view_shape(input_shape)
+    if None in input_shape:
+        raise ValueError(
+            f"input_shape must be static for {name}, which flattens the view; received "
+            f"{input_shape}. Resize the views to one size, or use convnet."
+        )
+    return input_shape
 
 
 def _check_keeps_size(name, size, output_dim):
@@ -272,6 +290,6 @@ def build(identifier, input_shape, units=None, output_dim=None):
     >>> build("convnet", (14, 28, 1), units=(8, 16), output_dim=32).output_shape
     (None, 32)
     """
-    sizes = () if units is None else (tuple(units),)
+    sizes = () if units is None else (units,)
     options = {} if output_dim is None else {"output_dim": output_dim}
     return get(identifier)(tuple(input_shape), *sizes, **options)

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_infomax.sizes import checked_size, checked_sizes
+
 # A scale of less would let `changed * scale + shift` round `changed` away in float32.
 _MIN_SCALE = 1e-3
 # softplus(_UNIT) = 1.
@@ -92,17 +94,8 @@ class RealNVP(keras.Model):
         **kwargs,
     ):
         super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, **kwargs)
-        self.couplings = couplings
-        self.hidden_units = tuple(hidden_units)
-        for name, size in [
-            ("couplings", couplings),
-            *(("hidden_units", units) for units in self.hidden_units),
-        ]:
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(
-                    f"{name} must be positive and integer; received {size!r}. "
-                    "Give one number of couplings, and one size for each hidden layer."
-                )
+        self.couplings = checked_size("couplings", couplings)
+        self.hidden_units = checked_sizes("hidden_units", hidden_units)
         self.affine = affine
         # Explicit, so that a copy from the config has the same permutations.
         self.seed = random.randrange(2**31) if seed is None else seed

@@ -146,10 +146,16 @@ def test_mlp_without_hidden_layer_is_refused():
         critics.MLPCritic(hidden_units=())
 
 
-@pytest.mark.parametrize("sizes", [(0,), (10, -1), (2.5,)])
+@pytest.mark.parametrize("sizes", [(0,), (10, -1), (2.5,), (True,), 100, "100"])
 def test_sizes_must_be_positive_integers(sizes):
     with pytest.raises(ValueError, match="hidden_units must be positive integers"):
         critics.SeparableCritic(hidden_units=sizes)
+
+
+def test_sizes_may_be_numpy_integers():
+    critic = critics.SeparableCritic(np.array([4, 3]), output_dim=np.int64(2))
+    assert critic.get_config()["hidden_units"] == (4, 3)
+    assert critic(X, X[:2]).shape == (len(X), 2)
 
 
 def test_unknown_critic_suggests_the_nearest():

@@ -145,6 +145,29 @@ def test_convnet_runs_in_half_precision(policy):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("mlp", {"input_shape": 784}, "input_shape must be the shape of a view.*784"),
+        ("mlp", {"input_shape": (None, 28, 1)}, "must be static for mlp"),
+        ("mlp", {"hidden_units": 300}, "hidden_units must be positive integers.*300"),
+        ("mlp", {"output_dim": 0}, "output_dim must be a positive integer.*0"),
+        ("convnet", {"input_shape": 28}, "input_shape must be the shape of a view"),
+        ("convnet", {"filters": (64, 0)}, "filters must be positive integers"),
+        ("convnet", {"output_dim": 2.5}, "output_dim must be a positive integer"),
+    ],
+)
+def test_sizes_that_are_none(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        encoders.get(name)(**{"input_shape": (14, 28, 1), **arguments})
+
+
+def test_shapes_may_be_those_of_tensors():
+    shape = tf.constant(IMAGES).shape[1:]
+    assert encoders.mlp(shape, [8], np.int64(4)).output_shape == (None, 4)
+    assert encoders.convnet((None, None, 1), [8], 4).output_shape == (None, 4)
+
+
 def test_convnet_needs_channels():
     with pytest.raises(ValueError, match=r"\(height, width, channels\).*\(14, 28\)"):
         encoders.convnet((14, 28))

@@ -5,7 +5,7 @@ A critic is called as `critic(x, y)` with encodings `(rows, dim_x)` and
 Every critic meets every bound. The sizes of the paper are the defaults.
 """
 
-from keras_infomax.critics.base import Critic
+from keras_infomax.critics.base import Critic, ensure_built
 from keras_infomax.critics.encode_and_dot import EncodeAndDotCritic, NearIdentity
 from keras_infomax.critics.identifiers import CRITICS, get
 from keras_infomax.critics.inner_products import (
@@ -31,5 +31,6 @@ __all__ = [
     "ProjectedCritic",
     "SeparableCritic",
     "SoftClippedCritic",
+    "ensure_built",
     "get",
 ]

@@ -46,16 +46,27 @@ def build_chain(layers, dim):
         dim = layer.units
 
 
-def sizes(argument, values):
-    """Sizes of layers as a tuple.
+def ensure_built(critic, x_shape, y_shape):
+    """Builds a critic, or makes sure that it was built for such encodings.
+
+    Args:
+        critic: Critic, or any layer called as `critic(x, y)`.
+        x_shape: Shape of the encodings x, `(None, dim_x)`.
+        y_shape: Shape of the encodings y, `(None, dim_y)`.
 
     Raises:
-        ValueError: If one is not a positive integer.
+        ValueError: If its weights are for encodings of other sizes.
     """
-    values = tuple(values)
-    if any(not isinstance(size, int) or size < 1 for size in values):
+    if not critic.built:
+        critic.build(x_shape, y_shape)
+        return
+    shapes = (critic.get_build_config() or {}).get("shapes_dict")
+    if not shapes or not critic.weights:
+        return
+    built_for = [shape[-1] for shape in shapes.values()]
+    if built_for != [x_shape[-1], y_shape[-1]]:
         raise ValueError(
-            f"{argument} must be positive integers; received {values}. Give one size "
-            "for each layer."
+            f"{critic.name} was built for encodings of {built_for[0]} and "
+            f"{built_for[1]} numbers; received encoders of {x_shape[-1]} and "
+            f"{y_shape[-1]}. Give each model a critic of its own."
         )
-    return values

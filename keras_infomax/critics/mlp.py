@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from keras_infomax import chunking
-from keras_infomax.critics.base import Critic, build_chain, dense, sizes
+from keras_infomax.critics.base import Critic, build_chain, dense
+from keras_infomax.sizes import checked_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -42,7 +43,7 @@ class MLPCritic(Critic):
 
     def __init__(self, hidden_units=(200,), chunk_size=None, **kwargs):
         super().__init__(**kwargs)
-        self.hidden_units = sizes("hidden_units", hidden_units)
+        self.hidden_units = checked_sizes("hidden_units", hidden_units)
         if not self.hidden_units:
             raise ValueError(
                 "hidden_units must name at least one hidden layer; received (). "

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_infomax.critics.base import Critic
+from keras_infomax.critics.base import Critic, ensure_built
 
 
 class _Wrapper(Critic):
@@ -14,8 +14,7 @@ class _Wrapper(Critic):
         self.critic = critic
 
     def build_parameters(self, dim_x, dim_y):
-        if not self.critic.built:
-            self.critic.build((None, dim_x), (None, dim_y))
+        ensure_built(self.critic, (None, dim_x), (None, dim_y))
 
     def get_config(self):
         critic = keras.saving.serialize_keras_object(self.critic)
