@@ -1,6 +1,14 @@
-"""The views that a dataset hands to a model, checked at the border."""
+"""The views that a dataset hands to a model, checked at the border.
+
+What is known before a run is checked then, and the rest when it is run.
+"""
+
+import contextlib
+import re
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
 
@@ -98,6 +106,43 @@ def checked_view(name, view):
             "float32, for example x / 255."
         )
     return view
+
+
+def asserted(holds, message, found, values):
+    """Values, once it is known that something about them holds.
+
+    Args:
+        holds: Whether it does; a boolean scalar tensor where only a run can tell.
+        message: What to say if not, with `{}` in the place of each of `found`.
+        found: Numbers, or scalar tensors.
+        values: Float tensor.
+
+    Raises:
+        ValueError: If it is known not to hold.
+        InvalidArgumentError: When run, if it does not hold; `as_value_errors` makes a
+            `ValueError` of that. XLA drops assertions, so the values are NaN there.
+    """
+    if isinstance(holds, bool):
+        if not holds:
+            raise ValueError(message.format(*found))
+        return values
+    # Without the order, an operation on the values may fail first, obscurely.
+    with tf.control_dependencies([tf.debugging.Assert(holds, [message, *found])]):
+        checked = tf.where(holds, values, tf.constant(np.nan, values.dtype))
+    return tf.ensure_shape(checked, values.shape)
+
+
+@contextlib.contextmanager
+def as_value_errors():
+    """Makes a plain `ValueError` of what `asserted` raises from within a graph."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        failed = re.search(r"\[([^\]]*\{\}[^\]]*)\]((?: \[[^\]]*\])+)", str(error))
+        if failed is None:
+            raise
+        message, found = failed.groups()
+        raise ValueError(message.format(*found.strip(" []").split("] ["))) from None
 
 
 def _describe(value):

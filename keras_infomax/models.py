@@ -109,8 +109,9 @@ class InfoMax(keras.Model):
                     "and its terms; received "
                     + ("neither." if encoder_x is None else "an encoder and terms.")
                 )
-            self.encoder_x = encoder_x
-            self.encoder_y = encoder_x if encoder_y is None else encoder_y
+            encoder_y = encoder_x if encoder_y is None else encoder_y
+            self.encoder_x = _checked_encoder("encoder_x", encoder_x)
+            self.encoder_y = _checked_encoder("encoder_y", encoder_y)
             self.critic = critics.get("bilinear" if critic is None else critic)
             self.terms = [Term("x", "y", self.critic, name="mi")]
         else:
@@ -132,8 +133,8 @@ class InfoMax(keras.Model):
         if None not in shapes.values():
             # Built now, a model can be saved, restored and distributed before its
             # first batch; encoders that do not know their shape defer it to that.
-            if network is None and not self.critic.built:
-                self.critic.build(shapes["x"], shapes["y"])
+            if network is None:
+                critics.ensure_built(self.critic, shapes["x"], shapes["y"])
             for term in self.terms:
                 if not term.built:
                     term.build(shapes)
@@ -174,6 +175,28 @@ class InfoMax(keras.Model):
         scores = {name: pair[1] for name, pair in pairs.items()}
         return (partners, scores) if with_partners else self._of_one_or_all(scores)
 
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """As `keras.Model.compile`; a loss may also be named, such as `"infonce"`.
+
+        Args:
+            optimizer: Optimizer, or its name.
+            loss: Loss on partners and scores, or its name, ours or one of Keras.
+            *args: As for `keras.Model.compile`.
+            **kwargs: As for `keras.Model.compile`.
+
+        Raises:
+            ValueError: If the name is unknown; the message suggests the nearest one.
+        """
+        if isinstance(loss, str) and not _knows_loss(loss):
+            loss = losses.get(loss)
+        super().compile(optimizer, loss, *args, **kwargs)
+
+    def compile_from_config(self, config):
+        # Keras leaves it to a class that has its own compile.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def fit(
         self,
         x=None,
@@ -189,7 +212,12 @@ class InfoMax(keras.Model):
             if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
                 # NaN in the data would go unnoticed: a fused ReLU swallows it.
                 callbacks.insert(0, StopOnNonFinite())
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        with inputs.as_value_errors():
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        with inputs.as_value_errors():
+            return super().evaluate(*args, **kwargs)
 
     def make_train_function(self, force=False):
         if self.distribute_strategy.num_replicas_in_sync == 1:
@@ -420,6 +448,31 @@ def _encoder_of(network, name):
         "exported; in this network it depends on several. Name another one as the "
         "representation."
     )
+
+
+def _checked_encoder(argument, encoder):
+    if not isinstance(encoder, keras.Layer):
+        raise ValueError(
+            f"{argument} must be a Keras model or layer from views to encodings; "
+            f"received {encoder!r}. Make one with keras_infomax.encoders.build(name, "
+            "input_shape)."
+        )
+    outputs = getattr(encoder, "output", None) if encoder.built else None
+    if isinstance(outputs, (dict, list, tuple)):
+        names = [*outputs] if isinstance(outputs, dict) else len(outputs)
+        raise ValueError(
+            f"{argument} must give one tensor of encodings (rows, dim); received a "
+            f"model of the outputs {names}. Take one: keras.Model(model.input, output)."
+        )
+    return encoder
+
+
+def _knows_loss(name):
+    try:
+        keras.losses.get(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_unique(names):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import critics, distribution
+from keras_infomax import critics, distribution, inputs
 
 # Which pairs of encodings with locations are negatives.
 NEGATIVES = ("other_examples", "same_position", "all_positions")
@@ -104,8 +104,7 @@ class Term(keras.layers.Layer):
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         self._check_locations(*(_locations(shape) for shape in shapes))
-        if not self.critic.built:
-            self.critic.build(*(_flat_shape(shape) for shape in shapes))
+        critics.ensure_built(self.critic, *map(_flat_shape, shapes))
 
     def call(self, encodings, training=None):
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
@@ -215,29 +214,30 @@ def checked_rows(x, y):
         y: Tensor `(rows, ...)`.
 
     Returns:
-        Pair of a scalar integer tensor and y.
+        Pair of the number, an integer or a scalar tensor, and y.
 
     Raises:
-        InvalidArgumentError: When run, if x and y differ in rows.
+        ValueError: If x and y are known to differ in rows.
+        InvalidArgumentError: When run, if they do.
     """
-    rows = tf.shape(x)[0]
-    equal = tf.debugging.assert_equal(
-        rows,
-        tf.shape(y)[0],
-        "The two views must have the same number of rows: row i of both are "
-        "views of example i.",
+    rows, rows_of_y = _rows(x), _rows(y)
+    message = (
+        "The views x and y must have the same number of rows, row i of both being "
+        "views of example i; received {} and {}."
     )
-    # Without the order, an operation on the scores may fail first, obscurely.
-    with tf.control_dependencies([] if equal is None else [equal]):
-        return rows, tf.identity(y)
+    return rows, inputs.asserted(rows == rows_of_y, message, [rows, rows_of_y], y)
 
 
 def _with_negatives(y):
-    several = tf.debugging.assert_greater(
-        tf.shape(y)[0],
-        1,
-        "A batch of one row has no negatives. Use a larger batch size, and "
-        "drop_remainder=True if it was the last batch.",
+    columns = _rows(y)
+    message = (
+        "A batch must have at least 2 rows, since the other rows are the negatives; "
+        "received {}. Use a larger batch size, and drop_remainder=True if it was the "
+        "last batch."
     )
-    with tf.control_dependencies([] if several is None else [several]):
-        return tf.identity(y)
+    return inputs.asserted(columns > 1, message, [columns], y)
+
+
+def _rows(values):
+    """Number of rows, an integer if it is known before the run."""
+    return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]

@@ -308,6 +308,17 @@ def test_loss_of_the_users_own():
     assert logs["mi"] == pytest.approx(np.mean(kim.bounds.infonce(scores)), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["nwj", "sparse_categorical_crossentropy"])
+def test_losses_by_name(name, tmp_path):
+    model = infomax(name)
+    assert isinstance(model.loss, kim.losses.NWJ) == (name == "nwj")
+    model.fit((TOP, BOTTOM), batch_size=16, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    ours, theirs = (m.evaluate((TOP, BOTTOM), verbose=0) for m in (model, loaded))
+    assert ours == theirs
+
+
 class TestBadInput:
     def test_views_of_different_length(self):
         batch = tf.data.Dataset.from_tensors(((TOP, BOTTOM[:-1]),))
@@ -319,12 +330,47 @@ class TestBadInput:
             lambda: iter([((TOP, BOTTOM[:-1]),)]),
             output_signature=((tf.TensorSpec([None, 6]), tf.TensorSpec([None, 4])),),
         )
-        with pytest.raises(tf.errors.InvalidArgumentError, match="same number of rows"):
-            infomax().fit(data, verbose=0)
+        message = r"^The views .* same number of rows.*; received 48 and 47\.$"
+        model = infomax()
+        for run in (model.fit, model.evaluate):
+            with pytest.raises(ValueError, match=message):
+                run(data, verbose=0)
+
+    def test_what_xla_drops_breaks_the_loss(self):
+        spec = ((tf.TensorSpec([None, 6]), tf.TensorSpec([None, 4])),)
+        for views in ((TOP, BOTTOM[:-1]), (TOP[:1], BOTTOM[:1])):
+            data = tf.data.Dataset.from_generator(
+                lambda views=views: iter([(views,)]), output_signature=spec
+            )
+            with pytest.raises(ValueError, match="the loss is nan"):
+                infomax(compile_options={"jit_compile": True}).fit(data, verbose=0)
 
     def test_widths_that_the_critic_cannot_match(self):
         with pytest.raises(ValueError, match="received 5 and 3"):
             kim.InfoMax(encoder(6), encoder(4, 3), kim.critics.InnerProductCritic())
+
+    @pytest.mark.parametrize("critic", [kim.critics.MLPCritic(), "bilinear"])
+    def test_a_critic_of_other_encodings(self, critic):
+        critic = kim.critics.get(critic)
+        critic(np.ones((2, 5)), np.ones((2, 4)))
+        with pytest.raises(ValueError, match="built for .* 5 and 4 .* 5 and 3"):
+            kim.InfoMax(encoder(6), encoder(4, 3), critic)
+
+    @pytest.mark.parametrize("wrong", ["mlp", kim.encoders.mlp, 3])
+    def test_encoders_that_are_no_layers(self, wrong):
+        for encoders in ([wrong], [encoder(6), wrong]):
+            with pytest.raises(ValueError, match=r"encoder_[xy] must be a Keras model"):
+                kim.InfoMax(*encoders)
+
+    def test_encoders_of_several_outputs(self):
+        views = keras.Input((6,))
+        two = keras.Model(views, {"a": views, "b": layers.Dense(3)(views)})
+        with pytest.raises(ValueError, match=r"encoder_x must give one tensor.*'a'"):
+            kim.InfoMax(two)
+
+    def test_unknown_loss(self):
+        with pytest.raises(ValueError, match="Did you mean 'infonce'"):
+            infomax("infonc")
 
     def test_feature_maps_are_no_encodings(self):
         convolution = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(4, 3)])
@@ -354,10 +400,10 @@ class TestBadInput:
 
     @pytest.mark.parametrize("loss", [kim.losses.InfoNCE(), kim.losses.NWJ()])
     def test_batch_size_one(self, loss):
-        with pytest.raises(ValueError, match="at least 2 columns"):
-            infomax(loss).fit((TOP, BOTTOM), batch_size=1, verbose=0)
-        with pytest.raises(tf.errors.InvalidArgumentError, match="has no negatives"):
-            infomax(loss).fit(dataset(1), verbose=0)
+        data = dataset().unbatch()
+        for static in (False, True):
+            with pytest.raises(ValueError, match=r"at least 2 rows.*received 1\."):
+                infomax(loss).fit(data.batch(1, drop_remainder=static), verbose=0)
 
     def test_unreachable_target(self):
         data = dataset().unbatch().batch(16, drop_remainder=True)

@@ -78,7 +78,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         shown = ", ".join(broken[:4]) + rest
         raise ValueError(
             f"Training must keep the loss and all weights finite; in {when} {shown}. "
-            "Look for NaN in the data, lower the learning rate, or clip the gradients."
+            "Look for NaN in the data, lower the learning rate, or clip the gradients. "
+            "Where XLA compiles, batches of one row, or of views that differ in rows, "
+            "show as NaN, too."
         )
 
 
