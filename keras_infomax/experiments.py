@@ -177,9 +177,19 @@ def _check_memory(model: models.InfoMax, rows: int) -> None:
 def load_data(
     settings: Settings, data: datasets.ImageDataset | None
 ) -> datasets.ImageDataset:
-    """The given data set, or else the one that the settings name."""
-    if data is not None:
+    """The given data set, or else the one that the settings name.
+
+    Raises:
+        ValueError: If there is no such data set, or what is given is none.
+    """
+    if isinstance(data, datasets.ImageDataset):
         return data
+    if data is not None:
+        raise ValueError(
+            "data must be an ImageDataset; received "
+            f"{type(data).__name__}. Make one with "
+            "keras_infomax.datasets.from_arrays(train, test)."
+        )
     return datasets.load(
         settings.dataset,
         data_dir=settings.data_dir,

@@ -168,6 +168,15 @@ def _view_shape(
     encoder: keras.layers.Layer, input_shape: Sequence[int | None] | None
 ) -> tuple[int | None, ...]:
     """Shape of a view without the rows."""
+    if isinstance(encoder, models.InfoMax):
+        raise ValueError(
+            f"encoder must be one encoder; received {encoder.name!r}, a whole InfoMax "
+            "model. Export its encoder_x."
+        )
+    if not isinstance(encoder, keras.Layer):
+        raise ValueError(
+            f"encoder must be a Keras model or layer; received {encoder!r}."
+        )
     if not encoder.built:
         raise ValueError(
             "encoder must be built, or there is nothing to export; received "

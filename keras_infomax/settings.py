@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,12 +119,14 @@ class Settings:
                 "config.steps must be a multiple of config.eval_every, so that the "
                 f"last step is evaluated; received {self.steps} and {self.eval_every}."
             )
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+        if not isinstance(self.learning_rate, numbers.Real) or not (
+            0 < self.learning_rate < math.inf
+        ):
             raise ValueError(
                 "config.learning_rate must be positive and finite; received "
                 f"{self.learning_rate!r}."
             )
-        if not (math.isfinite(self.noise) and self.noise >= 0):
+        if not isinstance(self.noise, numbers.Real) or not (0 <= self.noise < math.inf):
             raise ValueError(
                 "config.noise must be a finite standard deviation of at least 0; "
                 f"received {self.noise!r}."

@@ -215,7 +215,7 @@ def with_values(shape=(6, 4, 4, 1), dtype="float32", **values):
     [
         (np.zeros((6, 16), "uint8"), None, r"train split of 'set'.*\(6, 16\)"),
         (np.zeros((6, 4, 4, 1), "int64"), None, "dtype int64"),
-        (np.zeros((0, 4, 4, 1), "uint8"), None, "There must be images"),
+        (np.zeros((0, 4, 4, 1), "uint8"), None, "images .* must be at least one"),
         (
             with_values(row2=np.nan, row5=-np.inf),
             None,
@@ -236,6 +236,25 @@ def test_arrays_are_checked(images, labels, message):
         datasets.from_arrays(
             (images, labels), (with_values(), None), "set", class_names=("a", "b", "c")
         )
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (with_values(row2=np.nan), "images must be finite; received 1 values"),
+        (with_values(row3=255), "must lie in .0, 1.; received values from 0 to 255"),
+        (np.zeros((0, 4, 4, 1), "uint8"), "images must be at least one"),
+    ],
+)
+def test_pairs_check_their_images(images, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.pairs(images, "halves", 2)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2.5, None])
+def test_pairs_check_their_batch_size(batch_size):
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 2"):
+        datasets.pairs(with_values(), "halves", batch_size)
 
 
 def test_the_test_split_is_checked_too():

@@ -73,7 +73,7 @@ def test_axes_of_infonce():
         losses.InfoNCE(axis=2)
 
 
-@pytest.mark.parametrize("target", [0, -1.0, math.inf, math.nan])
+@pytest.mark.parametrize("target", [0, -1.0, math.inf, math.nan, None, "2"])
 def test_targets_must_be_positive(target):
     with pytest.raises(ValueError, match="positive, finite number of nats"):
         losses.TargetLoss("nwj", target)

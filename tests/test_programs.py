@@ -43,12 +43,12 @@ def test_the_demo_prints_and_writes_its_facts(tmp_path):
 
 def test_mistakes_are_one_line(tmp_path):
     for flags, message in (
-        (["--config.critc=mlp"], 'Did you mean "critic"'),
-        (["--config.critic=mlpp"], "Did you mean 'mlp'"),
-        (["--config.dataset=mnits"], "Did you mean 'mnist'"),
-        (["--config.batch_size=1"], "batch_size must be at least 2"),
+        (["--config=configs/digits_halves.py:smok"], "Did you mean 'smoke'"),
+        ([*SMALL, "--config.critc=mlp"], 'Did you mean "critic"'),
+        ([*SMALL, "--config.critic=mlpp"], "Did you mean 'mlp'"),
+        ([*SMALL, "--config.dataset=mnits"], "Did you mean 'mnist'"),
     ):
-        process = start("trainers.train", *SMALL, *flags, f"--workdir={tmp_path}")
+        process = start("trainers.train", *flags, f"--workdir={tmp_path}")
         code, _, err = finish(process)
         assert code == 1
         assert "Traceback" not in err

@@ -185,12 +185,20 @@ def test_shape_that_the_encoder_does_not_know_is_an_argument(tmp_path):
     [
         (lambda: keras.Sequential([layers.Dense(2)]), "encoder must be built"),
         (lambda: layers.Dense(2), "encoder must be built"),
+        (lambda: "mlp", "encoder must be a Keras model or layer; received 'mlp'"),
+        (lambda: kim.InfoMax(kim.encoders.mlp(VIEW)), "Export its encoder_x"),
         (
             lambda: keras.Sequential([keras.Input(VIEW), layers.Dense(2)]),
             r"received shape \(None, 6, 4, 2\) for views \(rows, 6, 4, 1\)",
         ),
     ],
-    ids=["model without input", "layer never called", "map as encoding"],
+    ids=[
+        "model without input",
+        "layer never called",
+        "name",
+        "whole model",
+        "map as encoding",
+    ],
 )
 def test_unfit_encoder_is_refused(make, message, tmp_path):
     with pytest.raises(ValueError, match=message):

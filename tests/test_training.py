@@ -342,6 +342,8 @@ def test_condition_numbers_are_measured_on_training_images(digits):
         ({"batch_size": 1}, "config.batch_size must be at least 2"),
         ({"steps": 20}, "config.steps must be a multiple of config.eval_every"),
         ({"learning_rate": 0.0}, "config.learning_rate must be positive"),
+        ({"learning_rate": None}, "config.learning_rate must be positive.*None"),
+        ({"encoder_units": 300}, "hidden_units must be positive integers"),
         ({"noise": -0.1}, "config.noise must be a finite standard deviation"),
         ({"noise": math.inf}, "config.noise must be a finite standard deviation"),
         ({"jacobian_rows": -1}, "config.jacobian_rows must be an integer of at least"),

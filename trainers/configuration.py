@@ -7,6 +7,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+from keras_infomax.names import nearest
 from keras_infomax.settings import Settings
 
 # Seconds, on the embedded digits; the kind of the experiment stays as it is.
@@ -52,8 +53,8 @@ def configuration(
         variants["quick"] = quick
     if variant not in variants:
         raise ValueError(
-            f"Unknown variant {variant!r}. Expected one of: "
-            f"{', '.join(filter(None, variants))}; or none after the path."
+            f"Unknown variant {variant!r}.{nearest(variant, variants)} Expected one "
+            f"of: {', '.join(filter(None, variants))}; or none after the path."
         )
     resolved = {**Settings().as_dict(), **values, **variants[variant]}
     resolved |= {"figure": figure, "budget": variant or "full"}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from absl import app
+from absl import app, flags
 from absl import logging as absl_logging
 
 
@@ -36,7 +36,10 @@ def run(main: Callable[[], None]) -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     try:
-        return app.parse_flags_with_usage(argv)
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        # Where a config raises, ml_collections gives all of its traceback.
+        _end(str(error).strip().splitlines()[-1].strip())
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # Raised by ml_collections, for a key that a config does not have (it names
         # the nearest one) or a value of another type.

@@ -181,11 +181,7 @@ def _checked(what: str, images: Any, labels: Any) -> tuple:
     images = np.asarray(images)
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    check_layout(f"The images of {what}", images)
-    if not len(images):
-        raise ValueError(f"There must be images in {what}; received none.")
-    if images.dtype != "uint8":
-        _check_values(f"The images of {what}", images)
+    check_images(f"The images of {what}", images)
     if labels is None:
         return images, None
     labels = np.asarray(labels)
@@ -203,7 +199,7 @@ def _checked(what: str, images: Any, labels: Any) -> tuple:
     return images, labels.astype("int64")
 
 
-def check_layout(what: str, images: np.ndarray) -> None:
+def check_images(what: str, images: np.ndarray) -> None:
     """Raises a `ValueError` unless an array holds images.
 
     Args:
@@ -215,12 +211,19 @@ def check_layout(what: str, images: np.ndarray) -> None:
             f"{what} must have the shape (rows, height, width, channels); received "
             f"the shape {images.shape}."
         )
-    if images.dtype != "uint8" and not np.issubdtype(images.dtype, np.floating):
+    if not images.size:
+        raise ValueError(
+            f"{what} must be at least one; received the shape {images.shape}."
+        )
+    if images.dtype == "uint8":
+        return
+    if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
             f"{what} must be uint8, or float in [0, 1]; received the dtype "
             f"{images.dtype}. Convert pixels from 0 to 255 with "
             "images.astype('uint8')."
         )
+    _check_values(what, images)
 
 
 def _check_values(what: str, images: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.images import check_layout, to_float
+from keras_infomax.datasets.images import check_images, to_float
 
 
 def pairs(
@@ -145,12 +146,13 @@ def _stream(
 ) -> tf.data.Dataset:
     """As `pairs`; `element` makes its elements of the views and rows of a batch."""
     images = np.asarray(images)
-    check_layout("images", images)
+    check_images("images", images)
     rows = len(images)
-    if batch_size < 2:
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 2:
         raise ValueError(
-            f"batch_size must be at least 2; received {batch_size}. The other rows of "
-            "a batch are a row's negatives, and a batch of one row has none."
+            f"batch_size must be an integer of at least 2; received {batch_size}. The "
+            "other rows of a batch are a row's negatives, and a batch of one row has "
+            "none."
         )
     if batch_size > rows:
         raise ValueError(

@@ -1,6 +1,7 @@
 """The loss that holds an estimate at a target."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -50,12 +51,12 @@ class TargetLoss(BoundLoss):
                 "bound must be a loss that bounds mutual information, such as "
                 f"'infonce' or 'nwj'; received {bound!r}."
             )
-        self.target = float(target)
-        if not (math.isfinite(self.target) and self.target > 0):
+        if not isinstance(target, numbers.Real) or not 0 < float(target) < math.inf:
             raise ValueError(
                 "target must be a positive, finite number of nats; received "
-                f"target={target}."
+                f"target={target!r}."
             )
+        self.target = float(target)
 
     def estimate(self, partners, scores):
         columns = scores.shape[1] if len(scores.shape) == 2 else None
