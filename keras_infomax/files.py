@@ -76,7 +76,8 @@ def new_folder(
     path = pathlib.Path(path)
     if os.path.lexists(path) and not overwrite:
         raise ValueError(
-            f"{path} exists already. Choose another path, or ask to overwrite it."
+            f"{path} exists already. Choose another path, or pass overwrite=True "
+            "(--overwrite)."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)

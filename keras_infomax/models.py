@@ -16,9 +16,9 @@ _SEED = "seed_state_"
 class InfoMax(keras.Model):
     """Two encoders and a critic, trained to share information between two views.
 
-    Used as any Keras model: `compile` with a loss of `kim.losses`, then `fit` on a
-    dataset whose elements are `((x, y),)`, one batch of each view, row i of x and row
-    i of y being views of one example. The other rows are the negatives.
+    Used as any Keras model: `compile` with a loss of `kim.losses` or its name, then
+    `fit` on a dataset whose elements are `((x, y),)`, one batch of each view, row i of
+    x and row i of y being views of one example. The other rows are the negatives.
 
     Two encoders and one critic are the plain case of a family. In general a `network`
     makes any number of encodings from the views, and `terms` say which pairs of them

@@ -7,6 +7,7 @@ source has none. `datasets.from_arrays` checks what the readers return.
 
 import os
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -175,9 +176,11 @@ def _read_images(files: list[pathlib.Path], image_size: ImageSize | None) -> np.
                 tf.io.read_file(str(file)), expand_animations=False
             )
         except tf.errors.OpError as error:
+            # Without the names of TensorFlow's functions around it.
+            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message).rstrip(".")
             raise ValueError(
-                f"{file} cannot be read as an image: {error.message} "
-                "Repair or remove the file."
+                f"{file} cannot be read as an image: {reason}. Repair or remove the "
+                "file."
             ) from error
         if image_size:
             image = _resize(image, image_size)

@@ -267,6 +267,12 @@ def digits():
     return datasets.load("digits")
 
 
+@pytest.mark.parametrize("name", [None, "", (np.zeros((4, 2, 2, 1)), None)])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(ValueError, match="name must be 'digits', 'folder:PATH' or"):
+        datasets.load(name)
+
+
 def test_digits_are_split_without_overlap(digits):
     assert digits.train_images.shape == (4000, 28, 28, 1)
     assert digits.test_images.shape == (1000, 28, 28, 1)

@@ -1,10 +1,12 @@
 """What a user gets: the wheel, and what importing costs."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
 
+import pytest
 from conftest import ROOT
 
 HEAVY = ["absl.flags", "ml_collections", "sklearn", "matplotlib", "keras_tuner"]
@@ -26,6 +28,24 @@ def test_the_wheel_holds_the_library_alone(tmp_path):
     }
     assert "keras_infomax/models.py" in names
     assert "keras_infomax/py.typed" in names
+
+
+@pytest.mark.parametrize("programs", ["trainers", "export"])
+def test_programs_quieten_tensorflow_before_it_starts(programs):
+    code = (
+        f"import os, sys, {programs}\n"
+        "print(os.environ['TF_CPP_MIN_LOG_LEVEL'], 'tensorflow' in sys.modules)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+    ).stdout
+    assert printed == "3 False\n"
 
 
 def test_import_pulls_in_nothing_heavy():

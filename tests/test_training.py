@@ -198,15 +198,19 @@ def test_a_workdir_that_cannot_be_written(digits, tmp_path):
 
 
 def test_a_value_that_is_not_finite_stops_the_run(digits, tmp_path, monkeypatch):
-    # Data from `load` and `from_arrays` are checked; these bypass it.
-    images = digits.train_images.astype("float32") / 255
-    images[:, 3, 3] = np.inf
-    broken = dataclasses.replace(
-        digits, train_images=images, test_images=digits.test_images / np.float32(255)
-    )
+    # Images are checked, so it is the view that breaks those with this mark.
+    images = digits.train_images.copy()
+    images[:, 0, 0] = 255
+
+    def breaking(images):
+        unmarked = keras.ops.ones_like(images) - images[:, :1, :1]
+        return keras.ops.divide(images, unmarked)[:, :14], images[:, 14:]
+
+    marked = dataclasses.replace(digits, train_images=images)
+    monkeypatch.setattr(experiments, "make_views", lambda settings: breaking)
     monkeypatch.setattr(experiments, "make_probes", lambda *args: [])
-    with pytest.raises(ValueError, match="step"):
-        training.train(SMALL, tmp_path, broken)
+    with pytest.raises(ValueError, match="in steps? [1-8] .*the loss is nan"):
+        training.train(SMALL, tmp_path, marked)
     rows = runs.read_metrics(tmp_path / "metrics.csv")
     assert [row["step"] for row in rows] == [0]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1

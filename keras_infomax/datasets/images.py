@@ -88,6 +88,11 @@ def load(
             "image_size must be (height, width), two positive integers; received "
             f"{image_size!r}."
         )
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            "name must be 'digits', 'folder:PATH' or the name of a TensorFlow Datasets "
+            f"image data set; received {name!r}. Use from_arrays for arrays."
+        )
     if name == "digits":
         source = sources.read_digits(split_seed, image_size)
     elif name.startswith("folder:"):
