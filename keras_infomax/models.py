@@ -4,7 +4,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import chunking, critics, distribution, inputs, losses, replicas
+from keras_infomax import (
+    chunking,
+    critics,
+    distribution,
+    inputs,
+    losses,
+    networks,
+    replicas,
+)
 from keras_infomax.callbacks import StopOnNonFinite
 from keras_infomax.memory import MemoryTerm
 from keras_infomax.terms import Term
@@ -110,8 +118,8 @@ class InfoMax(keras.Model):
                     + ("neither." if encoder_x is None else "an encoder and terms.")
                 )
             encoder_y = encoder_x if encoder_y is None else encoder_y
-            self.encoder_x = _checked_encoder("encoder_x", encoder_x)
-            self.encoder_y = _checked_encoder("encoder_y", encoder_y)
+            self.encoder_x = networks.checked_encoder("encoder_x", encoder_x)
+            self.encoder_y = networks.checked_encoder("encoder_y", encoder_y)
             self.critic = critics.get("bilinear" if critic is None else critic)
             self.terms = [Term("x", "y", self.critic, name="mi")]
         else:
@@ -122,7 +130,7 @@ class InfoMax(keras.Model):
                 )
             self.terms = list(terms)
             self.representation = representation or self.terms[0].x
-            self.encoder_x = _encoder_of(network, self.representation)
+            self.encoder_x = networks.encoder_of(network, self.representation)
         self.mi_tracker = keras.metrics.Mean(name="mi")
         self.term_trackers = [
             keras.metrics.Mean(name=f"mi_{term.name}")
@@ -381,8 +389,8 @@ class InfoMax(keras.Model):
         if self.network is not None:
             return {name: value.shape for name, value in self.network.output.items()}
         return {
-            "x": _encoding_shape(self.encoder_x),
-            "y": _encoding_shape(self.encoder_y),
+            "x": networks.encoding_shape(self.encoder_x),
+            "y": networks.encoding_shape(self.encoder_y),
         }
 
     def _encode(self, encoder, views, training):
@@ -429,44 +437,6 @@ class InfoMax(keras.Model):
         return self.compute_metrics(None, partners, scores)
 
 
-def _encoder_of(network, name):
-    """The part of a network that makes one encoding of one of its inputs."""
-    outputs = network.output
-    if not isinstance(outputs, dict) or name not in outputs:
-        names = ", ".join(map(repr, outputs)) if isinstance(outputs, dict) else outputs
-        raise ValueError(
-            f"network must be a functional keras.Model that returns a dictionary of "
-            f"encodings, {name!r} among them; received {names}."
-        )
-    for view in network.inputs:
-        try:
-            return keras.Model(view, outputs[name], name=name)
-        except ValueError:  # It depends on another view.
-            continue
-    raise ValueError(
-        f"The encoding {name!r} must depend on one view alone, to be probed and "
-        "exported; in this network it depends on several. Name another one as the "
-        "representation."
-    )
-
-
-def _checked_encoder(argument, encoder):
-    if not isinstance(encoder, keras.Layer):
-        raise ValueError(
-            f"{argument} must be a Keras model or layer from views to encodings; "
-            f"received {encoder!r}. Make one with keras_infomax.encoders.build(name, "
-            "input_shape)."
-        )
-    outputs = getattr(encoder, "output", None) if encoder.built else None
-    if isinstance(outputs, (dict, list, tuple)):
-        names = [*outputs] if isinstance(outputs, dict) else len(outputs)
-        raise ValueError(
-            f"{argument} must give one tensor of encodings (rows, dim); received a "
-            f"model of the outputs {names}. Take one: keras.Model(model.input, output)."
-        )
-    return encoder
-
-
 def _knows_loss(name):
     try:
         keras.losses.get(name)
@@ -480,10 +450,3 @@ def _check_unique(names):
         raise ValueError(
             f"Each term must have a name of its own; received {', '.join(names)}."
         )
-
-
-def _encoding_shape(encoder):
-    """Shape of an encoder's output, or None while it does not know."""
-    if not encoder.built:
-        return None
-    return getattr(encoder, "output_shape", None)
