@@ -14,6 +14,12 @@ from keras_infomax import files
 MOST_POINTS = 1000
 
 NAME = "encodings"
+_CONFIG, _TENSOR, _LABELS, _SPRITE = _FILES = (
+    "projector_config.pbtxt",
+    f"{NAME}.tsv",
+    "labels.tsv",
+    "sprite.png",
+)
 
 
 def spread(rows: int, most: int = MOST_POINTS) -> np.ndarray:
@@ -70,8 +76,8 @@ def write(
     config = ProjectorConfig()
     embedding = config.embeddings.add()
     embedding.tensor_name = NAME
-    embedding.tensor_path = f"{NAME}.tsv"
-    embedding.metadata_path = "labels.tsv"
+    embedding.tensor_path = _TENSOR
+    embedding.metadata_path = _LABELS
     # Enough digits for every float32.
     table = "\n".join("\t".join([f"{v:.9g}" for v in row]) for row in encodings)
     files.write_text(folder / embedding.tensor_path, table + "\n")
@@ -79,9 +85,19 @@ def write(
     files.write_text(folder / embedding.metadata_path, lines + "\n")
     picture = sprite(views)
     if picture is not None:
-        embedding.sprite.image_path = "sprite.png"
+        embedding.sprite.image_path = _SPRITE
         embedding.sprite.single_image_dim.extend([views.shape[2], views.shape[1]])
         with files.replaced_file(folder / embedding.sprite.image_path) as temporary:
             temporary.write_bytes(tf.io.encode_png(picture).numpy())
     # Last, as it names the others.
-    files.write_text(folder / "projector_config.pbtxt", str(config))
+    files.write_text(folder / _CONFIG, str(config))
+
+
+def remove(folder: str | os.PathLike) -> None:
+    """Removes what `write` has written, and nothing else.
+
+    Args:
+        folder: The folder, which need not exist.
+    """
+    for name in _FILES:
+        (pathlib.Path(folder) / name).unlink(missing_ok=True)

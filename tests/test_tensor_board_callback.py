@@ -178,6 +178,22 @@ def test_a_new_model_in_the_same_folder_starts_afresh(tmp_path):
     assert found["examples"]["scores/matrix"] == [0, 4]
 
 
+def test_files_of_others_are_kept(tmp_path):
+    """A log directory may be one of data, with folders of the names of our runs."""
+    for name in ("train/0/digit.png", "examples/notes.txt", "model.hparams"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    probe = LinearProbe(TRAIN, TEST)
+    for last in (probe, None):
+        board = TensorBoard(tmp_path, VIEWS, last, hyper_parameters={"a": 1})
+        fit([probe, board], epochs=1)
+        projected = tmp_path / "examples" / "projector_config.pbtxt"
+        assert projected.exists() == (last is not None)
+    for name in ("train/0/digit.png", "examples/notes.txt", "model.hparams"):
+        assert (tmp_path / name).read_text() == "mine"
+    assert steps(tmp_path)["train"]["loss"] == [4]
+
+
 def test_events_behind_a_tear_and_after_a_step_are_dropped(tmp_path):
     writers = event_files.RunWriters(tmp_path)
     for step in (0, 5, 10):
