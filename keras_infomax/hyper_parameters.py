@@ -17,8 +17,8 @@ def plain(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
 
     Args:
         values: Numbers, also of NumPy, strings, booleans, and anything else, which
-            becomes text. Those
-            of a mapping are named `outer.inner`; `None` is left out.
+            becomes text. Those of a mapping are named `outer.inner`; `None` is left
+            out.
 
     Example:
     >>> plain({"units": (300, 300), "target": None, "options": {"crop": np.int32(4)}})

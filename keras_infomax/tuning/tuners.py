@@ -85,12 +85,6 @@ ORACLES = {
 }
 
 
-def is_worker() -> bool:
-    """Whether this process trains for a chief elsewhere, by keras-tuner's variables."""
-    identity = os.environ.get("KERASTUNER_TUNER_ID", "")
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in identity
-
-
 class Tuner(keras_tuner.Hyperband, _Durable):
     """Runs trials, keeps the reason of those that fail, and tells how far it is.
 
