@@ -90,7 +90,7 @@ def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) 
     queries = [int(np.argmax(data.test_labels == label)) for label in range(10)]
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     widths = [1.2, *[SHOWN] * len(found)]
-    first, *others = figure.subfigures(1, len(widths), width_ratios=widths)
+    first, *others = figure.subfigures(1, len(widths), width_ratios=widths, wspace=0.04)
     first.suptitle("query", fontsize=10)
     for axes, query in zip(first.subplots(10), queries, strict=True):
         _show(axes, data.test_images[query], "black")
