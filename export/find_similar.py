@@ -90,11 +90,11 @@ def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) 
     queries = [int(np.argmax(data.test_labels == label)) for label in range(10)]
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     widths = [1.2, *[SHOWN] * len(found)]
-    first, *others = figure.subfigures(1, len(widths), width_ratios=widths, wspace=0.04)
-    first.suptitle("query", fontsize=10)
-    for axes, query in zip(first.subplots(10), queries, strict=True):
+    parts: Any = figure.subfigures(1, len(widths), width_ratios=widths, wspace=0.04)
+    parts[0].suptitle("query", fontsize=10)
+    for axes, query in zip(parts[0].subplots(10), queries, strict=True):
         _show(axes, data.test_images[query], "black")
-    for part, (by, indices) in zip(others, found.items(), strict=True):
+    for part, (by, indices) in zip(parts[1:], found.items(), strict=True):
         part.suptitle(f"most similar by {by}", fontsize=10)
         for row, query in zip(part.subplots(10, SHOWN), queries, strict=True):
             for axes, index in zip(row, indices[query], strict=False):

@@ -193,6 +193,62 @@ def test_trials_that_diverge_are_recorded_and_the_search_goes_on(digits, tmp_pat
     assert "failed: trial" in tuning.to_text(trials)
 
 
+def bayesian(folder, direction="max"):
+    """An oracle of one number between 0 and 1, with what it has done in the folder."""
+    asked = config(
+        {"noise": {"min": 0.0, "max": 1.0}},
+        method="bayesian",
+        objective="val_loss",
+        direction=direction,
+        max_trials=6,
+        options={"num_initial_points": 2},
+    )
+    oracle = tuning.Search.resolve(asked).oracle()
+    hp = keras_tuner.HyperParameters()
+    hp.Float("noise", 0.0, 1.0)
+    oracle.update_space(hp)
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, "trials")
+    if (folder / "trials").exists():
+        oracle.reload()
+    return oracle
+
+
+def ask(oracle, count):
+    """Numbers that the oracle tries: they are their scores, but above 0.5 they fail."""
+    tried = []
+    for _ in range(count):
+        trial = oracle.create_trial("tuner0")
+        number = trial.hyperparameters.get("noise")
+        trial.status = "FAILED" if number > 0.5 else "COMPLETED"
+        if trial.status == "COMPLETED":
+            oracle.update_trial(trial.trial_id, {"val_loss": number})
+        oracle.end_trial(trial)
+        tried.append(float(number))
+    return tried
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_failures_count_as_the_worst_success_in_a_bayesian_search(direction, tmp_path):
+    oracle = bayesian(tmp_path, direction)
+    numbers = np.array(ask(oracle, 3))
+    good = numbers <= 0.5
+    assert good.sum() == 2
+    worst = numbers[good].min() if direction == "max" else numbers[good].max()
+    sign = -1 if direction == "max" else 1
+    _, losses = oracle._vectorize_trials()
+    np.testing.assert_allclose(losses, sign * np.where(good, numbers, worst))
+
+
+def test_a_bayesian_search_that_goes_on_asks_what_it_would_have_asked(tmp_path):
+    whole = ask(bayesian(tmp_path / "whole"), 6)
+    # keras-tuner alone would ask for a number that fails again and again.
+    assert len({round(number, 3) for number in whole}) == 6
+    assert max(number for number in whole if number <= 0.5) > 0.3
+    parts = [n for count in (4, 2) for n in ask(bayesian(tmp_path / "parts"), count)]
+    assert parts == whole
+
+
 def test_a_search_without_a_success_says_why(digits, tmp_path):
     asked = config({"target": [50.0, 60.0], "bound": ["infonce"]}, max_trials=2)
     with pytest.raises(ValueError, match="Every trial failed") as error:
