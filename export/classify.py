@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import HubEncoder, comparison
+from keras_infomax import comparison
 
 
 def classify(
@@ -33,10 +33,10 @@ def classify(
         keras.utils.set_random_seed(seed)
         train, test = (data.x, data.labels), (data.test_x, data.test_labels)
         for by, layer in (
-            ("encodings", HubEncoder(handle, trainable=False)),
+            ("encodings", digits.load_encoder(handle, trainable=False)),
             ("pixels", keras.layers.Flatten()),
         ):
-            model = digits.classifier(layer, data.x.shape[1:])
+            model = digits.classifier(layer)
             accuracy = digits.accuracy_of(model, train, test, steps, seed)
             rows.append({"encoder": seed, "by": by, "accuracy": accuracy})
     return rows

@@ -1,12 +1,13 @@
 """What the examples of downstream use have in common: digits and models."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_infomax import datasets, views
+from keras_infomax import HubEncoder, datasets, views
+
+VIEW_SHAPE = (14, 28, 1)
 
 
 class Digits(NamedTuple):
@@ -49,16 +50,36 @@ class Digits(NamedTuple):
         )
 
 
-def classifier(encoder: keras.layers.Layer, view_shape: Sequence[int]) -> keras.Model:
+def load_encoder(handle: str, trainable: bool) -> HubEncoder:
+    """The exported encoder of the digits' top halves.
+
+    Args:
+        handle: The export.
+        trainable: Whether to fine-tune it or to keep it frozen.
+
+    Raises:
+        ValueError: If there is no such export, or it takes something else.
+    """
+    encoder = HubEncoder(handle, trainable=trainable)
+    shape = encoder.input_spec.shape
+    if shape is None or shape[1:] != VIEW_SHAPE:
+        raise ValueError(
+            f"--encoder must name exports of encoders of the digits' top halves, views "
+            f"(rows, {str(VIEW_SHAPE)[1:]}; received {handle!r}, which takes {shape}. "
+            "Train one with configs/digits_halves.py."
+        )
+    return encoder
+
+
+def classifier(encoder: keras.layers.Layer) -> keras.Model:
     """A softmax layer on standardised encodings.
 
     Args:
         encoder: Layer from views to encodings `(rows, dim)`.
-        view_shape: Shape of a view without the rows.
     """
     return keras.Sequential(
         [
-            keras.Input(tuple(view_shape)),
+            keras.Input(VIEW_SHAPE),
             encoder,
             keras.layers.BatchNormalization(),
             keras.layers.Dense(10),

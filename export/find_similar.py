@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import HubEncoder, comparison, files, probes
+from keras_infomax import comparison, files, probes
 
 SHOWN = 8
 
@@ -52,7 +52,7 @@ def search(handle: str, data: digits.Digits) -> dict[str, np.ndarray]:
     Returns:
         Indices `(1000, 10)` by `encodings` and by `pixels`.
     """
-    encoder = HubEncoder(handle, trainable=False)
+    encoder = digits.load_encoder(handle, trainable=False)
     spaces = {
         "encodings": [probes.encode(encoder, x) for x in (data.test_x, data.x)],
         "pixels": [x.reshape(len(x), -1) for x in (data.test_x, data.x)],
@@ -89,28 +89,22 @@ def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) 
 
     queries = [int(np.argmax(data.test_labels == label)) for label in range(10)]
     figure = Figure(figsize=(11, 6.4), layout="constrained")
-    grid = figure.subplots(10, 2 * SHOWN + 2)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for row, query in zip(grid, queries, strict=True):
-        _show(row[0], data.test_images[query], "black")
-        for part, indices in enumerate(found.values()):
-            for place, index in enumerate(indices[query][:SHOWN]):
+    widths = [1.2, *[SHOWN] * len(found)]
+    parts: Any = figure.subfigures(1, len(widths), width_ratios=widths, wspace=0.04)
+    parts[0].suptitle("query", fontsize=10)
+    for axes, query in zip(parts[0].subplots(10), queries, strict=True):
+        _show(axes, data.test_images[query], "black")
+    for part, (by, indices) in zip(parts[1:], found.items(), strict=True):
+        part.suptitle(f"most similar by {by}", fontsize=10)
+        for row, query in zip(part.subplots(10, SHOWN), queries, strict=True):
+            for axes, index in zip(row, indices[query], strict=False):
                 right = data.labels[index] == data.test_labels[query]
-                axes = row[1 + part * (SHOWN + 1) + place]
                 _show(axes, data.images[index], "tab:green" if right else "tab:red")
-    titles = {0: "query"}
-    for part, by in enumerate(found):
-        titles[1 + part * (SHOWN + 1)] = f"most similar by {by}"
-    for column, text in titles.items():
-        title = grid[0, column].set_title(text, fontsize=10, loc="left")
-        title.set_in_layout(False)  # Or its column would become as wide.
     with files.replaced_file(path) as temporary:
         figure.savefig(temporary, dpi=80)
 
 
 def _show(axes: Any, image: np.ndarray, colour: str) -> None:
-    axes.set_axis_on()
     axes.imshow(image[..., 0], cmap="gray_r")
     # The encoder has seen what is above.
     axes.axhline(13.5, color="0.6", linewidth=0.7)

@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import HubEncoder, comparison, encoders, files
+from keras_infomax import comparison, encoders, files
 from keras_infomax.probes.draws import draw
 
 SIZES = (10, 100, 1000)
@@ -34,21 +34,20 @@ def choose(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     return draw(labels, lambda _: size // 10, np.random.default_rng(seed))
 
 
-def layer_of(start: str, handle: str, view_shape: Sequence[int]) -> keras.layers.Layer:
+def layer_of(start: str, handle: str) -> keras.layers.Layer:
     """The encoder that a classifier starts with.
 
     Args:
         start: One of `STARTS`.
         handle: The export.
-        view_shape: Shape of a view without the rows.
 
     Raises:
         ValueError: If the network from scratch would be another than the export's.
     """
-    exported = HubEncoder(handle, trainable=start == "fine-tuned")
+    exported = digits.load_encoder(handle, trainable=start == "fine-tuned")
     if start != "from scratch":
         return exported
-    fresh = encoders.mlp(tuple(view_shape))
+    fresh = encoders.mlp(digits.VIEW_SHAPE)
     if fresh.count_params() != exported.count_params():
         raise ValueError(
             "--encoder must name exports of encoders.mlp with its default sizes, of "
@@ -77,9 +76,9 @@ def compare(
                 chosen = choose(data.labels, size, seed)
                 for start in STARTS:
                     keras.utils.set_random_seed(seed)
-                    layer = layer_of(start, handle, data.x.shape[1:])
+                    layer = layer_of(start, handle)
                     accuracy = digits.accuracy_of(
-                        digits.classifier(layer, data.x.shape[1:]),
+                        digits.classifier(layer),
                         (data.x[chosen], data.labels[chosen]),
                         (data.test_x, data.test_labels),
                         steps,

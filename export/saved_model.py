@@ -16,7 +16,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 _ENCODER = flags.DEFINE_enum(
     "encoder", "x", ["x", "y"], "Which view's encoder to export."
 )
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace what is at --output.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an export at --output.")
 _FORMATS = flags.DEFINE_list(
     "formats", ["saved_model"], "Any of saved_model, archive, tflite, onnx."
 )

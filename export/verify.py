@@ -17,7 +17,7 @@ from typing import Any
 from absl import app, flags
 
 from export import reporting, standalone
-from keras_infomax import manifest
+from keras_infomax import archives, formats, manifest
 
 _TOLERANCE = flags.DEFINE_float(
     "tolerance",
@@ -37,7 +37,8 @@ def verify(folder: str | os.PathLike) -> list[dict[str, Any]]:
         The dictionaries of `standalone.compare`.
 
     Raises:
-        ValueError: If `folder` holds no export, or a damaged one.
+        ValueError: If `folder` holds no export, a damaged one, or an archive with a
+            member that could reach outside.
     """
     folder = pathlib.Path(folder)
     for name in (manifest.NAME, "reference.npz"):
@@ -47,6 +48,8 @@ def verify(folder: str | os.PathLike) -> list[dict[str, Any]]:
                 f"{str(folder)!r} has no {name}. Export the encoder (again)."
             )
     manifest.check(folder)
+    if (folder / formats.FILES["archive"]).is_file():
+        archives.check(folder / formats.FILES["archive"])
     process = subprocess.run(
         # -P keeps the folder of the script, and so this checkout, off the path.
         [sys.executable, "-P", standalone.__file__, folder.resolve()],

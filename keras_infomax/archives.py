@@ -40,6 +40,18 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> None:
                 archive.addfile(member, content)
 
 
+def check(path: str | os.PathLike) -> None:
+    """Reads an archive to its end, without extracting anything.
+
+    Args:
+        path: The archive.
+
+    Raises:
+        ValueError: As `unpack`.
+    """
+    _read(path, to=None)
+
+
 def unpack(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Extracts an archive to a new folder, which appears whole or not at all.
 
@@ -53,22 +65,27 @@ def unpack(path: str | os.PathLike, folder: str | os.PathLike) -> None:
             device. Nothing is extracted then.
     """
     with files.new_folder(folder) as temporary:
-        try:
-            # tarfile alone stops before the checksum at the end of the stream.
-            with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
-                members = archive.getmembers()
-                for member in members:
-                    _check(path, member)
-                archive.extractall(temporary, members, filter="data")
-                while stream.read(1 << 20):
-                    pass
-        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-            raise ValueError(
-                f"{path} cannot be read as a .tar.gz; it may be damaged: {error}"
-            ) from error
+        _read(path, to=temporary)
 
 
-def _check(path: str | os.PathLike, member: tarfile.TarInfo) -> None:
+def _read(path: str | os.PathLike, to: pathlib.Path | None) -> None:
+    try:
+        # tarfile alone stops before the checksum at the end of the stream.
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
+            members = archive.getmembers()
+            for member in members:
+                _check_member(path, member)
+            if to is not None:
+                archive.extractall(to, members, filter="data")
+            while stream.read(1 << 20):
+                pass
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path} cannot be read as a .tar.gz; it may be damaged: {error}"
+        ) from error
+
+
+def _check_member(path: str | os.PathLike, member: tarfile.TarInfo) -> None:
     name = pathlib.PurePosixPath(member.name)
     # A drive or a backslash means something on Windows alone.
     if name.is_absolute() or pathlib.PureWindowsPath(member.name).anchor:

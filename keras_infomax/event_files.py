@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pathlib
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ import tensorflow as tf
 
 from keras_infomax import files
 
-_PATTERN = "events.out.tfevents.*"
+PATTERN = "events.out.tfevents.*"
 
 
 class RunWriters:
@@ -77,7 +76,7 @@ def open_file(folder: str | os.PathLike, suffix: str = "") -> tf.io.TFRecordWrit
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     unique = f"{time.time_ns():020d}.{os.getpid()}"
-    name = _PATTERN.replace("*", unique) + suffix
+    name = PATTERN.replace("*", unique) + suffix
     writer = tf.io.TFRecordWriter(str(folder / name))
     version = tf.compat.v1.Event(wall_time=time.time(), file_version="brain.Event:2")
     writer.write(version.SerializeToString())
@@ -100,22 +99,28 @@ def append(writer: tf.io.TFRecordWriter, step: int, summary: Any) -> None:
 def keep_until(folder: str | os.PathLike, step: int) -> bool:
     """Drops the events after a step, so that a run that goes on there has none twice.
 
+    Event files alone are touched: a folder called `train` may hold somebody's data.
+
     Args:
         folder: Folder of one TensorBoard run; it need not exist.
-        step: Last step whose events stay. Below 0, nothing does.
+        step: Last step whose events stay. Below 0, no event does, nor a folder that is
+            empty then.
 
     Returns:
         Whether any events stay.
     """
     folder = pathlib.Path(folder)
-    if step < 0:
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
     # What a process left that was killed while it replaced a file.
-    for leftover in folder.glob(f".{_PATTERN}"):
+    for leftover in folder.glob(f".{PATTERN}"):
         leftover.unlink()
+    if step < 0:
+        for path in folder.glob(PATTERN):
+            path.unlink()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        return False
     kept = False
-    for path in sorted(folder.glob(_PATTERN)):
+    for path in sorted(folder.glob(PATTERN)):
         records = list(_records(path))
         stay = [r for r in records if tf.compat.v1.Event.FromString(r).step <= step]
         kept |= any(tf.compat.v1.Event.FromString(r).HasField("summary") for r in stay)

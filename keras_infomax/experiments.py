@@ -198,6 +198,16 @@ def load_data(
     )
 
 
+def named(settings: Settings, data: datasets.ImageDataset | None) -> Settings:
+    """The settings with the name of the data that are given, if any.
+
+    Or records and cards would tell of a data set that was not used.
+    """
+    return (
+        settings if data is None else dataclasses.replace(settings, dataset=data.name)
+    )
+
+
 def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
     """Adam with the epsilon of the paper's TensorFlow 1; Keras's own is 1e-7."""
     return keras.optimizers.Adam(learning_rate, epsilon=1e-8)

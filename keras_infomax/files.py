@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -21,6 +22,9 @@ try:
     import fcntl
 except ImportError:  # Not on Windows.
     fcntl = None  # type: ignore[assignment]
+
+# Time for a process that was killed to be gone.
+_PATIENCE_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -125,6 +129,33 @@ def locked(path: str | os.PathLike, wait: bool = False) -> Iterator[bool]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def sole(folder: str | os.PathLike, doing: str) -> Iterator[None]:
+    """Keeps other processes out of a workdir, until the block ends.
+
+    Args:
+        folder: The workdir, which exists.
+        doing: What whoever comes second is told that the first one is doing.
+
+    Raises:
+        ValueError: If another process is in there and stays.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(folder))
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise ValueError(
+                        f"workdir must be of one process; {folder} is that of another "
+                        f"one, which is {doing}. Wait for it, or end it."
+                    ) from error
+                time.sleep(0.1)
+        yield
 
 
 def _beside(path: pathlib.Path) -> pathlib.Path:

@@ -94,8 +94,9 @@ class HubEncoder(keras.layers.Layer):
                 f"trainable={trainable}."
             )
         shape = self._view.shape
-        self.input_spec = keras.layers.InputSpec(shape=shape and tuple(shape))
-        self.build(shape and tuple(shape))
+        known = None if shape.rank is None else tuple(shape)
+        self.input_spec = keras.layers.InputSpec(shape=known)
+        self.build(known)
 
     def build(self, input_shape):
         trainable = _listed(self._saved, "trainable_variables")
@@ -149,6 +150,8 @@ def _load_root(folder: str, handle: str) -> Any:
     safe_mode = serialization_lib.in_safe_mode()
     if safe_mode:
         graphs.check_local(handle)
+    # First, or a saved_model.pb that was lost would pass for a folder without one.
+    manifest.check(folder, *SAVED_MODEL_PARTS)
     try:
         found = tf.saved_model.contains_saved_model(folder)
     except tf.errors.OpError:  # It knows some schemes of addresses, but not http.
@@ -159,7 +162,6 @@ def _load_root(folder: str, handle: str) -> Any:
             f"root; received {handle!r}, which holds none. What lies on a server must "
             "be downloaded first."
         )
-    manifest.check(folder, *SAVED_MODEL_PARTS)
     if safe_mode:
         graphs.check_harmless(folder, handle)
     try:

@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from keras_infomax import event_files
 
 _SUFFIX = ".hparams"
@@ -14,15 +16,18 @@ def plain(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
     """Hyper-parameters as TensorBoard takes them: flat, and without what is not set.
 
     Args:
-        values: Numbers, strings, booleans, and anything else, which becomes text. Those
-            of a mapping are named `outer.inner`; `None` is left out.
+        values: Numbers, also of NumPy, strings, booleans, and anything else, which
+            becomes text. Those of a mapping are named `outer.inner`; `None` is left
+            out.
 
     Example:
-    >>> plain({"units": (300, 300), "target": None, "options": {"crop": 4}})
+    >>> plain({"units": (300, 300), "target": None, "options": {"crop": np.int32(4)}})
     {'units': '(300, 300)', 'options.crop': 4}
     """
     flat: dict[str, bool | int | float | str] = {}
     for name, value in values.items():
+        if isinstance(value, np.generic):
+            value = value.item()
         if isinstance(value, Mapping):
             inner = plain(value)
             flat |= {f"{name}.{key}": found for key, found in inner.items()}
@@ -52,7 +57,7 @@ class Session:
         """Writes the hyper-parameters; replaces those of an earlier start."""
         from tensorboard.plugins.hparams import api
 
-        for earlier in self._log_dir.glob(f"*{_SUFFIX}"):
+        for earlier in self._log_dir.glob(event_files.PATTERN + _SUFFIX):
             earlier.unlink()
         # Not by its default name, a hash, by which runs of equal values would be one.
         name = "/".join(self._log_dir.resolve().parts[-3:]).removesuffix("/tensorboard")

@@ -83,6 +83,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     size = card["encoding_size"]
     return _README.format(
         name=card["name"],
+        origin=_origin(card.get("config")),
         views=_shape(card["input_shape"]),
         encodings=_shape([size]),
         served=_served(card["raw_shape"], card["raw_dtype"]),
@@ -95,6 +96,18 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         probe_accuracy=_value(card["probe_accuracy"]),
         pixel_baseline=_value(card["pixel_baseline"]),
         versions=", ".join(f"{k} {v}" for k, v in card["versions"].items()),
+    )
+
+
+def _origin(config: Mapping[str, Any] | None) -> str:
+    """How the encoder was trained, as far as the config of a run tells."""
+    if config is None:
+        return "Written with keras_infomax."
+    if config.get("experiment") == "supervised":
+        return "Trained with labels, as a part of a classifier, with keras_infomax."
+    return (
+        "Trained without labels by mutual information (MI) maximisation with "
+        "keras_infomax."
     )
 
 
@@ -136,7 +149,7 @@ _README = """\
 # Encoder `{name}`
 
 Maps views `{views}` to encodings `{encodings}`, float32 both, for any number of rows.
-Trained without labels by mutual information (MI) maximisation with keras_infomax.
+{origin}
 
 | fact | value |
 |---|---|

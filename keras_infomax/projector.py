@@ -13,7 +13,16 @@ from keras_infomax import files
 # What a browser moves smoothly.
 MOST_POINTS = 1000
 
+# Height and width of a sprite that TensorBoard can show.
+_MOST_PIXELS = 8192
+
 NAME = "encodings"
+_CONFIG, _TENSOR, _LABELS, _SPRITE = _FILES = (
+    "projector_config.pbtxt",
+    f"{NAME}.tsv",
+    "labels.tsv",
+    "sprite.png",
+)
 
 
 def spread(rows: int, most: int = MOST_POINTS) -> np.ndarray:
@@ -30,7 +39,25 @@ def spread(rows: int, most: int = MOST_POINTS) -> np.ndarray:
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(int))
 
 
-def sprite(images: np.ndarray) -> np.ndarray | None:
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """Images small enough to lie side by side in one that browsers can show.
+
+    Args:
+        images: Array `(rows, height, width, channels)`.
+
+    Returns:
+        Every so many rows and columns of their pixels; the images, if they are small.
+
+    Example:
+    >>> thumbnails(np.zeros((1000, 512, 300, 1))).shape
+    (1000, 256, 150, 1)
+    """
+    side = math.ceil(math.sqrt(len(images)))
+    every = math.ceil(side * max(images.shape[1:3]) / _MOST_PIXELS)
+    return images[:, ::every, ::every]
+
+
+def sprite(images: np.ndarray) -> np.ndarray:
     """All images in one, row by row, in the order in which TensorBoard cuts it.
 
     Args:
@@ -38,10 +65,8 @@ def sprite(images: np.ndarray) -> np.ndarray | None:
 
     Returns:
         uint8 array `(height * n, width * n, channels)` with the smallest such n, the
-        smallest value black and the largest white; `None` for what is no images.
+        smallest value black and the largest white.
     """
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        return None
     rows, height, width, channels = images.shape
     side = math.ceil(math.sqrt(rows))
     low, high = images.min(), images.max()
@@ -70,18 +95,29 @@ def write(
     config = ProjectorConfig()
     embedding = config.embeddings.add()
     embedding.tensor_name = NAME
-    embedding.tensor_path = f"{NAME}.tsv"
-    embedding.metadata_path = "labels.tsv"
+    embedding.tensor_path = _TENSOR
+    embedding.metadata_path = _LABELS
     # Enough digits for every float32.
     table = "\n".join("\t".join([f"{v:.9g}" for v in row]) for row in encodings)
     files.write_text(folder / embedding.tensor_path, table + "\n")
     lines = "\n".join(str(label) for label in np.asarray(labels))
     files.write_text(folder / embedding.metadata_path, lines + "\n")
-    picture = sprite(views)
-    if picture is not None:
-        embedding.sprite.image_path = "sprite.png"
-        embedding.sprite.single_image_dim.extend([views.shape[2], views.shape[1]])
+    if views.ndim == 4 and views.shape[-1] in (1, 3):
+        shown = thumbnails(views)
+        picture = sprite(shown)
+        embedding.sprite.image_path = _SPRITE
+        embedding.sprite.single_image_dim.extend([shown.shape[2], shown.shape[1]])
         with files.replaced_file(folder / embedding.sprite.image_path) as temporary:
             temporary.write_bytes(tf.io.encode_png(picture).numpy())
     # Last, as it names the others.
-    files.write_text(folder / "projector_config.pbtxt", str(config))
+    files.write_text(folder / _CONFIG, str(config))
+
+
+def remove(folder: str | os.PathLike) -> None:
+    """Removes what `write` has written, and nothing else.
+
+    Args:
+        folder: The folder, which need not exist.
+    """
+    for name in _FILES:
+        (pathlib.Path(folder) / name).unlink(missing_ok=True)

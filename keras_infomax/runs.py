@@ -18,7 +18,6 @@ import errno
 import json
 import os
 import pathlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -55,9 +54,6 @@ _OF_DISKS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EIO),
 }
-
-# Time for a process that was killed to be gone.
-_PATIENCE_SECONDS = 10.0
 
 
 class Run:
@@ -145,7 +141,7 @@ class Run:
             OSError: If the workdir cannot be written to.
         """
         if self.writes:
-            self._take()
+            self._lock.enter_context(files.sole(self.workdir, "training"))
             self._write_settings()
         passed_over = 0
         for folder in self._checkpoints.newest_first():
@@ -240,20 +236,6 @@ class Run:
     @property
     def _step(self) -> int:
         return int(self.rows[-1]["step"] or 0) if self.rows else 0
-
-    def _take(self) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                self._lock.enter_context(files.locked(self.workdir))
-                return
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise ValueError(
-                        f"workdir must be of one process; {self.workdir} is that of "
-                        "another one, which is training. Wait for it, or end it."
-                    ) from error
-                time.sleep(0.1)
 
     def _write_settings(self) -> None:
         with _writable(self.workdir):

@@ -65,7 +65,7 @@ def export(
         encoder: Built Keras model or layer mapping views `(rows, ...)` to encodings
             `(rows, dim)`.
         path: The folder to write. It appears whole or not at all.
-        overwrite: Whether to replace what is at `path`.
+        overwrite: Whether to replace an export that is at `path`.
         input_shape: Shape of a view without the rows. Defaults to the shape that the
             encoder was built with.
         card: Further facts for the card, such as `"dataset"`, `"input_range"`,
@@ -82,7 +82,8 @@ def export(
             (`encoder.onnx`, which takes views; needs `keras_infomax[onnx]`).
 
     Raises:
-        ValueError: If `path` exists and `overwrite` is false, if the encoder is not
+        ValueError: If `path` exists and `overwrite` is false, or it is a folder of
+            anything but an export or a SavedModel, if the encoder is not
             built or is no map from a view to a vector, if `preprocessing` does not
             give views, if `card` is not plain data, or if a format is unknown or
             cannot express the encoder.
@@ -97,6 +98,8 @@ def export(
     TensorShape([3, 2])
     """
     export_formats.check(formats)
+    if overwrite:
+        _check_replaceable(pathlib.Path(path))
     view_shape = _view_shape(encoder, input_shape)
     raw = serving.resolve(preprocessing, raw_shape, raw_dtype)
     with files.new_folder(path, overwrite) as folder:
@@ -129,6 +132,17 @@ def export(
         if "saved_model" not in formats:
             _remove_saved_model(folder)
         manifest.write(folder)
+
+
+def _check_replaceable(path: pathlib.Path) -> None:
+    """Refuses to remove a folder that was never an export, such as a home."""
+    marks = (manifest.NAME, "model_card.json", *SAVED_MODEL_PARTS)
+    if path.is_dir() and any(path.iterdir()):
+        if not any((path / mark).is_file() for mark in marks):
+            raise ValueError(
+                f"What is overwritten must be an export; {str(path)!r} is a folder "
+                "of something else. Choose another path, or remove it yourself."
+            )
 
 
 def _reference(
@@ -312,7 +326,7 @@ def export_workdir(
             `metrics.csv`. Config and last metrics go on the card.
         output: The folder to write.
         encoder: `"x"` or `"y"`, the encoder of the first or the second view.
-        overwrite: Whether to replace what is at `output`.
+        overwrite: Whether to replace an export that is at `output`.
         formats: As for `export`.
         image_dtype: Dtype of the images that `serving_default` takes: `"uint8"`, as
             in all data sets with a name, or `"float32"` in [0, 1].

@@ -61,8 +61,8 @@ def train(
     Args:
         config: Keys and values of `settings.Settings`; what is left out is default.
         workdir: Folder of the run, made if it does not exist.
-        data: Data set to use instead of loading `config.dataset`. An unlabelled one
-            is trained on without a probe.
+        data: Data set to use instead of loading `config.dataset`; its name is
+            recorded. An unlabelled one is trained on without a probe.
         baselines: Folder in which runs on the same views share their pixel baselines.
             By default each run fits its own.
         profile_steps: As for `callbacks.TensorBoard`.
@@ -80,7 +80,7 @@ def train(
     Example:
         >>> train({"steps": 3000, "eval_every": 500}, "runs/digits")  # doctest: +SKIP
     """
-    settings = Settings.resolve(config)
+    settings = experiments.named(Settings.resolve(config), data)
     lookup("experiment", settings.experiment, EXPERIMENTS)
     # Before any operation of TensorFlow, or workers could not find each other.
     strategy = strategies.get(settings.strategy)

@@ -1,4 +1,5 @@
 import io
+import re
 import tarfile
 
 import numpy as np
@@ -68,6 +69,8 @@ def test_members_that_reach_outside_are_refused(tmp_path, name, kind, target, re
     with pytest.raises(ValueError, match="Do not trust this archive") as error:
         archives.unpack(tmp_path / "x.tar.gz", tmp_path / "deep" / "copy")
     assert reason in str(error.value)
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        archives.check(tmp_path / "x.tar.gz")
     assert [path.name for path in tmp_path.rglob("*")] == ["x.tar.gz", "deep"]
 
 

@@ -120,7 +120,7 @@ def test_a_read_only_workdir(disk, digits, monkeypatch):
 
 
 def test_a_workdir_is_of_one_process(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.0)
     with (
         files.locked(tmp_path),
         pytest.raises(ValueError, match="is that of another one, which is training"),

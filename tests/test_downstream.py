@@ -43,7 +43,7 @@ def test_classifiers_learn_and_leave_a_frozen_encoder_alone(handle, data):
     assert min(on_encodings["accuracy"], on_pixels["accuracy"]) > 0.4
     layer = kim.HubEncoder(handle, trainable=False)
     before = layer.get_weights()
-    model = digits.classifier(layer, (14, 28, 1))
+    model = digits.classifier(layer)
     digits.accuracy_of(
         model, (data.x, data.labels), (data.test_x, data.test_labels), 2, seed=0
     )
@@ -73,14 +73,25 @@ def test_every_start_is_trained_on_every_draw(handle, data, monkeypatch, tmp_pat
 
 def test_only_what_is_fine_tuned_moves(handle):
     for start, trains in (("frozen", 0), ("fine-tuned", 6), ("from scratch", 6)):
-        layer = fine_tune.layer_of(start, handle, (14, 28, 1))
+        layer = fine_tune.layer_of(start, handle)
         assert len(layer.trainable_variables) == trains
 
 
 def test_another_network_is_no_comparison(tmp_path):
     kim.saved_model.export(kim.encoders.mlp((14, 28, 1), (8,), 4), tmp_path / "small")
     with pytest.raises(ValueError, match="exports of encoders.mlp with its default"):
-        fine_tune.layer_of("from scratch", str(tmp_path / "small"), (14, 28, 1))
+        fine_tune.layer_of("from scratch", str(tmp_path / "small"))
+
+
+def test_an_encoder_of_something_else_is_refused(data, tmp_path):
+    kim.saved_model.export(kim.encoders.mlp((28, 28, 1), (8,), 4), tmp_path / "whole")
+    for example in (
+        lambda handle: classify.classify([handle], data, 1),
+        lambda handle: fine_tune.compare([handle], data, 1, 1),
+        lambda handle: find_similar.search(handle, data),
+    ):
+        with pytest.raises(ValueError, match=r"top halves, .*\(None, 28, 28, 1\)"):
+            example(str(tmp_path / "whole"))
 
 
 def test_similar_are_those_of_the_largest_cosine(handle, data, tmp_path):

@@ -293,6 +293,58 @@ def test_files_of_an_archive_last_as_long_as_the_layer(exported, tmp_path, monke
     assert list(scratch.iterdir()) == []
 
 
+class AnyShape(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(2.0)
+
+    @tf.function(input_signature=[tf.TensorSpec(None)])
+    def __call__(self, inputs):
+        return inputs * self.scale
+
+
+def test_inputs_may_be_of_any_rank(tmp_path):
+    save(AnyShape(), tmp_path / "saved")
+    layer = kim.HubEncoder(tmp_path / "saved")
+    for shape in ((2,), (2, 3), (2, 3, 4)):
+        np.testing.assert_array_equal(layer(np.ones(shape)), np.full(shape, 2))
+    model = keras.Sequential([keras.Input((3,)), layer])
+    assert model.output_shape == (None, 3)
+
+
+class Words(tf.Module):
+    """Takes texts, and reads its vocabulary from an asset."""
+
+    def __init__(self, vocabulary):
+        super().__init__()
+        words = tf.lookup.TextFileInitializer(
+            str(vocabulary), tf.string, 0, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+        )
+        self.rows = tf.lookup.StaticHashTable(words, default_value=2)
+        self.encodings = tf.Variable(tf.random.stateless_normal((3, 4), (0, 1)))
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    def __call__(self, inputs):
+        return tf.gather(self.encodings, self.rows.lookup(inputs))
+
+
+def test_texts_are_encoded_and_assets_come_along_in_an_archive(tmp_path):
+    (tmp_path / "words").write_text("apple\npear\n")
+    module = Words(tmp_path / "words")
+    save(module, tmp_path / "saved")
+    archives.pack(tmp_path / "saved", tmp_path / "saved.tar.gz")
+    (tmp_path / "words").unlink()
+    layer = kim.HubEncoder(tmp_path / "saved.tar.gz")
+    model = keras.Sequential([keras.Input((), dtype="string"), layer, layers.Dense(1)])
+    texts = tf.constant(["pear", "plum"])
+    expected = module.encodings.numpy()[[1, 2]]
+    np.testing.assert_array_equal(layer(texts), expected)
+    model.compile("sgd", "mse")
+    model.fit(texts, np.ones((2, 1)), verbose=0)
+    assert ((layer(texts) != expected).numpy()).all()
+    np.testing.assert_array_equal(layer(tf.constant(["apple"]))[0], module.encodings[0])
+
+
 class TwoInputs(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None, 4))] * 2)
     def __call__(self, x, y):

@@ -44,6 +44,8 @@ def test_target_above_the_ceiling_names_the_batch_size_needed():
     with pytest.raises(ValueError, match="batch size of at least 55"):
         loss(np.arange(8), np.zeros((8, 8), "float32"))
     assert float(loss(np.arange(55), np.zeros((55, 55), "float32"))) == pytest.approx(4)
+    with pytest.raises(ValueError, match="batch size of at least e.1000, a lower"):
+        losses.TargetLoss("infonce", target=1000.0).check_reachable(8)
 
 
 def test_nwj_reaches_targets_above_log_columns():

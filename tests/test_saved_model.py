@@ -278,12 +278,16 @@ class Failing(layers.Layer):
 def test_existing_output_is_refused_and_kept(encoder, tmp_path):
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder/precious").write_text("kept")
-    with pytest.raises(ValueError, match="exists already"):
-        saved_model.export(encoder, tmp_path / "encoder")
+    for overwrite, message in ((False, "exists already"), (True, "must be an export")):
+        with pytest.raises(ValueError, match=message):
+            saved_model.export(encoder, tmp_path / "encoder", overwrite=overwrite)
     assert (tmp_path / "encoder/precious").read_text() == "kept"
-    saved_model.export(encoder, tmp_path / "encoder", overwrite=True)
-    assert not (tmp_path / "encoder/precious").exists()
-    saved_model.load(tmp_path / "encoder")
+    (tmp_path / "encoder/precious").unlink()
+    for note in ("of an empty folder", "of an export"):
+        saved_model.export(
+            encoder, tmp_path / "encoder", overwrite=True, card={"note": note}
+        )
+        assert read_card(tmp_path / "encoder")["note"] == note
 
 
 def test_failed_export_leaves_everything_as_it_was(encoder, tmp_path):

@@ -48,6 +48,8 @@ def test_workdir_exports_the_encoder_with_config_and_last_metrics(workdir, tmp_p
     assert (card["probe_accuracy"], card["pixel_baseline"]) == (0.75, 0.625)
     assert card["mi_ceiling"] is None
     assert card["config"]["batch_size"] == 64
+    page = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "Trained without labels by mutual information (MI)" in page
 
 
 def test_workdir_exports_serve_the_images_of_the_data_set(workdir, tmp_path):

@@ -72,7 +72,9 @@ def test_a_search_killed_in_a_trial_and_in_the_last_run_ends_as_one_left_alone(
     assert [words[1] for words in printed] == ranked
     rows = runs.read_metrics(calm / "best" / "metrics.csv")
     assert rows[-1]["step"] == int(table(calm)[0]["steps"])
-    assert f"test images {rows[-1]['probe_accuracy']}" in out
+    accuracy, information = (rows[-1][name] for name in ("probe_accuracy", "val_mi"))
+    assert f"on the test images, probe accuracy  {accuracy:.4f}\n" in out
+    assert f"on the test images, MI in nats      {information:.4f}\n" in out
 
 
 def free_port():

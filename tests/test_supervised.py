@@ -68,6 +68,8 @@ def test_a_run_resumes_and_records_the_accuracy_on_all_test_rows(
     saved_model.export_workdir(workdir, tmp_path / "encoder")
     exported = saved_model.load(tmp_path / "encoder")(top(digits.test_images))
     np.testing.assert_allclose(exported, encodings[1], rtol=1e-4, atol=1e-5)
+    page = (tmp_path / "encoder" / "README.md").read_text(encoding="utf-8")
+    assert "Trained with labels" in page
     with pytest.raises(ValueError, match='encoder must be "x"'):
         saved_model.export_workdir(workdir, tmp_path / "other", encoder="y")
 

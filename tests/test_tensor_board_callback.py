@@ -6,7 +6,9 @@ import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 from run_checks import hyper_parameters_of, logged
+from tensorboard.plugins.projector import ProjectorConfig
 
 import keras_infomax as kim
 from keras_infomax import event_files, projector, score_summaries, strategies
@@ -178,6 +180,22 @@ def test_a_new_model_in_the_same_folder_starts_afresh(tmp_path):
     assert found["examples"]["scores/matrix"] == [0, 4]
 
 
+def test_files_of_others_are_kept(tmp_path):
+    """A log directory may be one of data, with folders of the names of our runs."""
+    for name in ("train/0/digit.png", "examples/notes.txt", "model.hparams"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    probe = LinearProbe(TRAIN, TEST)
+    for last in (probe, None):
+        board = TensorBoard(tmp_path, VIEWS, last, hyper_parameters={"a": 1})
+        fit([probe, board], epochs=1)
+        projected = tmp_path / "examples" / "projector_config.pbtxt"
+        assert projected.exists() == (last is not None)
+    for name in ("train/0/digit.png", "examples/notes.txt", "model.hparams"):
+        assert (tmp_path / name).read_text() == "mine"
+    assert steps(tmp_path)["train"]["loss"] == [4]
+
+
 def test_events_behind_a_tear_and_after_a_step_are_dropped(tmp_path):
     writers = event_files.RunWriters(tmp_path)
     for step in (0, 5, 10):
@@ -303,8 +321,27 @@ def test_sprites_hold_images_row_by_row():
             sheet[top : top + 2, left : left + 3], expected[row]
         )
     assert not sheet[2:4, 6:].any()  # 5 images on 9 places.
-    assert projector.sprite(np.zeros((5, 3))) is None
-    assert projector.sprite(np.zeros((5, 3, 3, 2))) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [
+        ((5, 2, 3, 1), [3, 2]),
+        ((5, 3, 6000, 1), [2000, 1]),
+        ((5, 3), []),
+        ((5, 3, 3, 2), []),
+    ],
+)
+def test_images_are_shown_no_larger_than_a_browser_can(shape, shown, tmp_path):
+    views = np.zeros(shape, "float32")
+    projector.write(tmp_path, np.zeros((5, 2)), np.arange(5), views)
+    config = ProjectorConfig()
+    text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), config)
+    assert config.embeddings[0].sprite.single_image_dim == shown
+    assert (tmp_path / "sprite.png").exists() == bool(shown)
+    if shown:
+        sheet = tf.io.decode_png((tmp_path / "sprite.png").read_bytes())
+        assert sheet.shape == (3 * shown[1], 3 * shown[0], 1)
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,8 @@ def test_unlabelled_images_are_trained_on_without_a_probe(digits, tmp_path):
     assert last["probe_accuracy"] is None
     assert last["mi_ceiling"] is None
     assert last["step"] == 24
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert config["dataset"] == "arrays"
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,21 @@
 
 import copy
 import csv
+import dataclasses
 import inspect
 import json
+import socket
 import threading
 
 import keras
 import keras_tuner
 import numpy as np
 import pytest
+from keras_tuner.src.distribute import oracle_client
 from run_checks import SMALL, hyper_parameters_of, logged
 
 import keras_infomax as kim
-from keras_infomax import runs, training, tuning
+from keras_infomax import files, runs, training, tuning
 from keras_infomax.probes import LogisticProbe
 from keras_infomax.settings import Settings
 
@@ -190,6 +193,62 @@ def test_trials_that_diverge_are_recorded_and_the_search_goes_on(digits, tmp_pat
     assert "failed: trial" in tuning.to_text(trials)
 
 
+def bayesian(folder, direction="max"):
+    """An oracle of one number between 0 and 1, with what it has done in the folder."""
+    asked = config(
+        {"noise": {"min": 0.0, "max": 1.0}},
+        method="bayesian",
+        objective="val_loss",
+        direction=direction,
+        max_trials=6,
+        options={"num_initial_points": 2},
+    )
+    oracle = tuning.Search.resolve(asked).oracle()
+    hp = keras_tuner.HyperParameters()
+    hp.Float("noise", 0.0, 1.0)
+    oracle.update_space(hp)
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, "trials")
+    if (folder / "trials").exists():
+        oracle.reload()
+    return oracle
+
+
+def ask(oracle, count):
+    """Numbers that the oracle tries: they are their scores, but above 0.5 they fail."""
+    tried = []
+    for _ in range(count):
+        trial = oracle.create_trial("tuner0")
+        number = trial.hyperparameters.get("noise")
+        trial.status = "FAILED" if number > 0.5 else "COMPLETED"
+        if trial.status == "COMPLETED":
+            oracle.update_trial(trial.trial_id, {"val_loss": number})
+        oracle.end_trial(trial)
+        tried.append(float(number))
+    return tried
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_failures_count_as_the_worst_success_in_a_bayesian_search(direction, tmp_path):
+    oracle = bayesian(tmp_path, direction)
+    numbers = np.array(ask(oracle, 3))
+    good = numbers <= 0.5
+    assert good.sum() == 2
+    worst = numbers[good].min() if direction == "max" else numbers[good].max()
+    sign = -1 if direction == "max" else 1
+    _, losses = oracle._vectorize_trials()
+    np.testing.assert_allclose(losses, sign * np.where(good, numbers, worst))
+
+
+def test_a_bayesian_search_that_goes_on_asks_what_it_would_have_asked(tmp_path):
+    whole = ask(bayesian(tmp_path / "whole"), 6)
+    # keras-tuner alone would ask for a number that fails again and again.
+    assert len({round(number, 3) for number in whole}) == 6
+    assert max(number for number in whole if number <= 0.5) > 0.3
+    parts = [n for count in (4, 2) for n in ask(bayesian(tmp_path / "parts"), count)]
+    assert parts == whole
+
+
 def test_a_search_without_a_success_says_why(digits, tmp_path):
     asked = config({"target": [50.0, 60.0], "bound": ["infonce"]}, max_trials=2)
     with pytest.raises(ValueError, match="Every trial failed") as error:
@@ -212,6 +271,8 @@ def test_the_objective_must_be_logged(digits, tmp_path):
         ({"objective": "log_condition_60"}, "direction must be 'max' or 'min'"),
         ({"max_trials": 0}, "max_trials must be a positive integer"),
         ({"validation": 1.0}, "validation must be a part"),
+        ({"validation": "0.2"}, "validation must be a part"),
+        ({"seed": None}, "seed must be an integer of at least 0; received None"),
         ({"trials": 3}, "Unknown key config.search.trials. Did you mean 'max_trials'"),
         ({"options": {"factr": 2}}, "options must be arguments .*'factr'"),
     ],
@@ -224,6 +285,19 @@ def test_mistakes_are_refused_before_anything_is_written(search, message, tmp_pa
     with pytest.raises(ValueError, match=message):
         tuning.search(config(**search), tmp_path / "workdir", data)
     assert not (tmp_path / "workdir").exists()
+
+
+def test_what_takes_labels_is_no_objective_without_them(digits, tmp_path):
+    unlabelled = dataclasses.replace(digits, train_labels=None, test_labels=None)
+    with pytest.raises(ValueError, match="takes labels, and 'digits' has none"):
+        tuning.search(config(), tmp_path / "workdir", unlabelled)
+    assert not (tmp_path / "workdir").exists()
+    asked = config(max_trials=1, objective="val_mi")
+    (trial,) = tuning.search(asked, tmp_path / "workdir", unlabelled)
+    assert trial.score == trial.metrics["val_mi"]
+    assert "probe_accuracy" not in trial.metrics
+    tuning.report([trial], tmp_path / "report")
+    assert (tmp_path / "report" / "trials.png").exists()
 
 
 def test_a_search_is_no_single_run():
@@ -296,6 +370,55 @@ def test_a_method_is_searched_by_its_options(digits, tmp_path):
         "encoder_units": (8,),
         "encoding_dim": trials[0].values["options.encoding_dim"],
     }
+
+
+# Several processes.
+
+
+def test_a_workdir_is_of_one_search_at_a_time(searched, monkeypatch):
+    workdir, trials = searched
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.0)
+    with (
+        files.locked(workdir),
+        pytest.raises(ValueError, match="one, which is searchi"),
+    ):
+        tuning.train_best(config(), workdir, trials)
+
+
+def free_address(monkeypatch, identity):
+    """A port that nobody listens at, in keras-tuner's variables."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    for name, value in (("IP", "127.0.0.1"), ("PORT", str(port))):
+        monkeypatch.setenv(f"KERASTUNER_ORACLE_{name}", value)
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", identity)
+    return "127.0.0.1", port
+
+
+def test_a_worker_without_a_chief_says_so(digits, tmp_path, monkeypatch, capsys):
+    _, port = free_address(monkeypatch, "tuner0")
+    monkeypatch.setattr(oracle_client, "TIMEOUT", 0.5)  # Instead of an hour.
+    with pytest.raises(ConnectionError, match=f"127.0.0.1:{port}, does not answer"):
+        tuning.search(config(), tmp_path, digits)
+    assert f"tuner0 asks the chief at 127.0.0.1:{port}" in capsys.readouterr().out
+    assert list(tmp_path.glob("search.json")) == []
+
+
+def test_a_chief_needs_a_port_of_its_own(digits, tmp_path, monkeypatch):
+    address = free_address(monkeypatch, "chief")
+    with socket.create_server(address):
+        with pytest.raises(ConnectionError, match="Choose another KERASTUNER_ORACLE_P"):
+            tuning.search(config(), tmp_path, digits)
+
+
+@pytest.mark.parametrize("missing", ["ORACLE_IP", "ORACLE_PORT", "TUNER_ID"])
+def test_part_of_an_address_is_refused(missing, tmp_path, monkeypatch):
+    free_address(monkeypatch, "tuner0")
+    monkeypatch.delenv(f"KERASTUNER_{missing}")
+    with pytest.raises(ValueError, match=f"KERASTUNER_{missing} not set"):
+        tuning.search(config(), tmp_path / "workdir")
+    assert not (tmp_path / "workdir").exists()
 
 
 # keras-tuner's own tuners.

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -55,6 +56,18 @@ def test_a_format_that_does_not_load_is_told(exported):
     lines, good = verify.table(results, 1e-4)
     assert not good
     assert lines.count("failed: ") == 3
+
+
+def test_an_archive_with_a_link_is_refused(exported):
+    with tarfile.open(exported / "encoder.tar.gz", "w:gz") as archive:
+        for name in ("saved_model.pb", "variables"):
+            archive.add(exported / name, name)
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "saved_model.pb"
+        archive.addfile(link)
+    manifest.write(exported)
+    with pytest.raises(ValueError, match="a link to 'saved_model.pb'"):
+        verify.verify(exported)
 
 
 def test_what_is_no_export_is_refused(tmp_path):

@@ -36,7 +36,10 @@ def main() -> None:
     print(
         f"The best one, trained anew on all training images for {last['step']} steps:"
     )
-    print(f"  probe accuracy on the test images {last['probe_accuracy']}")
+    names = {"probe_accuracy": "probe accuracy", "val_mi": "MI in nats"}
+    for metric, name in names.items():
+        if last[metric] is not None:
+            print(f"  on the test images, {name:<16}{last[metric]:.4f}")
     print(f"Plots:  {_REPORT.value or workdir}/trials.png")
     print(f"Run:    {workdir}/best, with its encoder in {workdir}/encoder")
 

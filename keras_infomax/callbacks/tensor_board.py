@@ -156,6 +156,8 @@ class TensorBoard(keras.callbacks.Callback):
         folder = pathlib.Path(self.log_dir)
         for run in scalars.RUNS if self.log_scalars else ():
             event_files.keep_until(folder / run, step or -1)
+        if step == 0:
+            projector.remove(folder / EXAMPLES)
         if not event_files.keep_until(folder / EXAMPLES, step or -1):
             self._show_scores(step)
 

@@ -82,11 +82,12 @@ class TargetLoss(BoundLoss):
         """
         ceiling = self.ceiling(columns)
         if self.target > ceiling:
+            rows = math.ceil(math.exp(self.target)) if self.target < 30 else None
             raise ValueError(
                 f"target={self.target} nats cannot be reached by {self.bound.name} "
                 f"with {columns} columns, whose ceiling is log({columns}) = "
                 f"{ceiling:.3f} nats. Use a batch size of at least "
-                f"{math.ceil(math.exp(self.target))}, a lower target, or a bound "
+                f"{rows or f'e^{self.target:g}'}, a lower target, or a bound "
                 "without a ceiling, such as 'nwj'."
             )
 

@@ -22,7 +22,7 @@ from keras_infomax.tuning.searching import (
     train_best,
 )
 from keras_infomax.tuning.space import Choices, Range, Space
-from keras_infomax.tuning.tuners import is_worker
+from keras_infomax.tuning.workers import is_worker
 
 __all__ = [
     "Choices",

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras_tuner
 
+from keras_infomax import datasets, experiments
 from keras_infomax.names import lookup, nearest
 from keras_infomax.settings import Settings
 from keras_infomax.tuning import tuners
@@ -45,12 +46,15 @@ class Search:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def resolve(cls, config: Mapping[str, Any]) -> "Search":
+    def resolve(
+        cls, config: Mapping[str, Any], data: datasets.ImageDataset | None = None
+    ) -> "Search":
         """The search that a config describes.
 
         Args:
             config: Keys and values of `Settings`, `space`, and in `search` the other
                 arguments of this class.
+            data: Data set to use instead of `config["dataset"]`; its name is recorded.
 
         Raises:
             ValueError: If a key is unknown or a value is bad.
@@ -70,8 +74,8 @@ class Search:
                     f"Unknown key config.search.{key}.{nearest(key, known)} Expected "
                     f"keys: {', '.join(sorted(known))}."
                 )
-        settings = Settings.resolve(settings).as_dict()
-        return cls(settings, space, **found)
+        resolved = experiments.named(Settings.resolve(settings), data)
+        return cls(resolved.as_dict(), space, **found)
 
     def __post_init__(self):
         lookup("search method", self.method, tuners.ORACLES)
@@ -87,7 +91,13 @@ class Search:
                 "config.search.max_trials must be a positive integer; received "
                 f"{self.max_trials!r}."
             )
-        if not 0 <= self.validation < 1:
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(
+                "config.search.seed must be an integer of at least 0; received "
+                f"{self.seed!r}."
+            )
+        is_number = isinstance(self.validation, int | float)
+        if not (is_number and 0 <= self.validation < 1):
             raise ValueError(
                 "config.search.validation must be a part of the training images, at "
                 f"least 0 and below 1; received {self.validation!r}."

@@ -10,6 +10,7 @@ tensorboard/  the curves of all trials, and by which settings they differ
 pixel_baselines/  what the probes of all trials are compared with
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -29,8 +30,8 @@ from keras_infomax import (
     saved_model,
     training,
 )
-from keras_infomax.settings import Settings
-from keras_infomax.tuning import pictures, results, tuners
+from keras_infomax.settings import Settings, differences
+from keras_infomax.tuning import pictures, results, tuners, workers
 from keras_infomax.tuning.description import Search
 from keras_infomax.tuning.hypermodel import HyperModel
 
@@ -56,17 +57,21 @@ def search(
     Args:
         config: Config of the search, as in `Search.resolve`.
         workdir: Folder of the search, made if it does not exist.
-        data: Data set to use instead of loading `config["dataset"]`.
+        data: Data set to use instead of loading `config["dataset"]`; its name is
+            recorded.
 
     Returns:
         The trials, best first. A worker, which does not know them, returns none.
 
     Raises:
-        ValueError: If the config or the data are unfit, the workdir belongs to another
-            search, the objective is not logged, or every trial failed.
+        ValueError: If the config, the data or the environment are unfit, the workdir
+            belongs to another search or process, the objective is not logged, or every
+            trial failed.
+        ConnectionError: If chief and workers do not find each other.
     """
     plots.check_installed()
-    described, workdir = Search.resolve(config), pathlib.Path(workdir)
+    workers.check_environment()
+    described, workdir = Search.resolve(config, data), pathlib.Path(workdir)
     settings = Settings.resolve(described.settings)
     whole = experiments.load_data(settings, data)
     model = HyperModel(
@@ -75,13 +80,15 @@ def search(
         held_out(whole, described.validation, described.seed),
         baselines=workdir / "pixel_baselines",
     )
+    _check_labels(described, model.data)
     oracle = described.oracle()
     _claim(workdir, described)
-    tuner = tuners.Tuner(oracle, model, workdir / "trials")
-    # keras-tuner gives each trial a folder in there, and tells its hyper-parameters.
-    board = callbacks.TensorBoard(workdir / "tensorboard")
-    tuner.search(verbose=0, callbacks=[board])
-    if tuners.is_worker():
+    with _sole(workdir), workers.connected():
+        tuner = tuners.Tuner(oracle, model, workdir / "trials")
+        # keras-tuner gives each trial a folder in there, and its hyper-parameters.
+        board = callbacks.TensorBoard(workdir / "tensorboard")
+        tuner.search(verbose=0, callbacks=[board])
+    if workers.is_worker():
         return []
     trials = results.rank(_trials(tuner, settings), str(described.direction))
     results.write_table(trials, workdir / TABLE)
@@ -112,22 +119,31 @@ def train_best(
     Returns:
         The last row of the metrics of the run `best/`, as `training.train`.
     """
-    described, workdir = Search.resolve(config), pathlib.Path(workdir)
+    described, workdir = Search.resolve(config, data), pathlib.Path(workdir)
     settings = best_settings(described, trials[0])
-    best = workdir / "best"
-    if (best / "config.json").exists():
-        before = json.loads((best / "config.json").read_text(encoding="utf-8"))
-        if _as_json({**Settings().as_dict(), **before}) != _as_json(settings.as_dict()):
-            # Renamed, so that a half removed run is never taken for one to go on with.
-            retired = workdir / ".retired"
-            shutil.rmtree(workdir / "encoder", ignore_errors=True)
-            shutil.rmtree(retired, ignore_errors=True)
-            best.rename(retired)
-            shutil.rmtree(retired)
-    last = training.train(settings.as_dict(), best, data)
-    if not (workdir / "encoder").exists():
-        saved_model.export_workdir(best, workdir / "encoder")
+    best, encoder = workdir / "best", workdir / "encoder"
+    is_float = data is not None and data.train_images.dtype != np.uint8
+    with _sole(workdir):
+        _retire(best, encoder, settings)
+        last = training.train(settings.as_dict(), best, data)
+        if not encoder.exists():
+            image_dtype = "float32" if is_float else "uint8"
+            saved_model.export_workdir(best, encoder, image_dtype=image_dtype)
     return last
+
+
+def _retire(best: pathlib.Path, encoder: pathlib.Path, settings: Settings) -> None:
+    """Removes the run of another trial, which was the best before, and its encoder."""
+    if not (best / "config.json").exists():
+        return
+    found = json.loads((best / "config.json").read_text(encoding="utf-8"))
+    if differences(found, settings.as_dict()):
+        # Renamed, so that a half removed run is never taken for one to go on with.
+        retired = best.with_name(".retired")
+        shutil.rmtree(encoder, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
+        best.rename(retired)
+        shutil.rmtree(retired)
 
 
 def best_settings(described: Search, trial: results.Trial) -> Settings:
@@ -201,7 +217,8 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
                 for metric in trial.metrics.metrics
             }
             steps = int(epochs) * settings.eval_every
-            found.append(results.Trial(name, values, trial.score, steps, metrics))
+            score = float(trial.score)
+            found.append(results.Trial(name, values, score, steps, metrics))
             continue
         note = pathlib.Path(tuner.get_trial_dir(name)) / tuners.FAILURE
         failure = f"{tuner.oracle.objective.name} is not a number"
@@ -209,6 +226,24 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
             failure = tuners.reason(note.read_text(encoding="utf-8"))
         found.append(results.Trial(name, values, failure=failure))
     return found
+
+
+def _check_labels(described: Search, data: datasets.ImageDataset) -> None:
+    """Refuses to train a trial before it turns out that it cannot be judged."""
+    measured = described.objective.startswith(("probe_", "pixel_", "stopped_"))
+    if measured and (data.train_labels is None or data.test_labels is None):
+        raise ValueError(
+            "config.search.objective must be a metric that is logged; received "
+            f"{described.objective!r}, which takes labels, and {data.name!r} has none. "
+            "Take 'val_mi', for instance."
+        )
+
+
+def _sole(workdir: pathlib.Path) -> contextlib.AbstractContextManager:
+    """Keeps out who starts the same search twice; workers are expected."""
+    if workers.is_worker():
+        return contextlib.nullcontext()
+    return files.sole(workdir, "searching")
 
 
 def _claim(workdir: pathlib.Path, described: Search) -> None:
@@ -227,9 +262,9 @@ def _claim(workdir: pathlib.Path, described: Search) -> None:
         if differing:
             raise ValueError(
                 f"workdir {workdir} holds another search ({'; '.join(differing)}). "
-                "Choose another workdir, or repeat that search."
+                "Choose another workdir, remove this one, or repeat that search."
             )
-    if tuners.is_worker():
+    if workers.is_worker():
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)

@@ -1,20 +1,25 @@
 """keras-tuner's tuner and oracles, made to survive what happens to a long search."""
 
+import copy
 import functools
 import os
 import pathlib
 import re
 import time
+import warnings
 from typing import Any
 
 import keras_tuner
+import numpy as np
 from keras_tuner.src import config
 from keras_tuner.src.engine import stateful
+from sklearn.exceptions import ConvergenceWarning
 
 from keras_infomax import files
 from keras_infomax.tuning.hypermodel import HyperModel
 
 FAILURE = "failure.txt"
+_ENDED = ("COMPLETED", "FAILED")
 
 
 class _Durable(stateful.Stateful):
@@ -26,6 +31,9 @@ class _Durable(stateful.Stateful):
 
 
 class _DurableOracle(keras_tuner.Oracle, _Durable):
+    trials: dict
+    _retry_queue: list[str]
+
     def _save_trial(self, trial):
         path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
         with files.replaced_file(path) as temporary:
@@ -33,13 +41,14 @@ class _DurableOracle(keras_tuner.Oracle, _Durable):
 
     def reload(self):
         super().reload()
-        # A trial is written down before the oracle knows that it is running.
-        waiting = set(self._retry_queue)
-        self._retry_queue += [
-            name
-            for name, trial in sorted(self.trials.items())
-            if trial.status == "RUNNING" and name not in waiting
-        ]
+        # They come as the file system lists them, and sums depend on the order.
+        self.trials = dict(sorted(self.trials.items()))
+        # A trial is written down before the oracle knows that it is running, and when
+        # it has ended, the oracle still takes it for running.
+        ended = {n for n, t in self.trials.items() if t.status in _ENDED}
+        waiting = [name for name in self._retry_queue if name not in ended]
+        running = sorted(self.trials.keys() - ended - set(waiting))
+        self._retry_queue = waiting + running
 
 
 class RandomSearchOracle(keras_tuner.oracles.RandomSearchOracle, _DurableOracle):
@@ -53,7 +62,38 @@ class HyperbandOracle(keras_tuner.oracles.HyperbandOracle, _DurableOracle):
 class BayesianOptimizationOracle(
     keras_tuner.oracles.BayesianOptimizationOracle, _DurableOracle
 ):
-    """keras-tuner's, saved in one step."""
+    """keras-tuner's, saved in one step, which learns from failures, too.
+
+    Version 1.4.8 leaves failed trials out, and so proposes the same ones for ever.
+    Here they count as much as the worst one that succeeded.
+    """
+
+    def populate_space(self, trial_id):
+        # Its own generator would begin anew when a search goes on.
+        self._random_state = np.random.RandomState(self.seed + len(self.trials))
+        with warnings.catch_warnings():
+            # Few trials say little about lengths, and nobody can do anything about it.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return super().populate_space(trial_id)
+
+    def _vectorize_trials(self):
+        trials = self.trials
+        scores = [t.score for t in trials.values() if t.status == "COMPLETED"]
+        worst = min(scores) if self.objective.direction == "max" else max(scores)
+        self.trials = {name: _completed(t, worst) for name, t in trials.items()}
+        try:
+            return super()._vectorize_trials()
+        finally:
+            self.trials = trials
+
+
+def _completed(trial: Any, score: float) -> Any:
+    """The trial, or if it failed a copy that has this score."""
+    if trial.status != "FAILED":
+        return trial
+    trial = copy.copy(trial)
+    trial.status, trial.score = "COMPLETED", score
+    return trial
 
 
 class GridSearchOracle(keras_tuner.oracles.GridSearchOracle, _DurableOracle):
@@ -83,12 +123,6 @@ ORACLES = {
     "hyperband": HyperbandOracle,
     "grid": GridSearchOracle,
 }
-
-
-def is_worker() -> bool:
-    """Whether this process trains for a chief elsewhere, by keras-tuner's variables."""
-    identity = os.environ.get("KERASTUNER_TUNER_ID", "")
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in identity
 
 
 class Tuner(keras_tuner.Hyperband, _Durable):
