@@ -55,7 +55,7 @@ class AdversarialClassifier(Classifier):
     def metrics(self):
         return [self.loss_tracker]
 
-    def compile(self, optimizer, head_optimizer, **kwargs):
+    def compile(self, optimizer, head_optimizer, **kwargs):  # type: ignore[override]
         """Configures training.
 
         Args:
@@ -74,10 +74,6 @@ class AdversarialClassifier(Classifier):
     def get_compile_config(self):
         head_optimizer = keras.saving.serialize_keras_object(self.head.optimizer)
         return {**super().get_compile_config(), "head_optimizer": head_optimizer}
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data):
         views, labels = data

@@ -58,7 +58,6 @@ def dependent(
     model.compile(
         optimizer=experiments.make_optimizer(settings.learning_rate),
         loss=loss,
-        steps_per_execution=experiments.steps_per_execution(settings.eval_every),
     )
 
     def batches(start_step, num_steps):

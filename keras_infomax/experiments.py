@@ -19,9 +19,6 @@ from keras_infomax.memory import MemoryTerm
 from keras_infomax.names import nearest
 from keras_infomax.settings import Settings
 
-# Steps run in one call of a compiled function: Python's share of a step becomes small.
-_MAX_STEPS_PER_EXECUTION = 16
-
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -130,7 +127,6 @@ def of_model(
     model.compile(
         optimizer=make_optimizer(settings.learning_rate),
         loss=loss,
-        steps_per_execution=steps_per_execution(settings.eval_every),
     )
 
     def batches(start_step, num_steps):
@@ -366,10 +362,3 @@ def _draw(views_of: Any, images: np.ndarray, seed: int, number: int) -> tuple:
     seeded_views = views.seeded(views_of)
     draw = datasets.views_seed(seed, number)
     return seeded_views(datasets.to_float(images), seed=draw)
-
-
-def steps_per_execution(eval_every: int) -> int:
-    """Steps to run in one call: a divisor, lest a call trains past an evaluation."""
-    return next(
-        n for n in range(_MAX_STEPS_PER_EXECUTION, 0, -1) if eval_every % n == 0
-    )

@@ -13,7 +13,7 @@ from keras_infomax import (
     networks,
     replicas,
 )
-from keras_infomax.callbacks import StopOnNonFinite
+from keras_infomax.base_model import BaseModel
 from keras_infomax.memory import MemoryTerm
 from keras_infomax.terms import Term
 
@@ -21,7 +21,7 @@ _SEED = "seed_state_"
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class InfoMax(keras.Model):
+class InfoMax(BaseModel):
     """Two encoders and a critic, trained to share information between two views.
 
     Used as any Keras model: `compile` with a loss of `kim.losses` or its name, then
@@ -184,13 +184,13 @@ class InfoMax(keras.Model):
         return (partners, scores) if with_partners else self._of_one_or_all(scores)
 
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
-        """As `keras.Model.compile`; a loss may also be named, such as `"infonce"`.
+        """As `BaseModel.compile`; a loss may also be named, such as `"infonce"`.
 
         Args:
             optimizer: Optimizer, or its name.
             loss: Loss on partners and scores, or its name, ours or one of Keras.
             *args: As for `keras.Model.compile`.
-            **kwargs: As for `keras.Model.compile`.
+            **kwargs: As for `BaseModel.compile`.
 
         Raises:
             ValueError: If the name is unknown; the message suggests the nearest one.
@@ -198,47 +198,6 @@ class InfoMax(keras.Model):
         if isinstance(loss, str) and not _knows_loss(loss):
             loss = losses.get(loss)
         super().compile(optimizer, loss, *args, **kwargs)
-
-    def compile_from_config(self, config):
-        # Keras leaves it to a class that has its own compile.
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        **kwargs,
-    ):
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = list(callbacks or [])
-            if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
-                # NaN in the data would go unnoticed: a fused ReLU swallows it.
-                callbacks.insert(0, StopOnNonFinite())
-        with inputs.as_value_errors():
-            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
-
-    def evaluate(self, *args, **kwargs):
-        with inputs.as_value_errors():
-            return super().evaluate(*args, **kwargs)
-
-    def make_train_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return super().make_train_function(force)
-        replicas.refuse_what_differs(self)
-        if self.train_function is None or force:  # type: ignore[has-type]
-            self.train_function = replicas.step_function(self, self.train_step)
-
-    def make_test_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return super().make_test_function(force)
-        if self.test_function is None or force:  # type: ignore[has-type]
-            self.test_function = replicas.step_function(self, self.test_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras builds from a batch that it averages over replicas, which fails where

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 
 from keras_infomax import datasets, experiments
+from keras_infomax.base_model import BaseModel
 from keras_infomax.probes import encode
 from keras_infomax.settings import Settings
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class Classifier(keras.Model):
+class Classifier(BaseModel):
     """An encoder with a linear softmax layer, the head, on its encodings.
 
     Args:
@@ -103,7 +104,6 @@ def supervised(
     model.compile(
         optimizer=experiments.make_optimizer(settings.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        steps_per_execution=experiments.steps_per_execution(settings.eval_every),
     )
     pipeline = views_of, settings.batch_size, settings.seed
     train, test = (

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.special
+import sklearn.linear_model
 
 from keras_infomax import datasets, probes
-from keras_infomax.probes import LogisticProbe, encode
+from keras_infomax.probes import LogisticProbe, encode, softmax_regression
 
 
 def blobs(rows, seed=0, spread=1.0, classes=3, dim=5):
@@ -191,6 +192,45 @@ def test_the_default_tolerance_has_converged_on_the_pixels_of_the_demo():
     # Stopped at 1e-4, the one would be 0.005 too low, the other 0.002 nats too high.
     assert default.accuracy == pytest.approx(optimal.accuracy, abs=0.0011)
     assert default.information == pytest.approx(optimal.information, abs=0.001)
+
+
+def test_too_many_features_for_whitening_have_the_same_optimum(monkeypatch):
+    x, labels = blobs(300, dim=12)
+    x = x.astype("float32")
+    arguments = (x - x.min(0), labels, 3, 10.0, 1e-6, 1000)
+    weights, intercept, iterations = softmax_regression.fit(*arguments)
+    monkeypatch.setattr(softmax_regression, "_MOST_WHITENED", 11)
+    plain_weights, plain_intercept, _ = softmax_regression.fit(*arguments)
+    assert iterations > 3
+    np.testing.assert_allclose(weights, plain_weights, atol=2e-3)
+    # Intercepts are determined up to one constant.
+    np.testing.assert_allclose(
+        intercept - intercept.mean(),
+        plain_intercept - plain_intercept.mean(),
+        atol=1e-2,
+    )
+
+
+def test_two_classes_are_penalised_as_in_scikit_learn():
+    x, labels = blobs(300)
+    x = ((x - x.min(0)) / np.ptp(x, axis=0)).astype("float32")
+    labels = labels > 0
+    probe = LogisticProbe(0.1, tolerance=1e-6).fit(x, labels.astype(int))
+    expected = sklearn.linear_model.LogisticRegression(C=0.1, tol=1e-8).fit(x, labels)
+    found = probe.pipeline[-1]
+    np.testing.assert_allclose(found.coef_, expected.coef_, atol=2e-3)
+    np.testing.assert_allclose(found.intercept_, expected.intercept_, atol=2e-3)
+
+
+def test_correlated_features_cost_no_more_iterations():
+    x, labels = blobs(300, dim=8)
+    left, right = np.linalg.qr(np.random.default_rng(1).normal(size=(2, 8, 8)))[0]
+    mixed = x @ (left * np.logspace(0, -3, 8)) @ right
+    counts = [
+        softmax_regression.fit(f.astype("float32"), labels, 3, 1e6, 1e-4, 1000)[2]
+        for f in (x, mixed)
+    ]
+    assert counts[1] < 1.5 * counts[0]
 
 
 def test_the_default_is_the_papers_penalty():

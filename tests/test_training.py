@@ -380,16 +380,6 @@ def test_bad_configs_meet_one_clear_error(changes, message, digits, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_steps_per_execution_divides_the_evaluations(monkeypatch):
-    monkeypatch.setattr(experiments, "_MAX_STEPS_PER_EXECUTION", 16)
-    for eval_every in (1, 7, 10, 16, 500, 1000, 1024):
-        steps = experiments.steps_per_execution(eval_every)
-        assert eval_every % steps == 0
-        assert steps <= 16
-    assert experiments.steps_per_execution(1024) == 16
-    assert experiments.steps_per_execution(1000) == 10
-
-
 def test_metrics_of_an_earlier_version_are_read(tmp_path):
     (tmp_path / "metrics.csv").write_text("step,mi\n0,\n8,1.5\n")
     first, second = runs.read_metrics(tmp_path / "metrics.csv")

@@ -19,7 +19,8 @@ def prepare(critic: str, batch_size: int) -> Callable[[int], None]:
     model.compile(
         experiments.make_optimizer(1e-4),
         loss=kim.losses.InfoNCE(),
-        steps_per_execution=16,
+        steps_per_execution=32,
+        jit_compile=True,
     )
 
     def train(steps):

@@ -34,6 +34,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     # Executions between two looks at the weights: below one percent of the time.
     _every = 20
+    # It says which steps it looked at, however many there were.
+    steps_between_looks = None
 
     def __init__(self):
         super().__init__()

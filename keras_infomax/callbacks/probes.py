@@ -120,6 +120,11 @@ class Probes(keras.callbacks.Callback):
     def pixel_baseline(self) -> Any:
         return self._pixel_baseline
 
+    @property
+    def steps_between_looks(self) -> int | None:
+        """Steps after which it looks at a run, for `execution.choose`."""
+        return self.every if self.unit == "step" else None
+
     def on_train_begin(self, logs=None):
         self._history = []
         if self._pixel_baseline is None:

@@ -81,6 +81,9 @@ class TensorBoard(keras.callbacks.Callback):
     ```
     """
 
+    # It looks at epochs; the profiler counts the steps of a call.
+    steps_between_looks = None
+
     def __init__(
         self,
         log_dir,

@@ -94,8 +94,36 @@ class MLPCritic(Critic):
 
 def _score_pairs(from_x, from_y, rest):
     """Scores of all pairs from their two parts of the first layer."""
+    if len(rest) == 2 and keras.backend.standardize_dtype(from_x.dtype) == "float32":
+        kernel, bias = rest
+        return _score_by_one_layer(from_x, from_y, kernel[:, 0], bias[0])
     pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
     *hidden, kernel, bias = rest
     for weight, shift in zip(hidden[::2], hidden[1::2], strict=True):
         pairs = ops.relu(ops.matmul(pairs, weight) + shift)
     return ops.squeeze(ops.matmul(pairs, kernel) + bias, axis=-1)
+
+
+@ops.custom_gradient
+def _score_by_one_layer(from_x, from_y, weights, bias):
+    """`_score_pairs` for one hidden layer, its gradient derived by hand.
+
+    With `h = from_x[i] + from_y[j]` and weights w of the last layer,
+
+        scores[i, j] = sum_k w[k] relu(h[k]) + bias
+
+    All sums below are over products that XLA need not keep: it adds them up as it goes,
+    and the hidden units of all pairs never exist. A matrix product with w would have to
+    be given them.
+    """
+    hidden = from_x[:, None, :] + from_y[None, :, :]
+    scores = ops.sum(ops.relu(hidden) * weights, axis=-1) + bias
+
+    def gradient(upstream):
+        through = ops.where(hidden > 0, upstream[:, :, None], 0.0)
+        by_row, by_column = ops.sum(through, axis=1), ops.sum(through, axis=0)
+        # sum_ij g[i, j] relu(x[i] + y[j]) needs no third pass over the pairs.
+        of_weights = ops.sum(by_row * from_x, 0) + ops.sum(by_column * from_y, 0)
+        return by_row * weights, by_column * weights, of_weights, ops.sum(upstream)
+
+    return scores, gradient

@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from keras_infomax.probes import softmax_regression
 from keras_infomax.probes.probe import Probe, flat
 from keras_infomax.probes.threads import one_thread
 
-# The largest gradient entry of the mean log-likelihood at which L-BFGS stops. Ten times
-# more would move the test accuracy of half digits by 0.005 where 4,000 train, and by
-# 0.0005 where 60,000 do; ten times less moves it by at most 0.001.
-TOLERANCE = 1e-5
+# The largest gradient entry of the mean log-likelihood at which L-BFGS stops, in
+# whitened coordinates. On 100 to 60,000 half digits and on their encodings, ten times
+# less moves the test accuracy by at most 0.001, the tenth of a percentage point.
+TOLERANCE = 3e-5
 
-# Half digits and their encodings take 130 to 600 iterations: a guard, not a budget.
+# Half digits and their encodings take 50 to 100 iterations: a guard, not a budget.
 MAX_ITERATIONS = 10_000
 
 
@@ -24,9 +25,10 @@ class LogisticProbe(Probe):
 
         minimise  ||W||^2 / 2 - C * sum_i log softmax(W z_i + b)[label_i]
 
-    over the scaled encodings `z_i`. The optimum is unique; scikit-learn's L-BFGS finds
-    it from zero in one thread, so that the same encodings always give the same
-    accuracy, bit by bit. On two busy cores one thread is also the fastest choice.
+    over the scaled encodings `z_i`, of two classes with one vector W for the second.
+    The optimum is unique; L-BFGS finds it from zero in one thread, so that the same
+    encodings always give the same accuracy, bit by bit. On two busy cores one thread is
+    also the fastest choice. See `softmax_regression` for what makes it fast.
 
     A feature whose training range is below ten times the float32 epsilon (1.2e-6)
     counts as constant: it becomes 0 (within that range) and does not contribute. Old
@@ -42,15 +44,16 @@ class LogisticProbe(Probe):
     Args:
         C: Positive float, the weight of the data against the penalty. Defaults to 10,
             as in the paper.
-        solver: Solver of scikit-learn's logistic regression, `"lbfgs"` or `"saga"`.
-        tolerance: The solver's tolerance.
+        solver: `"lbfgs"`, or `"saga"` for that of scikit-learn.
+        tolerance: The solver's tolerance: of the gradient in whitened coordinates, or
+            SAGA's of the change of weights.
 
     Attributes:
         pipeline: The fitted scikit-learn pipeline, from flat encodings to labels, or
             `None` before `fit`.
 
     Raises:
-        ValueError: If `C` is not positive.
+        ValueError: If `C` is not positive, or the solver is unknown.
 
     Example:
     >>> x = np.array([[0.0, 7.0], [1.0, 7.0], [4.0, 7.0], [5.0, 7.0]])
@@ -74,6 +77,8 @@ class LogisticProbe(Probe):
                 f"C must be positive; got {C!r}. Smaller values penalise large weights "
                 "more; the paper uses 10."
             )
+        if solver not in ("lbfgs", "saga"):
+            raise ValueError(f"solver must be 'lbfgs' or 'saga'; got {solver!r}.")
         self.C = C
         self.solver = solver
         self.tolerance = tolerance
@@ -82,7 +87,7 @@ class LogisticProbe(Probe):
     def _fit(self, x, targets):
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import MinMaxScaler, StandardScaler
+        from sklearn.preprocessing import MinMaxScaler
 
         assert self.classes is not None
         regression = LogisticRegression(
@@ -92,13 +97,32 @@ class LogisticProbe(Probe):
             max_iter=MAX_ITERATIONS,
             random_state=0,
         )
-        # Centring moves the optimum only along the unpenalised intercept, and spares
-        # L-BFGS three iterations in four on the encodings of ReLU networks. Where
-        # SAGA is stopped early, it must start where the notebook's did.
-        centring = [StandardScaler(with_std=False)] if self.solver == "lbfgs" else []
-        pipeline = make_pipeline(MinMaxScaler(), *centring, regression)
+        scaler = MinMaxScaler()
         with one_thread():
-            self.pipeline = pipeline.fit(flat(x), self.classes[targets])
+            scaled = scaler.fit_transform(flat(x))
+            if self.solver == "saga":
+                regression.fit(scaled, self.classes[targets])
+            else:
+                self._solve(regression, scaled, targets)
+        self.pipeline = make_pipeline(scaler, regression)
+
+    def _solve(self, regression, scaled, targets):
+        """Gives a regression of scikit-learn the weights that its own L-BFGS seeks."""
+        assert self.classes is not None
+        two = len(self.classes) == 2
+        weights, intercept, iterations = softmax_regression.fit(
+            scaled,
+            targets,
+            len(self.classes),
+            # Shared by two vectors, the penalty of one is half as large.
+            self.C / 2 if two else self.C,
+            self.tolerance,
+            MAX_ITERATIONS,
+        )
+        regression.classes_ = self.classes
+        regression.coef_ = weights[1:] - weights[:1] if two else weights
+        regression.intercept_ = intercept[1:] - intercept[:1] if two else intercept
+        regression.n_iter_ = np.array([iterations])
 
     def _logits(self, x):
         with one_thread():

@@ -1,0 +1,134 @@
+"""A Keras model that chooses how its training steps run."""
+
+import contextlib
+from typing import Any
+
+import keras
+
+from keras_infomax import execution, inputs, replicas
+from keras_infomax.callbacks import StopOnNonFinite
+
+
+class BaseModel(keras.Model):
+    """Base of the models here: `fit` runs their steps as `execution.choose` says.
+
+    Both options of `compile` that concern execution are `"auto"` unless they are given,
+    and saved as they were given.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._asked: dict[str, Any] = {}
+        self._execution = execution.Execution()
+
+    def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):
+        """As `keras.Model.compile`, but for two arguments.
+
+        Args:
+            *args: Optimizer, loss, and so on, as for `keras.Model.compile`.
+            steps_per_execution: Number of training steps in one call, between which no
+                callback is called. By default several, up to 32, in runs of 100 steps
+                and more, unless a callback of the run looks at every step.
+            jit_compile: Whether XLA compiles all functions of the model, and the steps
+                of one call into one program. By default as in Keras, not on
+                processors, except for the training of models without convolutions in
+                runs of 2,000 steps and more, which gain by it.
+            **kwargs: The other arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
+                number.
+        """
+        self._asked = {
+            "steps_per_execution": execution.checked_steps(steps_per_execution),
+            "jit_compile": jit_compile,
+        }
+        self._execution = execution.Execution()
+        super().compile(
+            *args,
+            steps_per_execution=self._steps_asked(),
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return {**config, **self._asked} if config else config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        steps_per_epoch=None,
+        **kwargs,
+    ):
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = list(callbacks or [])
+            if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
+                # NaN in the data would go unnoticed: a fused ReLU swallows it.
+                callbacks.insert(0, StopOnNonFinite())
+        length = execution.length(x, batch_size, epochs, steps_per_epoch)
+        chosen = execution.choose(self, length, callbacks, **self._asked)
+        with inputs.as_value_errors(), self._executing(chosen):
+            return super().fit(
+                x,
+                y,
+                batch_size,
+                epochs,
+                verbose,
+                callbacks,
+                steps_per_epoch=steps_per_epoch,
+                **kwargs,
+            )
+
+    def evaluate(self, *args, **kwargs):
+        with inputs.as_value_errors():
+            return super().evaluate(*args, **kwargs)
+
+    def make_train_function(self, force=False):
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            replicas.refuse_what_differs(self)
+            make = replicas.step_function
+        elif self._execution.fused:
+            make = execution.fused_function
+        else:
+            return super().make_train_function(force)
+        if self.train_function is None or force:  # type: ignore[has-type]
+            self.train_function = make(self, self.train_step)
+
+    def make_test_function(self, force=False):
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().make_test_function(force)
+        if self.test_function is None or force:  # type: ignore[has-type]
+            self.test_function = replicas.step_function(self, self.test_step)
+
+    @contextlib.contextmanager
+    def _executing(self, chosen):
+        """Has the steps of a run executed as chosen, evaluations in it included."""
+        if chosen != self._execution:
+            self.train_function = None
+        self._execution = chosen
+        self._set_steps(chosen.steps)
+        try:
+            yield
+        finally:
+            self._set_steps(self._steps_asked())
+
+    def _set_steps(self, steps):
+        if steps != self.steps_per_execution:  # type: ignore[has-type]
+            # Compiled for another number, they would leave out batches, or repeat.
+            self.test_function = self.predict_function = None
+        self.steps_per_execution = steps
+
+    def _steps_asked(self):
+        asked = self._asked["steps_per_execution"]
+        return 1 if asked == "auto" else asked

@@ -1,0 +1,265 @@
+"""How `fit` runs the steps of a model: how many in one call, and compiled by what.
+
+This is the one place that decides. Each step is the model's `train_step`, however many
+run in a call, on one device or on several; see `choose` for the rule.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_infomax import critics, terms
+
+# Python's share of a step is small by then, and a progress bar still moves.
+_MOST_STEPS = 32
+# A shorter run ends before several steps in a call have paid for their longer tracing,
+_FEWEST_TO_GROUP = 100
+# and before XLA has paid for the seconds that it takes to compile.
+_FEWEST_TO_FUSE = 2000
+
+# Layers that XLA compiles for processors into code faster than TensorFlow's own.
+# Convolutions and recurrences are not among them, nobody knows a user's layers, and
+# dropout would draw other numbers than it does without XLA.
+_FUSED_LAYERS = (
+    keras.layers.InputLayer,
+    keras.layers.Dense,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Rescaling,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.Identity,
+    keras.layers.LayerNormalization,
+    keras.layers.BatchNormalization,
+)
+_FUSED_CRITICS = (
+    critics.InnerProductCritic,
+    critics.BilinearCritic,
+    critics.CosineCritic,
+    critics.DistanceCritic,
+    critics.SeparableCritic,
+    critics.MLPCritic,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How training steps run.
+
+    Args:
+        steps: Steps in one call.
+        fused: Whether XLA compiles them into one program.
+    """
+
+    steps: int = 1
+    fused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Length:
+    """How long a run is, as far as that is known before its first step.
+
+    Args:
+        epochs: Number of epochs of the whole run, whichever it starts with.
+        steps: Number of steps in an epoch, or `None` if nobody knows.
+        ends_with_data: Whether an epoch is all of the data, and not a part of it.
+    """
+
+    epochs: int
+    steps: int | None
+    ends_with_data: bool
+
+    @property
+    def total(self) -> int:
+        return self.epochs * (self.steps or 0)
+
+
+def length(
+    x: Any, batch_size: int | None, epochs: int, steps_per_epoch: int | None
+) -> Length:
+    """The length of the run that `fit` makes of these arguments.
+
+    Args:
+        x: Data.
+        batch_size: Rows in a batch of arrays, or `None`.
+        epochs: Number of epochs.
+        steps_per_epoch: Number of steps in each, or `None` for all of the data.
+
+    Returns:
+        The length.
+    """
+    if steps_per_epoch is not None:
+        return Length(epochs, steps_per_epoch, ends_with_data=False)
+    if hasattr(x, "cardinality"):
+        known = int(x.cardinality())
+        return Length(epochs, known if known > 0 else None, ends_with_data=True)
+    if isinstance(x, keras.utils.PyDataset):
+        return Length(epochs, x.num_batches, ends_with_data=True)
+    sized = [part for part in keras.tree.flatten(x) if hasattr(part, "shape")]
+    steps = -(-sized[0].shape[0] // (batch_size or 32)) if sized else None
+    return Length(epochs, steps, ends_with_data=True)
+
+
+def checked_steps(steps: int | str) -> int | str:
+    """A number of steps in a call, or `"auto"`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if steps != "auto" and (
+        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
+    ):
+        raise ValueError(
+            "steps_per_execution must be a positive number of steps, or 'auto'; "
+            f"received {steps!r}."
+        )
+    return steps
+
+
+def choose(
+    model: keras.Model,
+    length: Length,
+    callbacks: Iterable[keras.callbacks.Callback],
+    steps_per_execution: int | str = "auto",
+    jit_compile: bool | str = "auto",
+) -> Execution:
+    """Chooses how a model's steps run, from all that is known before the first.
+
+    Several steps run in one call where the run is long, and nothing looks at the model
+    after each: at most 32, and so many that an epoch, and whatever a callback does
+    every so many steps, begins between two calls. XLA compiles them into one program
+    where the run is longer, on one device, and the model has only layers that gain by
+    it. The choice depends on the length of the whole run, not on where it starts, so
+    a resumed run is executed as an uninterrupted one.
+
+    Args:
+        model: Compiled Keras model.
+        length: Length of the run.
+        callbacks: Those of the run.
+        steps_per_execution: Number of steps in a call, or `"auto"`.
+        jit_compile: Whether XLA compiles, or `"auto"`.
+
+    Returns:
+        The choice.
+    """
+    if steps_per_execution != "auto":
+        steps = int(steps_per_execution)
+    elif length.total < _FEWEST_TO_GROUP or model.run_eagerly:
+        steps = 1
+    else:
+        steps = _steps_between_looks(length, callbacks)
+    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices.
+    several = steps > 1 and model.distribute_strategy.num_replicas_in_sync == 1
+    fused = (
+        model.jit_compile
+        if jit_compile != "auto" or model.jit_compile
+        else length.total >= _FEWEST_TO_FUSE and _gains_by_fusion(model)
+    )
+    return Execution(steps, several and fused)
+
+
+def _steps_between_looks(length, callbacks):
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    intervals = [interval for c in callbacks if (interval := _interval(c))]
+    if not length.ends_with_data:
+        intervals.append(length.steps)
+    most = min(_MOST_STEPS, length.steps)
+    between = math.gcd(*intervals)  # Zero if there are none, which all numbers divide.
+    return next(n for n in range(most, 0, -1) if between % n == 0)
+
+
+def _interval(callback: keras.callbacks.Callback) -> int | None:
+    """Steps after which a callback looks at a run, `None` if it waits for an epoch."""
+    if hasattr(callback, "steps_between_looks"):
+        return callback.steps_between_looks
+    if getattr(callback, "save_freq", None) == "epoch":
+        return None  # `keras.callbacks.ModelCheckpoint`, which then skips batches.
+    if isinstance(callback, keras.callbacks.ProgbarLogger):
+        return None
+    base = keras.callbacks.Callback
+    kinds = ("batch_begin", "batch_end", "train_batch_begin", "train_batch_end")
+    watches = any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(base, hook)
+        for hook in (f"on_{kind}" for kind in kinds)
+    )
+    return 1 if watches else None
+
+
+def _gains_by_fusion(model: keras.Model) -> bool:
+    """Whether all parts of a model are known to run faster when XLA compiles them."""
+    if model.run_eagerly:
+        return False
+    layers = model._flatten_layers(include_self=False)
+    sizes = [getattr(part, "chunk_size", None) for part in (*layers, model.loss)]
+    sizes.append(getattr(model, "encoder_chunk_size", None))
+    if any(size is not None for size in sizes):
+        return False  # Loops over chunks are not for XLA, which wants fixed shapes.
+    known = (*_FUSED_LAYERS, *_FUSED_CRITICS, terms.Term)
+    return all(
+        type(layer) in known
+        # A chain or graph of layers is no more than these.
+        or (isinstance(layer, keras.Model) and _is_of_keras(layer))
+        for layer in layers
+    )
+
+
+def _is_of_keras(layer):
+    return type(layer).__module__.startswith("keras.")
+
+
+def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
+    """Compiles the steps of one call into one XLA program.
+
+    Args:
+        model: Compiled Keras model; reads `steps_per_execution`.
+        step: Function of a batch.
+
+    Returns:
+        Function of a data iterator that runs `steps_per_execution` steps, fewer at the
+        end of the data, and returns the results of the last one. A batch of another
+        size than the others, such as the last one of an epoch, is run by itself.
+    """
+    steps = model.steps_per_execution
+
+    @tf.autograph.experimental.do_not_convert
+    def run(batches):
+        def body(index):
+            step(tf.nest.map_structure(lambda of: of[index], batches))
+            return (index + 1,)
+
+        tf.while_loop(
+            lambda index: index < tf.shape(tf.nest.flatten(batches)[0])[0], body, (0,)
+        )
+
+    run = tf.function(run, jit_compile=True, reduce_retracing=True)
+
+    def together(batches):
+        run(tf.nest.map_structure(lambda *of: tf.stack(of), *batches))
+
+    @tf.function
+    def several(iterator):
+        # Guarded, so that no update runs after the end of the data.
+        found = [iterator.get_next_as_optional() for _ in range(steps)]
+        alike = found[-1].has_value()
+        if alike:
+            batches = [optional.get_value() for optional in found]
+            sizes = [tf.shape(tf.nest.flatten(batch)[0])[0] for batch in batches]
+            alike = tf.reduce_all(tf.equal(sizes, sizes[0]))
+        if alike:
+            together([optional.get_value() for optional in found])
+        else:
+            for optional in found:
+                if optional.has_value():
+                    together([optional.get_value()])
+        return found[0].has_value()
+
+    def function(iterator):
+        if not several(iterator):
+            raise StopIteration
+        return model.get_metrics_result()
+
+    return function

@@ -1,0 +1,102 @@
+"""Fits multinomial logistic regression: scipy's L-BFGS in whitened coordinates."""
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse
+
+# Above this number of features, whitening costs more than it spares.
+_MOST_WHITENED = 4096
+
+
+def fit(
+    x: np.ndarray,
+    targets: np.ndarray,
+    num_classes: int,
+    C: float,
+    tolerance: float,
+    max_iterations: int,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Minimises the penalised negative log-likelihood of a linear softmax classifier.
+
+        ||W||^2 / (2 C rows) - mean_i log softmax(W x_i + b)[target_i]
+
+    The search runs in coordinates in which the rows have a covariance of one, `W = V
+    P` for a matrix P of their principal axes, and starts at zero. The optimum is the
+    same, and nearer by several times, where features are as correlated as those of an
+    encoder are; and a small gradient means a small distance from the optimum whatever
+    the scale of the features.
+
+    Args:
+        x: float32 array `(rows, features)`.
+        targets: Integers `(rows,)` in `[0, num_classes)`.
+        num_classes: Number of classes, at least 2.
+        C: Positive float, the weight of the data against the penalty.
+        tolerance: The largest entry of the gradient, in whitened coordinates, at which
+            the search stops.
+        max_iterations: Largest number of iterations.
+
+    Returns:
+        Weights `(num_classes, features)`, intercepts `(num_classes,)` and the number of
+        iterations.
+    """
+    rows = len(x)
+    mean = x.mean(axis=0, dtype="float64")
+    centred = x - mean.astype("float32")
+    axes = _whitening(centred, 1 / (C * rows))
+    # The last column is the intercept's, which is not penalised.
+    whitened = np.ones((rows, x.shape[1] + 1), "float32")
+    whitened[:, :-1] = centred if axes is None else centred @ axes.astype("float32")
+    is_target = np.zeros((num_classes, rows), "float32")
+    is_target[targets, np.arange(rows)] = 1
+
+    metric = scipy.sparse.eye_array(x.shape[1]) if axes is None else axes.T @ axes
+
+    def loss_and_gradient(parameters):
+        parameters = parameters.reshape(num_classes, -1)
+        # Classes come first: sums over them run fast along the rows.
+        logits = parameters.astype("float32") @ whitened.T
+        logits -= logits.max(axis=0)
+        of_targets = np.einsum("cr,cr->", logits, is_target, dtype="float64")
+        probabilities = np.exp(logits, out=logits)
+        sums = probabilities.sum(axis=0)
+        likelihood = of_targets - np.log(sums).sum(dtype="float64")
+        probabilities /= sums
+        errors = np.subtract(probabilities, is_target, out=probabilities)
+        pull = np.zeros_like(parameters)
+        pull[:, :-1] = parameters[:, :-1] @ metric / (C * rows)
+        gradient = (errors @ whitened).astype("float64") / rows + pull
+        loss = np.vdot(parameters, pull) / 2 - likelihood / rows
+        return loss, gradient.ravel()
+
+    found = scipy.optimize.minimize(
+        loss_and_gradient,
+        np.zeros(num_classes * whitened.shape[1]),
+        jac=True,
+        method="L-BFGS-B",
+        options={
+            "maxiter": max_iterations,
+            "maxfun": 2 * max_iterations,
+            "gtol": tolerance,
+            # Only the gradient decides.
+            "ftol": 0.0,
+        },
+    )
+    parameters = found.x.reshape(num_classes, -1)
+    weights = parameters[:, :-1]
+    weights = weights if axes is None else weights @ axes.T
+    return weights, parameters[:, -1] - weights @ mean, int(found.nit)
+
+
+def _whitening(centred: np.ndarray, penalty: float) -> np.ndarray | None:
+    """Axes `(features, features)` on which rows have a covariance of about one.
+
+    Directions that the penalty may shrink are stretched less: they matter little.
+    Returns `None`, for the axes as they are, where there are too many features.
+    """
+    rows, features = centred.shape
+    if features > _MOST_WHITENED:
+        return None
+    covariance = (centred.T @ centred).astype("float64") / rows
+    variances, directions = np.linalg.eigh(covariance)
+    # Times 100: half digits then take half as many iterations as times 1.
+    return directions / np.sqrt(np.maximum(variances, 0.0) + 100 * penalty)

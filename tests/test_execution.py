@@ -1,0 +1,209 @@
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_infomax as kim
+from keras_infomax import execution
+
+RNG = np.random.default_rng(0)
+ROWS = 40
+TOP = RNG.random((ROWS, 6), dtype="float32")
+BOTTOM = (TOP[:, :4] + 0.1 * RNG.random((ROWS, 4))).astype("float32")
+
+
+def encoder(units, *hidden):
+    return keras.Sequential([keras.Input((units,)), *hidden, layers.Dense(5)])
+
+
+def infomax(critic="bilinear", loss=None, hidden=(), **options):
+    model = kim.InfoMax(encoder(6, *hidden), encoder(4), critic)
+    # Adam would blow up the rounding of gradients that are zero.
+    model.compile(
+        keras.optimizers.SGD(0.05, momentum=0.9),
+        loss or kim.losses.InfoNCE(),
+        **options,
+    )
+    return model
+
+
+def batches(steps, batch_size=8):
+    data = tf.data.Dataset.from_tensor_slices(((TOP, BOTTOM),)).repeat()
+    return data.batch(batch_size).take(steps)
+
+
+def chosen(epochs, steps, ends_with_data=False, callbacks=(), model=None, **asked):
+    length = execution.Length(epochs, steps, ends_with_data)
+    return execution.choose(model or infomax(), length, callbacks, **asked)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "ends_with_data", "expected"),
+    [
+        (1, 99, False, 1),
+        (1, 100, False, 25),
+        (10, 16, False, 16),
+        (10, 97, False, 1),
+        (10, 97, True, 32),
+        (20, 12, True, 12),
+        (3, 1024, False, 32),
+        (3, 1000, False, 25),
+        (5, None, True, 1),
+    ],
+)
+def test_steps_of_a_call_fill_epochs_of_long_runs(
+    epochs, steps, ends_with_data, expected
+):
+    assert chosen(epochs, steps, ends_with_data).steps == expected
+
+
+def probe(**options):
+    return kim.callbacks.LinearProbe(
+        (TOP, np.arange(ROWS) % 2), (TOP, ROWS * [1]), **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: probe(every=1), 32),
+        (lambda: probe(every=24, unit="step"), 8),
+        (lambda: kim.callbacks.StopOnNonFinite(), 32),
+        (lambda: keras.callbacks.ModelCheckpoint("m.keras"), 32),
+        (lambda: keras.callbacks.ModelCheckpoint("m.keras", save_freq=10), 1),
+        (lambda: keras.callbacks.EarlyStopping("loss"), 32),
+        (lambda: keras.callbacks.LambdaCallback(on_train_batch_end=print), 1),
+        (lambda: keras.callbacks.TerminateOnNaN(), 1),
+    ],
+    ids=range(8),
+)
+def test_whoever_looks_at_steps_sees_them(make, expected):
+    assert chosen(3, 1024, callbacks=[make()]).steps == expected
+    assert chosen(3, 1024, callbacks=[make()], steps_per_execution=7).steps == 7
+
+
+class Own(layers.Dense):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (lambda: infomax(), True),
+        (lambda: infomax("separable", kim.losses.NWJ()), True),
+        (lambda: infomax(hidden=[layers.Dense(3, "relu"), layers.Flatten()]), True),
+        (lambda: infomax(hidden=[layers.Dropout(0.1)]), False),
+        (lambda: infomax(kim.critics.MLPCritic((8,))), True),
+        (lambda: infomax(kim.critics.MLPCritic((8,), chunk_size=4)), False),
+        (lambda: infomax(loss=kim.losses.InfoNCE(chunk_size=4)), False),
+        (lambda: infomax(hidden=[Own(3)]), False),
+        (
+            lambda: infomax(
+                hidden=[layers.Reshape((6, 1)), layers.Conv1D(2, 3), layers.Flatten()]
+            ),
+            False,
+        ),
+        (lambda: infomax(run_eagerly=True), False),
+    ],
+    ids=range(10),
+)
+def test_models_that_gain_are_fused_in_long_runs(model, expected):
+    model = model()
+    assert chosen(2, 1000, model=model).fused == expected
+    assert not chosen(1, 1999, True, model=model).fused
+    assert not chosen(2, 1000, model=model, jit_compile=False).fused
+    # Alone in its call, a step is left to Keras.
+    assert not chosen(2, 1000, model=model, steps_per_execution=1).fused
+
+
+def test_length_is_told_by_the_data():
+    assert execution.length(batches(7), None, 2, None) == execution.Length(2, 7, True)
+    assert execution.length((TOP, BOTTOM), 16, 3, None).steps == 3
+    assert execution.length((TOP, BOTTOM), None, 3, None).steps == 2
+    assert execution.length(batches(7), None, 2, 5) == execution.Length(2, 5, False)
+    assert execution.length(batches(7).repeat(), None, 2, None).total == 0
+    assert execution.length(iter([]), None, 2, None).total == 0
+
+
+@pytest.mark.parametrize(
+    ("critic", "loss"),
+    [
+        ("inner_product", kim.losses.NWJ),
+        ("bilinear", kim.losses.InfoNCE),
+        ("separable", kim.losses.NWJ),
+        ("mlp", kim.losses.InfoNCE),
+    ],
+)
+def test_fused_steps_are_the_steps_one_by_one(critic, loss):
+    keras.utils.set_random_seed(0)
+    plain = infomax(critic, loss(), steps_per_execution=1, jit_compile=False)
+    fused = infomax(critic, loss(), steps_per_execution=4, jit_compile=True)
+    fused.set_weights(plain.get_weights())
+    # Five batches of an epoch are a call of four, and one that the data end.
+    histories = [m.fit(batches(5), epochs=3, verbose=0).history for m in (plain, fused)]
+    assert fused._execution == execution.Execution(4, fused=True)
+    assert int(fused.optimizer.iterations) == int(plain.optimizer.iterations) == 15
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(histories[1][name], values, rtol=1e-4)
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_fused_steps_take_a_smaller_last_batch():
+    plain = infomax(steps_per_execution=1, jit_compile=False)
+    fused = infomax(steps_per_execution=3, jit_compile=True)
+    fused.set_weights(plain.get_weights())
+    for model in (plain, fused):  # Batches of 16, 16 and 8 rows.
+        model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
+    assert int(fused.optimizer.iterations) == 6
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+@contextlib.contextmanager
+def fewer_steps_suffice(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(execution, "_FEWEST_TO_GROUP", 4)
+        patch.setattr(execution, "_FEWEST_TO_FUSE", 8)
+        yield
+
+
+def test_evaluation_sees_all_data_whatever_was_chosen(monkeypatch):
+    model = infomax()
+    before = model.evaluate(batches(5), verbose=0, return_dict=True)
+    with fewer_steps_suffice(monkeypatch):
+        history = model.fit(
+            batches(4), epochs=2, validation_data=batches(5), verbose=0
+        ).history
+    assert model._execution == execution.Execution(4, fused=True)
+    after = model.evaluate(batches(5), verbose=0, return_dict=True)
+    twin = infomax()
+    twin.set_weights(model.get_weights())
+    expected = twin.evaluate(batches(5), verbose=0, return_dict=True)
+    assert after["mi"] == pytest.approx(expected["mi"], rel=1e-5)
+    assert history["val_mi"][-1] == pytest.approx(expected["mi"], rel=1e-5)
+    assert after["mi"] != pytest.approx(before["mi"], rel=1e-3)
+    encodings = model.predict(TOP, batch_size=16, verbose=0)
+    np.testing.assert_allclose(encodings, model.encoder_x(TOP), rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_asked_is_saved(tmp_path):
+    default = infomax()
+    asked = infomax(steps_per_execution=3, jit_compile=True)
+    for model, steps, jit in ((default, "auto", "auto"), (asked, 3, True)):
+        model.fit(batches(1), verbose=0)
+        model.save(tmp_path / "m.keras")
+        loaded = keras.models.load_model(tmp_path / "m.keras")
+        config = loaded.get_compile_config()
+        assert (config["steps_per_execution"], config["jit_compile"]) == (steps, jit)
+        assert loaded.steps_per_execution == (1 if steps == "auto" else steps)
+        assert loaded.optimizer.built
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, True, "many"])
+def test_a_number_of_steps_is_positive(steps):
+    with pytest.raises(ValueError, match="steps_per_execution must be a positive"):
+        infomax(steps_per_execution=steps)
