@@ -27,12 +27,12 @@ class BaseModel(keras.Model):
         Args:
             *args: Optimizer, loss, and so on, as for `keras.Model.compile`.
             steps_per_execution: Number of training steps in one call, between which no
-                callback is called. By default several, up to 32, in runs of 100 steps
-                and more, unless a callback of the run looks at every step.
+                callback is called. By default several, up to 32, from 100 steps of
+                training on, unless a callback of the run looks at every step.
             jit_compile: Whether XLA compiles all functions of the model, and the steps
                 of one call into one program. By default as in Keras, not on
-                processors, except for the training of models without convolutions in
-                runs of 2,000 steps and more, which gain by it.
+                processors, except for the training of models without convolutions
+                from 500 steps on, which gain by it.
             **kwargs: The other arguments of `keras.Model.compile`.
 
         Raises:
@@ -68,15 +68,21 @@ class BaseModel(keras.Model):
         epochs=1,
         verbose="auto",
         callbacks=None,
+        *,
         steps_per_epoch=None,
+        initial_epoch=0,
         **kwargs,
     ):
+        self._assert_compile_called("fit")
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = list(callbacks or [])
             if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
                 # NaN in the data would go unnoticed: a fused ReLU swallows it.
                 callbacks.insert(0, StopOnNonFinite())
-        length = execution.length(x, batch_size, epochs, steps_per_epoch)
+        # Not int(iterations): a strategy's mirrored variable does not convert.
+        taken = int(self.optimizer.iterations.numpy())
+        epochs_left = epochs - initial_epoch
+        length = execution.length(x, batch_size, epochs_left, steps_per_epoch, taken)
         chosen = execution.choose(self, length, callbacks, **self._asked)
         with inputs.as_value_errors(), self._executing(chosen):
             return super().fit(
@@ -87,6 +93,7 @@ class BaseModel(keras.Model):
                 verbose,
                 callbacks,
                 steps_per_epoch=steps_per_epoch,
+                initial_epoch=initial_epoch,
                 **kwargs,
             )
 

@@ -16,10 +16,10 @@ from keras_infomax import critics, terms
 
 # Python's share of a step is small by then, and a progress bar still moves.
 _MOST_STEPS = 32
-# A shorter run ends before several steps in a call have paid for their longer tracing,
+# A shorter training ends before several steps in a call have paid for their tracing,
 _FEWEST_TO_GROUP = 100
-# and before XLA has paid for the seconds that it takes to compile.
-_FEWEST_TO_FUSE = 2000
+# and before XLA has paid for its compilation: half a second, and one millisecond a step.
+_FEWEST_TO_FUSE = 500
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.
 # Convolutions and recurrences are not among them, nobody knows a user's layers, and
@@ -64,44 +64,58 @@ class Length:
     """How long a run is, as far as that is known before its first step.
 
     Args:
-        epochs: Number of epochs of the whole run, whichever it starts with.
+        epochs: Number of epochs that are left.
         steps: Number of steps in an epoch, or `None` if nobody knows.
         ends_with_data: Whether an epoch is all of the data, and not a part of it.
+        taken: Number of steps that the model has taken before.
     """
 
     epochs: int
     steps: int | None
     ends_with_data: bool
+    taken: int = 0
 
     @property
     def total(self) -> int:
-        return self.epochs * (self.steps or 0)
+        """Steps that the model will have taken in the end."""
+        return self.taken + self.epochs * self.steps if self.steps else 0
 
 
 def length(
-    x: Any, batch_size: int | None, epochs: int, steps_per_epoch: int | None
+    x: Any,
+    batch_size: int | None,
+    epochs: int,
+    steps_per_epoch: int | None,
+    taken: int = 0,
 ) -> Length:
     """The length of the run that `fit` makes of these arguments.
 
     Args:
         x: Data.
         batch_size: Rows in a batch of arrays, or `None`.
-        epochs: Number of epochs.
+        epochs: Number of epochs that are left.
         steps_per_epoch: Number of steps in each, or `None` for all of the data.
+        taken: Number of steps that the model has taken before.
 
     Returns:
         The length.
     """
-    if steps_per_epoch is not None:
-        return Length(epochs, steps_per_epoch, ends_with_data=False)
+    return Length(
+        epochs,
+        _steps_of_all(x, batch_size) if steps_per_epoch is None else steps_per_epoch,
+        ends_with_data=steps_per_epoch is None,
+        taken=taken,
+    )
+
+
+def _steps_of_all(x, batch_size):
     if hasattr(x, "cardinality"):
         known = int(x.cardinality())
-        return Length(epochs, known if known > 0 else None, ends_with_data=True)
+        return known if known > 0 else None
     if isinstance(x, keras.utils.PyDataset):
-        return Length(epochs, x.num_batches, ends_with_data=True)
+        return x.num_batches
     sized = [part for part in keras.tree.flatten(x) if hasattr(part, "shape")]
-    steps = -(-sized[0].shape[0] // (batch_size or 32)) if sized else None
-    return Length(epochs, steps, ends_with_data=True)
+    return -(-sized[0].shape[0] // (batch_size or 32)) if sized else None
 
 
 def checked_steps(steps: int | str) -> int | str:
@@ -133,8 +147,8 @@ def choose(
     after each: at most 32, and so many that an epoch, and whatever a callback does
     every so many steps, begins between two calls. XLA compiles them into one program
     where the run is longer, on one device, and the model has only layers that gain by
-    it. The choice depends on the length of the whole run, not on where it starts, so
-    a resumed run is executed as an uninterrupted one.
+    it. The choice depends on the steps that the model will have taken in the end, not
+    on where the run starts, so a resumed run is executed as an uninterrupted one.
 
     Args:
         model: Compiled Keras model.
@@ -220,12 +234,12 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
 
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps, fewer at the
-        end of the data, and returns the results of the last one. A batch of another
-        size than the others, such as the last one of an epoch, is run by itself.
+        end of the data, and returns the results of the last one. Where batches differ
+        in size, as the last one of an epoch may, each is run by itself.
     """
     steps = model.steps_per_execution
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
     def run(batches):
         def body(index):
             step(tf.nest.map_structure(lambda of: of[index], batches))
@@ -235,31 +249,50 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
             lambda index: index < tf.shape(tf.nest.flatten(batches)[0])[0], body, (0,)
         )
 
-    run = tf.function(run, jit_compile=True, reduce_retracing=True)
-
-    def together(batches):
-        run(tf.nest.map_structure(lambda *of: tf.stack(of), *batches))
-
-    @tf.function
-    def several(iterator):
-        # Guarded, so that no update runs after the end of the data.
+    # Apart from the steps, lest what seldom runs is compiled with them.
+    @tf.function(autograph=False)
+    def fetch(iterator):
         found = [iterator.get_next_as_optional() for _ in range(steps)]
-        alike = found[-1].has_value()
-        if alike:
-            batches = [optional.get_value() for optional in found]
-            sizes = [tf.shape(tf.nest.flatten(batch)[0])[0] for batch in batches]
-            alike = tf.reduce_all(tf.equal(sizes, sizes[0]))
-        if alike:
-            together([optional.get_value() for optional in found])
-        else:
-            for optional in found:
-                if optional.has_value():
-                    together([optional.get_value()])
-        return found[0].has_value()
+        return found, _together(found)
 
     def function(iterator):
-        if not several(iterator):
-            raise StopIteration
+        found, together = fetch(iterator)
+        if together.has_value():
+            run(together.get_value())
+        else:
+            batches = [one.get_value() for one in found if one.has_value()]
+            if not batches:
+                raise StopIteration
+            for batch in batches:
+                run(tf.nest.map_structure(lambda of: of[None], batch))
         return model.get_metrics_result()
 
     return function
+
+
+def _together(found):
+    """Optional with all batches stacked; empty if one is missing or unlike the rest."""
+
+    def batches():
+        return [optional.get_value() for optional in found]
+
+    def are_alike():
+        rows = [tf.shape(tf.nest.flatten(batch)[0])[0] for batch in batches()]
+        return tf.reduce_all(tf.equal(rows, rows[0]))
+
+    def stacked():
+        return tf.experimental.Optional.from_value(
+            tf.nest.map_structure(lambda *of: tf.stack(of), *batches())
+        )
+
+    def nothing():
+        return tf.experimental.Optional.empty(
+            tf.nest.map_structure(
+                lambda of: tf.TensorSpec([len(found), *of.shape], of.dtype),
+                found[0].element_spec,
+            )
+        )
+
+    # Each is there only if those before it are.
+    alike = tf.cond(found[-1].has_value(), are_alike, lambda: False)
+    return tf.cond(alike, stacked, nothing)

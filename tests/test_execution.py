@@ -112,11 +112,21 @@ class Own(layers.Dense):
 )
 def test_models_that_gain_are_fused_in_long_runs(model, expected):
     model = model()
-    assert chosen(2, 1000, model=model).fused == expected
-    assert not chosen(1, 1999, True, model=model).fused
-    assert not chosen(2, 1000, model=model, jit_compile=False).fused
+    assert chosen(2, 250, model=model).fused == expected
+    assert not chosen(1, 499, True, model=model).fused
+    assert not chosen(2, 250, model=model, jit_compile=False).fused
     # Alone in its call, a step is left to Keras.
-    assert not chosen(2, 1000, model=model, steps_per_execution=1).fused
+    assert not chosen(2, 250, model=model, steps_per_execution=1).fused
+
+
+def test_a_run_that_goes_on_is_executed_as_one_that_was_not_interrupted():
+    model = infomax()
+    runs = [(5, 0), (3, 200), (1, 400)]  # Epochs of 100 steps that are left, and taken.
+    lengths = [execution.Length(left, 100, False, taken) for left, taken in runs]
+    assert [length.total for length in lengths] == [500] * 3
+    assert {execution.choose(model, length, []) for length in lengths} == {
+        execution.Execution(25, fused=True)
+    }
 
 
 def test_length_is_told_by_the_data():
@@ -124,6 +134,7 @@ def test_length_is_told_by_the_data():
     assert execution.length((TOP, BOTTOM), 16, 3, None).steps == 3
     assert execution.length((TOP, BOTTOM), None, 3, None).steps == 2
     assert execution.length(batches(7), None, 2, 5) == execution.Length(2, 5, False)
+    assert execution.length(batches(7), None, 2, None, 10).total == 24
     assert execution.length(batches(7).repeat(), None, 2, None).total == 0
     assert execution.length(iter([]), None, 2, None).total == 0
 
