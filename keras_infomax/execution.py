@@ -18,7 +18,7 @@ from keras_infomax import critics, terms
 _MOST_STEPS = 32
 # A shorter training ends before several steps in a call have paid for their tracing,
 _FEWEST_TO_GROUP = 100
-# and before XLA has paid for its compilation: half a second, and one millisecond a step.
+# and before XLA has paid for compiling: half a second, for a millisecond a step.
 _FEWEST_TO_FUSE = 500
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.

@@ -3,9 +3,12 @@
 import keras
 from keras import ops
 
-from keras_infomax import chunking
+from keras_infomax import chunking, xla
 from keras_infomax.critics.base import Critic, build_chain, dense
 from keras_infomax.sizes import checked_sizes
+
+# Their hidden units, with 128 columns of the paper's size, fit a processor's cache.
+_ROWS_IN_BLOCK = 4
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -94,36 +97,75 @@ class MLPCritic(Critic):
 
 def _score_pairs(from_x, from_y, rest):
     """Scores of all pairs from their two parts of the first layer."""
-    if len(rest) == 2 and keras.backend.standardize_dtype(from_x.dtype) == "float32":
-        kernel, bias = rest
-        return _score_by_one_layer(from_x, from_y, kernel[:, 0], bias[0])
-    pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
     *hidden, kernel, bias = rest
+    if not hidden:
+        return _score_by_one_layer(from_x, from_y, kernel, bias)
+    pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
     for weight, shift in zip(hidden[::2], hidden[1::2], strict=True):
         pairs = ops.relu(ops.matmul(pairs, weight) + shift)
     return ops.squeeze(ops.matmul(pairs, kernel) + bias, axis=-1)
 
 
 @ops.custom_gradient
-def _score_by_one_layer(from_x, from_y, weights, bias):
-    """`_score_pairs` for one hidden layer, its gradient derived by hand.
+def _score_by_one_layer(from_x, from_y, kernel, bias):
+    """`_score_pairs` without further hidden layers, its gradient derived by hand.
 
-    With `h = from_x[i] + from_y[j]` and weights w of the last layer,
+    With weights w of the last layer,
 
-        scores[i, j] = sum_k w[k] relu(h[k]) + bias
+        scores[i, j] = sum_k w[k] relu(from_x[i, k] + from_y[j, k]) + bias
 
-    All sums below are over products that XLA need not keep: it adds them up as it goes,
-    and the hidden units of all pairs never exist. A matrix product with w would have to
-    be given them.
+    Forward and backward, a few rows of hidden units are computed at a time, and never
+    kept: they are done with before they leave the processor's cache.
     """
-    hidden = from_x[:, None, :] + from_y[None, :, :]
-    scores = ops.sum(ops.relu(hidden) * weights, axis=-1) + bias
 
     def gradient(upstream):
-        through = ops.where(hidden > 0, upstream[:, :, None], 0.0)
-        by_row, by_column = ops.sum(through, axis=1), ops.sum(through, axis=0)
-        # sum_ij g[i, j] relu(x[i] + y[j]) needs no third pass over the pairs.
-        of_weights = ops.sum(by_row * from_x, 0) + ops.sum(by_column * from_y, 0)
-        return by_row * weights, by_column * weights, of_weights, ops.sum(upstream)
+        by_row = _sum_where_active(from_x, from_y, upstream)
+        by_column = _sum_where_active(from_y, from_x, ops.transpose(upstream))
+        # sum_ij g[i, j] relu(x[i] + y[j]) needs no pass of its own over the pairs.
+        of_kernel = ops.sum(by_row * from_x, axis=0) + ops.sum(
+            by_column * from_y, axis=0
+        )
+        weights = kernel[:, 0]
+        return (
+            by_row * weights,
+            by_column * weights,
+            ops.reshape(of_kernel, ops.shape(kernel)),
+            ops.reshape(ops.sum(upstream), (1,)),
+        )
 
-    return scores, gradient
+    return _sum_of_active(from_x, from_y, kernel) + bias, gradient
+
+
+@xla.compiled
+def _sum_of_active(from_x, from_y, kernel):
+    """`sum_k w[k] relu(from_x[i, k] + from_y[j, k])` of shape `(rows, columns)`."""
+
+    def of_block(block):
+        active = ops.relu(block[:, None, :] + from_y[None, :, :])
+        return ops.squeeze(ops.matmul(active, kernel), axis=-1)
+
+    return _map_blocks(of_block, from_x)
+
+
+@xla.compiled
+def _sum_where_active(from_x, from_y, upstream):
+    """`sum_j g[i, j] [from_x[i, k] + from_y[j, k] > 0]` of shape `(rows, hidden)`."""
+
+    def of_block(blocks):
+        block, gradients = blocks
+        active = block[:, None, :] + from_y[None, :, :] > 0
+        return ops.sum(ops.where(active, gradients[:, :, None], 0.0), axis=1)
+
+    return _map_blocks(of_block, (from_x, upstream))
+
+
+def _map_blocks(function, rows):
+    """Applies a function to blocks of rows, one after another."""
+    count = ops.shape(keras.tree.flatten(rows)[0])[0]
+
+    def in_blocks(values):
+        padded = ops.pad(values, [[0, -count % _ROWS_IN_BLOCK], [0, 0]])
+        return ops.reshape(padded, (-1, _ROWS_IN_BLOCK, ops.shape(values)[1]))
+
+    results = ops.map(function, keras.tree.map_structure(in_blocks, rows))
+    return ops.reshape(results, (-1, ops.shape(results)[2]))[:count]
