@@ -18,15 +18,15 @@ class MLPCritic(Critic):
         scores[i, j] = mlp([x_i; y_j])
 
     The most flexible critic: in the paper the tightest bound and the worst
-    representation. It costs `rows * columns * hidden_units[0]` numbers of memory. The
-    first layer is applied to x and to y apart and summed over pairs,
-    `relu(W_x x_i + W_y y_j + b)`, so the larger tensor of all concatenated pairs never
-    exists.
+    representation. The first layer is applied to x and to y apart and summed over
+    pairs, `relu(W_x x_i + W_y y_j + b)`, so the tensor of all concatenated pairs never
+    exists. With one hidden layer, nor do the hidden units of all pairs: its memory is
+    that of the scores. With more, it is `rows * columns * hidden_units[0]` numbers.
 
     Args:
         hidden_units: Sizes of the ReLU hidden layers, at least one.
-        chunk_size: Largest number of rows that are scored at a time, each chunk a
-            second time in the backward pass. Memory then grows with
+        chunk_size: Largest number of rows that several hidden layers score at a time,
+            each chunk a second time in the backward pass. Memory then grows with
             `chunk_size * columns * hidden_units[0]`. Defaults to `None`, all rows.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -74,7 +74,7 @@ class MLPCritic(Critic):
             for layer in self.rest
             for weight in (layer.kernel, layer.bias)
         ]
-        if self.chunk_size is None:
+        if self.chunk_size is None or len(self.hidden_units) == 1:
             return _score_pairs(from_x, from_y, rest)
         scores, _ = chunking.by_rows(
             lambda rows, shared, state: (
@@ -99,64 +99,73 @@ def _score_pairs(from_x, from_y, rest):
     """Scores of all pairs from their two parts of the first layer."""
     *hidden, kernel, bias = rest
     if not hidden:
-        return _score_by_one_layer(from_x, from_y, kernel, bias)
+        # Sliced, they are tensors: a function of variables has no gradient by hand.
+        inputs = from_x, from_y, kernel[:, 0], bias[0]
+        dtype = keras.backend.result_type(from_x.dtype, "float32")
+        scores = _score_by_one_layer(*(ops.cast(value, dtype) for value in inputs))
+        return ops.cast(scores, from_x.dtype)
     pairs = ops.relu(from_x[:, None, :] + from_y[None, :, :])
     for weight, shift in zip(hidden[::2], hidden[1::2], strict=True):
         pairs = ops.relu(ops.matmul(pairs, weight) + shift)
     return ops.squeeze(ops.matmul(pairs, kernel) + bias, axis=-1)
 
 
-@ops.custom_gradient
-def _score_by_one_layer(from_x, from_y, kernel, bias):
-    """`_score_pairs` without further hidden layers, its gradient derived by hand.
-
-    With weights w of the last layer,
-
-        scores[i, j] = sum_k w[k] relu(from_x[i, k] + from_y[j, k]) + bias
-
-    Forward and backward, a few rows of hidden units are computed at a time, and never
-    kept: they are done with before they leave the processor's cache.
-    """
-
-    def gradient(upstream):
-        by_row = _sum_where_active(from_x, from_y, upstream)
-        by_column = _sum_where_active(from_y, from_x, ops.transpose(upstream))
-        # sum_ij g[i, j] relu(x[i] + y[j]) needs no pass of its own over the pairs.
-        of_kernel = ops.sum(by_row * from_x, axis=0) + ops.sum(
-            by_column * from_y, axis=0
-        )
-        weights = kernel[:, 0]
-        return (
-            by_row * weights,
-            by_column * weights,
-            ops.reshape(of_kernel, ops.shape(kernel)),
-            ops.reshape(ops.sum(upstream), (1,)),
-        )
-
-    return _sum_of_active(from_x, from_y, kernel) + bias, gradient
+# Derivatives of the scores by hand, as XLA cannot take them across its border. With
+# m[i, j, k] = 1 where from_x[i, k] + from_y[j, k] > 0, else 0, all are sums over m. A
+# few rows of m are computed at a time, and never kept: they do not leave the cache.
 
 
 @xla.compiled
-def _sum_of_active(from_x, from_y, kernel):
-    """`sum_k w[k] relu(from_x[i, k] + from_y[j, k])` of shape `(rows, columns)`."""
+@ops.custom_gradient
+def _score_by_one_layer(from_x, from_y, weights, bias):
+    """`sum_k w[k] relu(from_x[i, k] + from_y[j, k]) + bias`, `(rows, columns)`."""
 
     def of_block(block):
-        active = ops.relu(block[:, None, :] + from_y[None, :, :])
-        return ops.squeeze(ops.matmul(active, kernel), axis=-1)
+        units = ops.relu(block[:, None, :] + from_y[None, :, :])
+        return ops.matmul(units, weights)
 
-    return _map_blocks(of_block, from_x)
+    def gradient(upstream):
+        by_row = _sum_over_columns(from_x, from_y, upstream)
+        by_column = _sum_over_columns(from_y, from_x, ops.transpose(upstream))
+        # sum_ij g[i, j] relu(x[i] + y[j]) needs no pass of its own over the pairs.
+        of_weights = ops.sum(by_row * from_x, 0) + ops.sum(by_column * from_y, 0)
+        return by_row * weights, by_column * weights, of_weights, ops.sum(upstream)
+
+    return _map_blocks(of_block, from_x) + bias, gradient
 
 
 @xla.compiled
-def _sum_where_active(from_x, from_y, upstream):
-    """`sum_j g[i, j] [from_x[i, k] + from_y[j, k] > 0]` of shape `(rows, hidden)`."""
+@ops.custom_gradient
+def _sum_over_columns(from_x, from_y, values):
+    """`sum_j values[i, j] m[i, j, k]`, `(rows, hidden_units)`."""
 
-    def of_block(blocks):
-        block, gradients = blocks
-        active = block[:, None, :] + from_y[None, :, :] > 0
-        return ops.sum(ops.where(active, gradients[:, :, None], 0.0), axis=1)
+    def of_block(block):
+        rows, values_of_rows = block
+        active = rows[:, None, :] + from_y[None, :, :] > 0
+        return ops.sum(ops.where(active, values_of_rows[:, :, None], 0.0), axis=1)
 
-    return _map_blocks(of_block, (from_x, upstream))
+    def gradient(upstream):
+        of_values = _sum_over_units(from_x, from_y, upstream)
+        return ops.zeros_like(from_x), ops.zeros_like(from_y), of_values
+
+    return _map_blocks(of_block, (from_x, values)), gradient
+
+
+@xla.compiled
+@ops.custom_gradient
+def _sum_over_units(from_x, from_y, values):
+    """`sum_k values[i, k] m[i, j, k]`, `(rows, columns)`."""
+
+    def of_block(block):
+        rows, values_of_rows = block
+        active = rows[:, None, :] + from_y[None, :, :] > 0
+        return ops.sum(ops.where(active, values_of_rows[:, None, :], 0.0), axis=2)
+
+    def gradient(upstream):
+        of_values = _sum_over_columns(from_x, from_y, upstream)
+        return ops.zeros_like(from_x), ops.zeros_like(from_y), of_values
+
+    return _map_blocks(of_block, (from_x, values)), gradient
 
 
 def _map_blocks(function, rows):
