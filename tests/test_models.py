@@ -416,6 +416,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match="compiled with a loss"):
             model.fit((TOP, TOP), verbose=0)
 
+    @pytest.mark.parametrize("method", ["fit", "evaluate"])
+    def test_not_compiled(self, method):
+        model = kim.InfoMax(encoder(6))
+        with pytest.raises(ValueError, match="call `compile"):
+            getattr(model, method)((TOP, TOP), verbose=0)
+
     def test_unknown_critic(self):
         with pytest.raises(ValueError, match="Did you mean 'separable'"):
             kim.InfoMax(encoder(6), critic="seperable")
