@@ -95,7 +95,8 @@ def length(
     if steps_per_epoch is not None:
         return Length(epochs, steps_per_epoch, ends_with_data=False)
     if hasattr(x, "cardinality"):
-        known = int(x.cardinality())
+        # A method, but a number where a strategy has distributed the data.
+        known = int(x.cardinality() if callable(x.cardinality) else x.cardinality)
         return Length(epochs, known if known > 0 else None, ends_with_data=True)
     if isinstance(x, keras.utils.PyDataset):
         return Length(epochs, x.num_batches, ends_with_data=True)
@@ -221,7 +222,7 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps, fewer at the
         end of the data, and returns the results of the last one. A batch of another
-        size than the others, such as the last one of an epoch, is run by itself.
+        shape than the others, such as the last one of an epoch, is run by itself.
     """
     steps = model.steps_per_execution
 
@@ -247,8 +248,11 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         alike = found[-1].has_value()
         if alike:
             batches = [optional.get_value() for optional in found]
-            sizes = [tf.shape(tf.nest.flatten(batch)[0])[0] for batch in batches]
-            alike = tf.reduce_all(tf.equal(sizes, sizes[0]))
+            shapes = [
+                tf.concat([tf.shape(part) for part in tf.nest.flatten(batch)], axis=0)
+                for batch in batches
+            ]
+            alike = tf.reduce_all(tf.equal(shapes, shapes[0]))
         if alike:
             together([optional.get_value() for optional in found])
         else:

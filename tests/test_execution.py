@@ -128,6 +128,11 @@ def test_length_is_told_by_the_data():
     assert execution.length(iter([]), None, 2, None).total == 0
 
 
+def test_length_is_told_by_distributed_data(strategy):
+    distributed = strategy.experimental_distribute_dataset(batches(7))
+    assert execution.length(distributed, None, 2, None) == execution.Length(2, 7, True)
+
+
 @pytest.mark.parametrize(
     ("critic", "loss"),
     [
@@ -159,6 +164,31 @@ def test_fused_steps_take_a_smaller_last_batch():
     for model in (plain, fused):  # Batches of 16, 16 and 8 rows.
         model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
     assert int(fused.optimizer.iterations) == 6
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_fused_steps_take_batches_of_different_shapes():
+    def element(step):
+        views = tf.random.stateless_uniform((16, 2 + step % 2, 3), [0, step])
+        return ((views, views[..., ::-1]),)
+
+    plain, fused = (
+        kim.InfoMax(
+            keras.Sequential(
+                [
+                    keras.Input((None, 3)),
+                    keras.layers.Dense(4),
+                    keras.layers.GlobalAveragePooling1D(),
+                ]
+            )
+        )
+        for _ in range(2)
+    )
+    fused.set_weights(plain.get_weights())
+    for model, jit in ((plain, False), (fused, True)):
+        model.compile("sgd", "infonce", steps_per_execution=3, jit_compile=jit)
+        model.fit(tf.data.Dataset.range(6).map(element), verbose=0)
     for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
