@@ -2,7 +2,7 @@
 
     python -m trainers.train --config=configs/digits_halves.py --workdir=runs/digits
 
-About a minute on two cores. Expect the probe some 4 to 5 points above the pixels.
+Less than a minute on two cores. Expect the probe 3 to 6 points above the pixels.
 """
 
 from trainers.configuration import configuration

@@ -18,7 +18,10 @@ class BaseModel(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self._asked: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {
+            "steps_per_execution": "auto",
+            "jit_compile": "auto",
+        }
         self._execution = execution.Execution()
 
     def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):

@@ -110,7 +110,8 @@ def length(
 
 def _steps_of_all(x, batch_size):
     if hasattr(x, "cardinality"):
-        known = int(x.cardinality())
+        # A method, but a number where a strategy has distributed the data.
+        known = int(x.cardinality() if callable(x.cardinality) else x.cardinality)
         return known if known > 0 else None
     if isinstance(x, keras.utils.PyDataset):
         return x.num_batches
@@ -207,22 +208,41 @@ def _gains_by_fusion(model: keras.Model) -> bool:
     """Whether all parts of a model are known to run faster when XLA compiles them."""
     if model.run_eagerly:
         return False
-    layers = model._flatten_layers(include_self=False)
+    layers = list(model._flatten_layers(include_self=False))
     sizes = [getattr(part, "chunk_size", None) for part in (*layers, model.loss)]
     sizes.append(getattr(model, "encoder_chunk_size", None))
     if any(size is not None for size in sizes):
         return False  # Loops over chunks are not for XLA, which wants fixed shapes.
     known = (*_FUSED_LAYERS, *_FUSED_CRITICS, terms.Term)
-    return all(
-        type(layer) in known
-        # A chain or graph of layers is no more than these.
-        or (isinstance(layer, keras.Model) and _is_of_keras(layer))
-        for layer in layers
+    if not all(type(layer) in known or _is_graph_of_keras(layer) for layer in layers):
+        return False
+    return all(_is_ours_or_of_keras(part) for part in _functions_of(model, layers))
+
+
+def _is_graph_of_keras(layer):
+    # A chain or graph of layers, and no more than these.
+    return isinstance(layer, keras.Model) and type(layer).__module__.startswith(
+        "keras."
     )
 
 
-def _is_of_keras(layer):
-    return type(layer).__module__.startswith("keras.")
+def _functions_of(model, layers):
+    """What a step calls besides layers: where it is a user's, XLA may not know it."""
+    metrics = model._compile_metrics
+    yield from (model.optimizer, model.loss)
+    if metrics is not None:
+        yield from keras.tree.flatten(metrics._user_metrics)
+        yield from keras.tree.flatten(metrics._user_weighted_metrics)
+    for layer in layers:
+        for role in ("activation", "kernel_regularizer", "bias_regularizer"):
+            yield getattr(layer, role, None)
+
+
+def _is_ours_or_of_keras(part):
+    if part is None or isinstance(part, str):
+        return True
+    where = getattr(part, "__module__", None) or type(part).__module__
+    return where.startswith(("keras.", "keras_infomax."))
 
 
 def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
@@ -235,7 +255,7 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps, fewer at the
         end of the data, and returns the results of the last one. Where batches differ
-        in size, as the last one of an epoch may, each is run by itself.
+        in shape, as the last one of an epoch may, each is run by itself.
     """
     steps = model.steps_per_execution
 
@@ -277,8 +297,11 @@ def _together(found):
         return [optional.get_value() for optional in found]
 
     def are_alike():
-        rows = [tf.shape(tf.nest.flatten(batch)[0])[0] for batch in batches()]
-        return tf.reduce_all(tf.equal(rows, rows[0]))
+        shapes = [
+            tf.concat([tf.shape(part) for part in tf.nest.flatten(batch)], axis=0)
+            for batch in batches()
+        ]
+        return tf.reduce_all(tf.equal(shapes, shapes[0]))
 
     def stacked():
         return tf.experimental.Optional.from_value(

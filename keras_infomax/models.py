@@ -171,10 +171,13 @@ class InfoMax(BaseModel):
             views = inputs.checked_inputs(self.network, views)
             return self._encode(self.network, views, training)
         x, y = inputs.checked_pair(views)
-        return {
+        encodings = {
             "x": self._encode(self.encoder_x, x, training),
             "y": self._encode(self.encoder_y, y, training),
         }
+        for name, encoding in encodings.items():
+            networks.check_encodings(f"encoder_{name}", encoding)
+        return encodings
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)

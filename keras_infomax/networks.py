@@ -67,3 +67,20 @@ def encoding_shape(encoder):
     if not encoder.built:
         return None
     return getattr(encoder, "output_shape", None)
+
+
+def check_encodings(argument, encodings):
+    """Raises a `ValueError` unless an encoder has given one vector a row.
+
+    Encoders that are built are refused when the critic is; of others this is the first
+    that is seen. As encodings of many locations, feature maps would be scored, too.
+
+    Args:
+        argument: What to call the encoder in messages.
+        encodings: What it has given.
+    """
+    if len(encodings.shape) != 2:
+        raise ValueError(
+            f"{argument} must give encodings of shape (rows, dim); received shape "
+            f"{tuple(encodings.shape)}. End it with a pooling, Flatten or Dense layer."
+        )

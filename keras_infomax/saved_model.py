@@ -367,7 +367,7 @@ def export_workdir(
         "dataset": config.get("dataset"),
         "input_range": [0, 1],  # What keras_infomax.datasets feeds every encoder.
         "view": encoder,
-        **metrics,
+        **{name: value for name, value in metrics.items() if value is not None},
         "config": config,
     }
     chosen = model.encoder_x if encoder == "x" else model.encoder_y

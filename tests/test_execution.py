@@ -89,6 +89,15 @@ class Own(layers.Dense):
     pass
 
 
+class OwnLoss(kim.losses.InfoNCE):
+    pass
+
+
+def own_metric(partners, scores):
+    spread = tf.numpy_function(lambda s: s.std(axis=1), [scores], tf.float32)
+    return tf.ensure_shape(spread, [None])
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
@@ -100,6 +109,10 @@ class Own(layers.Dense):
         (lambda: infomax(kim.critics.MLPCritic((8,), chunk_size=4)), False),
         (lambda: infomax(loss=kim.losses.InfoNCE(chunk_size=4)), False),
         (lambda: infomax(hidden=[Own(3)]), False),
+        (lambda: infomax(hidden=[layers.Dense(3, own_metric)]), False),
+        (lambda: infomax(loss=OwnLoss()), False),
+        (lambda: infomax(metrics=["sparse_categorical_accuracy"]), True),
+        (lambda: infomax(metrics=["sparse_categorical_accuracy", own_metric]), False),
         (
             lambda: infomax(
                 hidden=[layers.Reshape((6, 1)), layers.Conv1D(2, 3), layers.Flatten()]
@@ -108,7 +121,7 @@ class Own(layers.Dense):
         ),
         (lambda: infomax(run_eagerly=True), False),
     ],
-    ids=range(10),
+    ids=range(14),
 )
 def test_models_that_gain_are_fused_in_long_runs(model, expected):
     model = model()
@@ -137,6 +150,11 @@ def test_length_is_told_by_the_data():
     assert execution.length(batches(7), None, 2, None, 10).total == 24
     assert execution.length(batches(7).repeat(), None, 2, None).total == 0
     assert execution.length(iter([]), None, 2, None).total == 0
+
+
+def test_length_is_told_by_distributed_data(strategy):
+    distributed = strategy.experimental_distribute_dataset(batches(7))
+    assert execution.length(distributed, None, 2, None) == execution.Length(2, 7, True)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +188,31 @@ def test_fused_steps_take_a_smaller_last_batch():
     for model in (plain, fused):  # Batches of 16, 16 and 8 rows.
         model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
     assert int(fused.optimizer.iterations) == 6
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_fused_steps_take_batches_of_different_shapes():
+    def element(step):
+        views = tf.random.stateless_uniform((16, 2 + step % 2, 3), [0, step])
+        return ((views, views[..., ::-1]),)
+
+    plain, fused = (
+        kim.InfoMax(
+            keras.Sequential(
+                [
+                    keras.Input((None, 3)),
+                    keras.layers.Dense(4),
+                    keras.layers.GlobalAveragePooling1D(),
+                ]
+            )
+        )
+        for _ in range(2)
+    )
+    fused.set_weights(plain.get_weights())
+    for model, jit in ((plain, False), (fused, True)):
+        model.compile("sgd", "infonce", steps_per_execution=3, jit_compile=jit)
+        model.fit(tf.data.Dataset.range(6).map(element), verbose=0)
     for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 

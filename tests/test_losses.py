@@ -112,3 +112,13 @@ def test_half_precision_scores_are_computed_in_float32():
         bounds.infonce(SCORES.astype("float16").astype("float32"), PARTNERS)
     )
     assert float(value) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16"])
+def test_a_half_precision_dtype_does_not_round_partners(dtype):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(8, 3000)).astype("float32")
+    partners = np.arange(2989, 2997)  # Odd ones exist in neither dtype.
+    expected = -np.mean(bounds.infonce(scores, partners))
+    value = losses.InfoNCE(dtype=dtype)(partners, scores)
+    assert float(value) == pytest.approx(expected, rel=1e-6)

@@ -377,6 +377,14 @@ class TestBadInput:
         with pytest.raises(ValueError, match="encodings of shape"):
             kim.InfoMax(convolution)
 
+    @pytest.mark.filterwarnings("ignore::UserWarning")  # Keras guesses, too.
+    def test_feature_maps_are_no_encodings_of_an_encoder_to_be_built(self):
+        model = kim.InfoMax(layers.Conv2D(4, 3))
+        model.compile("adam", kim.losses.InfoNCE())
+        images = np.zeros((4, 8, 8, 1), "float32")
+        with pytest.raises(ValueError, match=r"encoder_x must give.*\(rows, dim\)"):
+            model.fit((images, images), verbose=0)
+
     def test_integer_views(self):
         images = np.zeros((8, 6), "uint8")
         with pytest.raises(ValueError, match=r"View x must be a floating.*uint8.*255"):
@@ -415,6 +423,12 @@ class TestBadInput:
         model.compile("adam")
         with pytest.raises(ValueError, match="compiled with a loss"):
             model.fit((TOP, TOP), verbose=0)
+
+    @pytest.mark.parametrize("method", ["fit", "evaluate"])
+    def test_not_compiled(self, method):
+        model = kim.InfoMax(encoder(6))
+        with pytest.raises(ValueError, match="call `compile"):
+            getattr(model, method)((TOP, TOP), verbose=0)
 
     def test_unknown_critic(self):
         with pytest.raises(ValueError, match="Did you mean 'separable'"):

@@ -18,13 +18,16 @@ class ScoreLoss(keras.losses.Loss):
     Args:
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default, also under a mixed
-            precision policy.
+            precision policy; half precision becomes float32.
         chunk_size: Largest number of rows of scores that are reduced at a time, each
             chunk a second time in the backward pass, which bounds the memory for
             intermediate results. Defaults to `None`, all rows.
     """
 
     def __init__(self, name=None, dtype=None, chunk_size=None):
+        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
+        # Keras casts partners, too, and numbers of columns need all their digits.
+        dtype = keras.backend.result_type(policy.compute_dtype, "float32")
         super().__init__(name=name, dtype=dtype)
         self.chunk_size = chunking.checked_size("chunk_size", chunk_size)
 
