@@ -138,3 +138,52 @@ def test_methods(dataset):
             f"{mean(last, 'mi_test'):.2f} |"
         ) in page
         assert min(float(row["probe_accuracy"]) for row in last) > float(pixels)
+
+
+def mean_of(rows, column, **fixed):
+    """Mean and deviation of a column over the rows with these values."""
+    chosen = [
+        float(row[column])
+        for row in rows
+        if all(row[key] == value for key, value in fixed.items())
+    ]
+    return np.mean(chosen), np.std(chosen, ddof=1)
+
+
+def test_tables_of_downstream_use():
+    page = text("docs/downstream.md")
+    rows = table("docs/downstream/classify.csv")
+    for by in ("encodings", "pixels"):
+        found = [float(row["accuracy"]) for row in rows if row["by"] == by]
+        span = f"({min(found):.3f} to {max(found):.3f})"
+        assert f"| {by} | {np.mean(found):.3f} {span} |" in page
+    rows = table("docs/downstream/few_labels.csv")
+    for labels in ("10", "100", "1000"):
+        cells = [
+            "{:.3f} ± {:.3f}".format(
+                *mean_of(rows, "accuracy", labels=labels, start=start)
+            )
+            for start in ("frozen", "fine-tuned", "from scratch")
+        ]
+        assert f"| {int(labels):,} | {' | '.join(cells)} |" in page
+    rows = table("docs/downstream/similar.csv")
+    for by in ("encodings", "pixels"):
+        nearest, ten = (
+            mean_of(rows, column, by=by)[0]
+            for column in ("precision_at_1", "precision_at_10")
+        )
+        assert f"| {by} | {nearest:.3f} | {ten:.3f} |" in page
+
+
+def test_table_of_the_search():
+    page = text("docs/search.md")
+    rows = table("docs/search/trials.csv")
+    assert [row["rank"] for row in rows] == [str(n + 1) for n in range(20)]
+    highest = max(rows, key=lambda row: float(row["val_mi"]))
+    for row in [*rows[:5], highest]:
+        target = "none" if row["target"] == "None" else f"{float(row['target']):.0f}"
+        cells = [row["rank"], row["critic"], row["bound"], target]
+        cells += [row["encoding_dim"], row["batch_size"]]
+        cells += [f"{float(row['probe_accuracy']):.3f}"]
+        cells += [f"{float(row[column]):.2f}" for column in ("val_mi", "mi")]
+        assert f"| {' | '.join(cells)} |" in page
