@@ -140,41 +140,6 @@ def test_methods(dataset):
         assert min(float(row["probe_accuracy"]) for row in last) > float(pixels)
 
 
-def mean_of(rows, column, **fixed):
-    """Mean and deviation of a column over the rows with these values."""
-    chosen = [
-        float(row[column])
-        for row in rows
-        if all(row[key] == value for key, value in fixed.items())
-    ]
-    return np.mean(chosen), np.std(chosen, ddof=1)
-
-
-def test_tables_of_downstream_use():
-    page = text("docs/downstream.md")
-    rows = table("docs/downstream/classify.csv")
-    for by in ("encodings", "pixels"):
-        found = [float(row["accuracy"]) for row in rows if row["by"] == by]
-        span = f"({min(found):.3f} to {max(found):.3f})"
-        assert f"| {by} | {np.mean(found):.3f} {span} |" in page
-    rows = table("docs/downstream/few_labels.csv")
-    for labels in ("10", "100", "1000"):
-        cells = [
-            "{:.3f} ± {:.3f}".format(
-                *mean_of(rows, "accuracy", labels=labels, start=start)
-            )
-            for start in ("frozen", "fine-tuned", "from scratch")
-        ]
-        assert f"| {int(labels):,} | {' | '.join(cells)} |" in page
-    rows = table("docs/downstream/similar.csv")
-    for by in ("encodings", "pixels"):
-        nearest, ten = (
-            mean_of(rows, column, by=by)[0]
-            for column in ("precision_at_1", "precision_at_10")
-        )
-        assert f"| {by} | {nearest:.3f} | {ten:.3f} |" in page
-
-
 def test_table_of_the_search():
     page = text("docs/search.md")
     rows = table("docs/search/trials.csv")
