@@ -13,12 +13,14 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.src.distribute import oracle_client
+from keras_tuner.src.engine import conditions
 from run_checks import SMALL, hyper_parameters_of, logged
 
 import keras_infomax as kim
 from keras_infomax import execution, files, runs, training, tuning
 from keras_infomax.probes import LogisticProbe
 from keras_infomax.settings import Settings
+from keras_infomax.tuning import workers
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:(currentThread|getName)\(\) is:DeprecationWarning"
@@ -427,6 +429,14 @@ def test_part_of_an_address_is_refused(missing, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=f"KERASTUNER_{missing} not set"):
         tuning.search(config(), tmp_path / "workdir")
     assert not (tmp_path / "workdir").exists()
+
+
+def test_conditions_are_sent_without_prints(capsys):
+    condition = conditions.Parent("critic", ["mlp"])
+    with workers.connected():
+        sent = condition.to_proto()
+    assert sent.parent.name == "critic"
+    assert capsys.readouterr().out == ""
 
 
 # keras-tuner's own tuners.
