@@ -129,5 +129,5 @@ if __name__ == "__main__":
     _OUTPUT = flags.DEFINE_string(
         "output", "benchmarks/results/tensor_board.json", "File to write."
     )
-    _PAIRS = flags.DEFINE_integer("pairs", 5, "Number of pairs.")
+    _PAIRS = flags.DEFINE_integer("pairs", 3, "Number of pairs.")
     program.run(lambda: main(_OUTPUT.value, _PAIRS.value))
