@@ -133,7 +133,7 @@ def test_layer_under_mixed_precision_encodes_in_float32(exported, policy):
 def test_layer_round_trips(exported, tmp_path):
     layer = saved_model.load(exported, trainable=False)
     config = json.loads(json.dumps(layer.get_config()))
-    copy = saved_model.HubEncoder.from_config(config)
+    copy = kim.HubEncoder.from_config(config)
     assert copy.get_config() == layer.get_config()
     assert not copy.trainable
 
