@@ -2,7 +2,7 @@
 
     python -m trainers.search --config=configs/search_critics.py --workdir=runs/search
 
-Twenty random trials on the embedded digits, some ten minutes on two cores. The table
+Twenty random trials on the embedded digits, some two minutes on two cores. The table
 and the plots in the workdir show how loosely the probe's accuracy follows the estimate
 of MI. Take another method with `--config.search.method=bayesian`, and more
 trials with `--config.search.max_trials=40`, which goes on where the search ended.

@@ -84,30 +84,33 @@ def judge(
 
 
 def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) -> None:
-    """Draws the first query of each class, and what was found; wrong ones in red."""
+    """Draws the first query of each class, and what was found; wrong ones in red.
+
+    What the encoder has not seen is pale.
+    """
     from matplotlib.figure import Figure
 
     queries = [int(np.argmax(data.test_labels == label)) for label in range(10)]
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     widths = [1.2, *[SHOWN] * len(found)]
     parts: Any = figure.subfigures(1, len(widths), width_ratios=widths, wspace=0.04)
-    parts[0].suptitle("query", fontsize=10)
+    parts[0].suptitle("query", fontsize=12)
     for axes, query in zip(parts[0].subplots(10), queries, strict=True):
         _show(axes, data.test_images[query], "black")
     for part, (by, indices) in zip(parts[1:], found.items(), strict=True):
-        part.suptitle(f"most similar by {by}", fontsize=10)
+        part.suptitle(f"most similar by {by}", fontsize=12)
         for row, query in zip(part.subplots(10, SHOWN), queries, strict=True):
             for axes, index in zip(row, indices[query], strict=False):
                 right = data.labels[index] == data.test_labels[query]
                 _show(axes, data.images[index], "tab:green" if right else "tab:red")
     with files.replaced_file(path) as temporary:
-        figure.savefig(temporary, dpi=80)
+        figure.savefig(temporary, dpi=100)
 
 
 def _show(axes: Any, image: np.ndarray, colour: str) -> None:
     axes.imshow(image[..., 0], cmap="gray_r")
-    # The encoder has seen what is above.
-    axes.axhline(13.5, color="0.6", linewidth=0.7)
+    # The encoder has seen the upper half alone.
+    axes.axhspan(13.5, 27.5, color="white", alpha=0.6, linewidth=0)
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=2)

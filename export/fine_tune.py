@@ -126,10 +126,15 @@ def plot(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
     spreads = [_spread(rows, size) for size in SIZES]
     for index, start in enumerate(STARTS):
         means, deviations = zip(*[spread[index] for spread in spreads], strict=True)
-        axes.errorbar(SIZES, means, deviations, label=start, marker="o", capsize=3)
-    axes.set(xscale="log", xlabel="labels", ylabel="test accuracy")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+        # Side by side, or the bars would hide each other.
+        positions = [place + 0.12 * (index - 1) for place in range(len(SIZES))]
+        axes.errorbar(
+            positions, means, deviations, label=start, fmt="o", capsize=4, markersize=5
+        )
+    axes.set_xticks(range(len(SIZES)), [f"{size:,}" for size in SIZES])
+    axes.set(xlabel="labels", ylabel="test accuracy, mean and deviation")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False, loc="lower right")
     with files.replaced_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
 

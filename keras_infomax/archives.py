@@ -3,10 +3,14 @@
 import gzip
 import os
 import pathlib
+import shutil
 import tarfile
 import zlib
 
 from keras_infomax import files
+
+# Weights hardly compress, but zeros do a thousandfold: a small archive can fill a disk.
+_MOST_EXPANSION, _ALWAYS_ALLOWED = 100, 1 << 28
 
 
 def pack(folder: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -62,22 +66,56 @@ def unpack(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     Raises:
         ValueError: If the archive is damaged, or has a member that could be written
             or point outside of `folder`: an absolute path, one with `..`, a link or a
-            device. Nothing is extracted then.
+            device, or would take more room than there is, or than any SavedModel
+            takes: above 256 MiB, 100 times that of the archive. Nothing is extracted
+            then.
     """
     with files.new_folder(folder) as temporary:
         _read(path, to=temporary)
 
 
+class _Stream(gzip.GzipFile):
+    """What a `.gz` holds, of which no more than so many bytes are read."""
+
+    def __init__(self, path: str | os.PathLike, most: int):
+        super().__init__(path)
+        self._path, self._most = path, most
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.check(self.tell() + max(size or 0, 0))
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.check(offset)
+        return super().seek(offset, whence)
+
+    def check(self, size: int) -> None:
+        """Refuses to go on to so many bytes."""
+        if size > self._most:
+            raise ValueError(
+                f"The archive {self._path} must unpack to {self._most:,} bytes at "
+                f"most; received one that claims {size:,} or more. If you trust it, "
+                "make room, and unpack it yourself."
+            )
+
+
 def _read(path: str | os.PathLike, to: pathlib.Path | None) -> None:
     try:
+        most = max(_MOST_EXPANSION * os.path.getsize(path), _ALWAYS_ALLOWED)
+        if to is not None:
+            most = min(most, shutil.disk_usage(to).free)
         # tarfile alone stops before the checksum at the end of the stream.
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
-            members = archive.getmembers()
-            for member in members:
+        with _Stream(path, most) as stream, tarfile.open(fileobj=stream) as archive:
+            members, size = [], 0
+            for member in archive:
                 _check_member(path, member)
+                # A sparse file is larger than what is stored of it.
+                size += member.size
+                stream.check(size)
+                members.append(member)
             if to is not None:
                 archive.extractall(to, members, filter="data")
-            while stream.read(1 << 20):
+            while stream.read(1 << 12):
                 pass
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(

@@ -1,7 +1,5 @@
 """A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
-import functools
-import inspect
 import os
 import pathlib
 import shutil
@@ -15,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, graphs, manifest
+from keras_infomax import archives, graphs, manifest, traces
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -83,17 +81,16 @@ class HubEncoder(keras.layers.Layer):
         self.handle = os.fspath(handle)
         folder = _unpacked(self, self.handle)
         self._saved = _load_root(folder, self.handle)
-        functions = self._saved.__call__.concrete_functions
-        self._view = _view_spec(functions, self.handle)
-        self._modes = _modes(self._saved.__call__, functions)
-        if self._modes and not {False, bool(trainable)} <= self._modes.keys():
+        self._traces = traces.of(self._saved.__call__, self.handle)
+        modes = {trace.training for trace in self._traces} - {None}
+        if modes and not {False, bool(trainable)} <= modes:
             raise ValueError(
                 "handle must be a SavedModel that can be called with training=False, "
                 "and with training=True if trainable is true; received "
-                f"{self.handle!r}, traced for {list(self._modes.values())} only, and "
+                f"{self.handle!r}, traced for training={modes.pop()} only, and "
                 f"trainable={trainable}."
             )
-        shape = self._view.shape
+        shape = traces.shape_of(self._traces)
         known = None if shape.rank is None else tuple(shape)
         self.input_spec = keras.layers.InputSpec(shape=known)
         self.build(known)
@@ -113,12 +110,13 @@ class HubEncoder(keras.layers.Layer):
             moving[0].regularizer = lambda _: tf.add_n([loss() for loss in penalties])
 
     def call(self, inputs, training=False):
-        if self._view.dtype.is_floating:
-            inputs = ops.cast(inputs, self._view.dtype.name)
-        inputs = tf.convert_to_tensor(inputs, self._view.dtype)
+        inputs = tf.convert_to_tensor(inputs)
+        dtype = traces.dtype_for(self._traces, inputs.dtype)
+        if inputs.dtype != dtype:
+            inputs = ops.cast(inputs, dtype.name)
         mode = bool(training) and self.trainable
-        options = {"training": self._modes[mode]} if self._modes else {}
-        return keras.tree.map_structure(self._cast, self._saved(inputs, **options))
+        trace = traces.choose(self._traces, inputs, mode)
+        return keras.tree.map_structure(self._cast, trace(inputs))
 
     def _cast(self, output):
         floats = output.dtype.is_floating
@@ -179,46 +177,6 @@ def _load_root(folder: str, handle: str) -> Any:
             "model.export."
         )
     return root
-
-
-def _view_spec(functions: Sequence[Any], handle: str) -> tf.TensorSpec:
-    """The one tensor that the functions take; sizes in which they differ are None."""
-    specs = []
-    for function in functions:
-        args, kwargs = function.structured_input_signature
-        structures = [*args, *kwargs.values()]
-        tensors = [s for s in tf.nest.flatten(structures) if _is_spec(s)]
-        if len(tensors) != 1 or not any(_is_spec(s) for s in structures):
-            raise ValueError(
-                "handle must be a SavedModel that is called on one tensor; received "
-                f"{handle!r}, which takes {structures}. Wrap it in a tf.Module of "
-                "one input, and save that."
-            )
-        specs += tensors
-    shape = functools.reduce(
-        lambda a, b: a.most_specific_compatible_shape(b), [s.shape for s in specs]
-    )
-    return tf.TensorSpec(shape, specs[0].dtype)
-
-
-def _is_spec(value: Any) -> bool:
-    return isinstance(value, tf.TensorSpec)
-
-
-def _modes(call: Any, functions: Sequence[Any]) -> dict[bool, bool | None]:
-    """What stands for training and for inference: `True`, and `False` or `None`.
-
-    Empty where the SavedModel has but one mode.
-    """
-    parameters = list(inspect.signature(call).parameters)
-    if "training" not in parameters:
-        return {}
-    modes = {}
-    for function in functions:
-        args, kwargs = function.structured_input_signature
-        given = {**dict(zip(parameters, args, strict=False)), **kwargs}
-        modes[bool(given["training"])] = given["training"]
-    return modes
 
 
 def _listed(root: Any, name: str) -> list[tf.Variable]:

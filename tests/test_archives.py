@@ -1,5 +1,7 @@
+import gzip
 import io
 import re
+import shutil
 import tarfile
 
 import numpy as np
@@ -90,6 +92,43 @@ def test_damaged_archives_are_refused_and_leave_nothing(folder, tmp_path, damage
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"x\.tar\.gz cannot be read as a \.tar\.gz"):
         archives.unpack(path, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def header_of(kind, size, **pax):
+    """The first bytes of an archive whose member claims a size."""
+    member = tarfile.TarInfo("big")
+    member.type, member.size = kind, size
+    member.pax_headers = {key: str(value) for key, value in pax.items()}
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        header_of(tarfile.REGTYPE, 10**12),
+        header_of(tarfile.XHDTYPE, 2**32),  # tarfile would read it into memory.
+        header_of(
+            tarfile.REGTYPE, 512, **{"GNU.sparse.size": 10**12, "GNU.sparse.map": "0,1"}
+        ),
+    ],
+    ids=["file", "header", "sparse"],
+)
+def test_archives_that_fill_disk_or_memory_are_refused_at_once(header, tmp_path):
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(header + bytes(2048)))
+    for read in (archives.check, lambda p: archives.unpack(p, tmp_path / "copy")):
+        with pytest.raises(ValueError, match="must unpack to 268,435,456 bytes"):
+            read(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tar.gz"]
+
+
+def test_archives_need_room_on_the_disk(folder, tmp_path, monkeypatch):
+    archives.pack(folder, tmp_path / "x.tar.gz")
+    room = shutil.disk_usage(tmp_path)._replace(free=6000)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: room)
+    with pytest.raises(ValueError, match="6,000 bytes at most.*make room"):
+        archives.unpack(tmp_path / "x.tar.gz", tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 

@@ -138,3 +138,17 @@ def test_methods(dataset):
             f"{mean(last, 'mi_test'):.2f} |"
         ) in page
         assert min(float(row["probe_accuracy"]) for row in last) > float(pixels)
+
+
+def test_table_of_the_search():
+    page = text("docs/search.md")
+    rows = table("docs/search/trials.csv")
+    assert [row["rank"] for row in rows] == [str(n + 1) for n in range(20)]
+    highest = max(rows, key=lambda row: float(row["val_mi"]))
+    for row in [*rows[:5], highest]:
+        target = "none" if row["target"] == "None" else f"{float(row['target']):.0f}"
+        cells = [row["rank"], row["critic"], row["bound"], target]
+        cells += [row["encoding_dim"], row["batch_size"]]
+        cells += [f"{float(row['probe_accuracy']):.3f}"]
+        cells += [f"{float(row[column]):.2f}" for column in ("val_mi", "mi")]
+        assert f"| {' | '.join(cells)} |" in page

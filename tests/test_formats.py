@@ -12,7 +12,7 @@ from export_checks import VIEW, hub, make_views
 from keras import layers
 
 from export import verify
-from keras_infomax import encoders, formats, manifest, saved_model, serving
+from keras_infomax import archives, encoders, formats, manifest, saved_model, serving
 from keras_infomax.settings import Settings
 
 ALL = ("saved_model", "archive", "tflite", "onnx")
@@ -61,7 +61,7 @@ def test_tensorflow_hub_takes_the_archive_over_http(
 
 
 def test_archive_has_a_manifest_of_its_own(exported, tmp_path):
-    saved_model.archives.unpack(exported / "encoder.tar.gz", tmp_path / "copy")
+    archives.unpack(exported / "encoder.tar.gz", tmp_path / "copy")
     manifest.check(tmp_path / "copy")
     assert (tmp_path / "copy/manifest.json").is_file()
     assert not (tmp_path / "copy/encoder.onnx").exists()

@@ -13,12 +13,14 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.src.distribute import oracle_client
+from keras_tuner.src.engine import conditions
 from run_checks import SMALL, hyper_parameters_of, logged
 
 import keras_infomax as kim
-from keras_infomax import files, runs, training, tuning
+from keras_infomax import execution, files, runs, training, tuning
 from keras_infomax.probes import LogisticProbe
 from keras_infomax.settings import Settings
+from keras_infomax.tuning import workers
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:(currentThread|getName)\(\) is:DeprecationWarning"
@@ -57,14 +59,22 @@ def table(workdir):
         return list(csv.DictReader(file))
 
 
-def test_a_trial_is_a_run_of_its_settings(digits, tmp_path):
+def test_a_trial_is_a_run_of_its_settings(digits, tmp_path, monkeypatch):
+    chosen, choose = [], execution.choose
+    monkeypatch.setattr(
+        execution,
+        "choose",
+        lambda *a, **k: chosen.append(choose(*a, **k)) or chosen[-1],
+    )
     space = {"critic": ["mlp"], "critic_units": [[9]], "learning_rate": [1e-3]}
-    settings = {**SMALL, "steps": 3, "eval_every": 1}
+    settings = {**SMALL, "steps": 120, "eval_every": 40}
     asked = config(space, settings, max_trials=1, validation=0, objective="val_mi")
     (trial,) = tuning.search(asked, tmp_path / "search", digits)
     settings = tuning.best_settings(tuning.Search.resolve(asked), trial)
     assert (settings.critic, settings.critic_units) == ("mlp", (9,))
-    training.train({**settings.as_dict(), "steps": 3}, tmp_path / "run", digits)
+    training.train({**settings.as_dict(), "steps": 120}, tmp_path / "run", digits)
+    # Several steps in a call in both, though keras-tuner's callback sees batches.
+    assert chosen == [execution.Execution(steps=20)] * 2
     rows = runs.read_metrics(tmp_path / "run" / "metrics.csv")[1:]
     assert trial.score == max(row["val_mi"] for row in rows)
     (row,) = (row for row in rows if row["step"] == trial.steps)
@@ -419,6 +429,14 @@ def test_part_of_an_address_is_refused(missing, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=f"KERASTUNER_{missing} not set"):
         tuning.search(config(), tmp_path / "workdir")
     assert not (tmp_path / "workdir").exists()
+
+
+def test_conditions_are_sent_without_prints(capsys):
+    condition = conditions.Parent("critic", ["mlp"])
+    with workers.connected():
+        sent = condition.to_proto()
+    assert sent.parent.name == "critic"
+    assert capsys.readouterr().out == ""
 
 
 # keras-tuner's own tuners.

@@ -30,7 +30,8 @@ def main() -> None:
     if tuning.is_worker():
         print("No trials are left; the chief reports.")
         return
-    tuning.report(trials, _REPORT.value or workdir)
+    objective = tuning.Search.resolve(config).objective
+    tuning.report(trials, _REPORT.value or workdir, objective)
     last = tuning.train_best(config, workdir, trials)
     print(tuning.to_text(trials))
     print(

@@ -61,9 +61,9 @@ class TensorBoard(keras.callbacks.Callback):
         every: Positive integer, the number of epochs between two looks at the scores.
             Defaults to a tenth of all epochs.
         hyper_parameters: Values by name; see `hyper_parameters.plain`.
-        profile_steps: Number of steps to profile, after the first execution. Defaults
-            to 0. TensorBoard shows the profile if it has the plug-in
-            `tensorboard-plugin-profile`.
+        profile_steps: Number of steps to profile, after the first execution, which
+            compiles; more, where several run in one. Defaults to 0. TensorBoard shows
+            the profile if it has the plug-in `tensorboard-plugin-profile`.
         log_scalars: Whether to write scalars. `training.train`, which writes them from
             its own table, does without.
 

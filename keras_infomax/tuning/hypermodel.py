@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import keras_tuner
+from keras_tuner.src.engine import tuner_utils
 
 from keras_infomax import callbacks as watching
 from keras_infomax import datasets, experiments, training
@@ -143,6 +144,10 @@ class HyperModel(keras_tuner.HyperModel):
                 "model must be the one that build has returned last; received "
                 f"{model.name!r}. Build it anew."
             )
+        for callback in callbacks:
+            if _only_relays(callback):
+                # Or every step would be a call of its own, and slower than in a run.
+                callback.steps_between_looks = None
         every = settings.eval_every
         epochs = settings.steps // every if epochs is None else epochs
         return model.fit(
@@ -162,6 +167,15 @@ class HyperModel(keras_tuner.HyperModel):
             shuffle=False,
             verbose=verbose,
         )
+
+
+def _only_relays(callback: keras.callbacks.Callback) -> bool:
+    """Whether it is keras-tuner's and tells of batches a tuner that does not ask."""
+    if not isinstance(callback, tuner_utils.TunerCallback):
+        return False
+    tuner = type(callback.tuner)
+    hooks = ("on_batch_begin", "on_batch_end")
+    return all(getattr(tuner, h) is getattr(keras_tuner.Tuner, h) for h in hooks)
 
 
 class _LogMeasurements(keras.callbacks.Callback):

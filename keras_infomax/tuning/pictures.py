@@ -12,8 +12,13 @@ from keras_infomax.tuning.results import Trial
 _COLUMNS = 3
 _MARKERS = "os^vDPX*"
 
+# So many different numbers are marked one by one, and so many letters fit in a row.
+_MOST_CATEGORIES, _MOST_LETTERS = 5, 36
 
-def draw(trials: Sequence[Trial], path: str | os.PathLike) -> None:
+
+def draw(
+    trials: Sequence[Trial], path: str | os.PathLike, objective: str = "score"
+) -> None:
     """Draws probe accuracy against MI, and the score over each setting that varies.
 
     In the first two panels colours tell the critics apart, and marks the bounds, if
@@ -23,6 +28,7 @@ def draw(trials: Sequence[Trial], path: str | os.PathLike) -> None:
     Args:
         trials: The trials; those that failed are left out.
         path: Picture to write; its suffix chooses the format.
+        objective: What the score is.
     """
     from matplotlib.figure import Figure
 
@@ -42,7 +48,12 @@ def draw(trials: Sequence[Trial], path: str | os.PathLike) -> None:
     panels[2].legend(handles, labels, frameon=False, loc="center left")
     for axes, name in zip(panels[3:], names, strict=False):
         _over_setting(axes, done, name)
-    figure.suptitle(f"{len(done)} trials of {len(trials)}, one mark a trial")
+        axes.set(xlabel=_words(name), ylabel=_words(objective))
+    failed = len(trials) - len(done)
+    figure.suptitle(
+        f"{len(done)} trials, one mark each"
+        + (f"; {failed} more failed" if failed else "")
+    )
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     with files.replaced_file(path) as temporary:
         figure.savefig(temporary, dpi=110)
@@ -79,7 +90,10 @@ def _over_setting(axes: Any, trials: Sequence[Trial], name: str) -> None:
 
     shown = [trial for trial in trials if name in trial.values]
     values = [trial.values[name] for trial in shown]
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    numbers = all(
+        isinstance(v, int | float) and not isinstance(v, bool) for v in values
+    )
+    if numbers and len(set(values)) > _MOST_CATEGORIES:
         axes.scatter(values, [trial.score for trial in shown], color="C0")
         if min(values) > 0 and max(values) > 10 * min(values):
             axes.set_xscale("log")
@@ -90,10 +104,15 @@ def _over_setting(axes: Any, trials: Sequence[Trial], name: str) -> None:
             axes.locator_params(axis="x", nbins=5)
     else:
         # Numbers and None do not compare, their texts do.
-        kinds = sorted(set(map(str, values)))
-        positions = [kinds.index(str(value)) for value in values]
+        kinds = sorted(set(values)) if numbers else sorted(set(map(str, values)))
+        texts = [str(kind) for kind in kinds]
+        positions = [texts.index(str(value)) for value in values]
         axes.scatter(positions, [trial.score for trial in shown], color="C0")
-        axes.set_xticks(range(len(kinds)), kinds, rotation=15)
-        axes.set_xlim(-0.5, len(kinds) - 0.5)
-    axes.set(xlabel=name, ylabel="score")
+        fits = sum(map(len, texts)) <= _MOST_LETTERS
+        axes.set_xticks(range(len(texts)), texts, rotation=0 if fits else 15)
+        axes.set_xlim(-0.5, len(texts) - 0.5)
     axes.grid(alpha=0.3)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -164,16 +164,19 @@ def best_settings(described: Search, trial: results.Trial) -> Settings:
     return Settings.resolve({**settings, "options": options})
 
 
-def report(trials: list[results.Trial], folder: str | os.PathLike) -> None:
+def report(
+    trials: list[results.Trial], folder: str | os.PathLike, objective: str = "score"
+) -> None:
     """Writes the ranked table and the page of plots.
 
     Args:
         trials: The trials, best first.
         folder: Where `trials.csv` and `trials.png` go.
+        objective: What the score is, for the plots.
     """
     folder = pathlib.Path(folder)
     results.write_table(trials, folder / TABLE)
-    pictures.draw(trials, folder / PICTURE)
+    pictures.draw(trials, folder / PICTURE, objective)
 
 
 def held_out(

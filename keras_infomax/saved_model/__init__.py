@@ -1,0 +1,11 @@
+"""Exports a trained encoder for others to load, and loads it as a Keras layer.
+
+The export is one TensorFlow SavedModel that runs, and can be fine-tuned, where this
+package is not installed.
+"""
+
+from keras_infomax.saved_model.exporting import export
+from keras_infomax.saved_model.loading import load
+from keras_infomax.saved_model.workdirs import export_workdir
+
+__all__ = ["export", "export_workdir", "load"]

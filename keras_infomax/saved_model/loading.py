@@ -1,0 +1,21 @@
+"""Loads an export as a Keras layer."""
+
+import os
+
+from keras_infomax.hub_encoder import HubEncoder
+
+
+def load(path: str | os.PathLike, trainable: bool = True) -> HubEncoder:
+    """Loads an export as a Keras layer. The same as `HubEncoder(path, trainable)`.
+
+    Args:
+        path: Folder that `export` wrote, or the `.tar.gz` of one.
+        trainable: Whether to fine-tune the encoder or to keep it frozen.
+
+    Returns:
+        The `HubEncoder`.
+
+    Raises:
+        ValueError: If there is no such export at `path`, or it is damaged.
+    """
+    return HubEncoder(path, trainable=trainable)
