@@ -9,14 +9,15 @@ import pytest
 from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
-from keras_infomax import datasets, experiments, runs, training
+from keras_infomax import datasets, execution, experiments, runs, training
 
 
 @pytest.fixture(scope="module", autouse=True)
 def short_executions():
     """Lets a process die between the executions of one evaluation interval."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "_MAX_STEPS_PER_EXECUTION", 2)
+        patch.setattr(execution, "_FEWEST_TO_GROUP", 1)
+        patch.setattr(execution, "_MOST_STEPS", 2)
         yield
 
 
@@ -209,7 +210,9 @@ def test_a_value_that_is_not_finite_stops_the_run(digits, tmp_path, monkeypatch)
     marked = dataclasses.replace(digits, train_images=images)
     monkeypatch.setattr(experiments, "make_views", lambda settings: breaking)
     monkeypatch.setattr(experiments, "make_probes", lambda *args: [])
-    with pytest.raises(ValueError, match="in steps? [1-8] .*the loss is nan"):
+    # Of NaN, some processors' ReLU makes 0: then the weights alone tell.
+    message = r"in steps? [1-8] .*(the loss is nan|kernel holds NaN)"
+    with pytest.raises(ValueError, match=message):
         training.train(SMALL, tmp_path, marked)
     rows = runs.read_metrics(tmp_path / "metrics.csv")
     assert [row["step"] for row in rows] == [0]
