@@ -95,7 +95,7 @@ class BaseModel(keras.Model):
             return super().evaluate(*args, **kwargs)
 
     def make_train_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync > 1:
+        if execution.is_distributed(self):
             replicas.refuse_what_differs(self)
             make = replicas.step_function
         elif self._execution.fused:
@@ -106,7 +106,7 @@ class BaseModel(keras.Model):
             self.train_function = make(self, self.train_step)
 
     def make_test_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync == 1:
+        if not execution.is_distributed(self):
             return super().make_test_function(force)
         if self.test_function is None or force:  # type: ignore[has-type]
             self.test_function = replicas.step_function(self, self.test_step)

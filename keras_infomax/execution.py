@@ -20,6 +20,8 @@ _MOST_STEPS = 32
 _FEWEST_TO_GROUP = 100
 # and before XLA has paid for the seconds that it takes to compile.
 _FEWEST_TO_FUSE = 2000
+# Batches of one call are in memory together, twice; so many bytes of them, and no more.
+_MOST_BYTES = 2**27
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.
 # Convolutions and recurrences are not among them, nobody knows a user's layers, and
@@ -132,8 +134,8 @@ def choose(
     Several steps run in one call where the run is long, and nothing looks at the model
     after each: at most 32, and so many that an epoch, and whatever a callback does
     every so many steps, begins between two calls. XLA compiles them into one program
-    where the run is longer, on one device, and the model has only layers that gain by
-    it. The choice depends on the length of the whole run, not on where it starts, so
+    where the run is longer, under no strategy, and the model has only layers that gain
+    by it. The choice depends on the length of the whole run, not on where it starts, so
     a resumed run is executed as an uninterrupted one.
 
     Args:
@@ -152,14 +154,21 @@ def choose(
         steps = 1
     else:
         steps = _steps_between_looks(length, callbacks)
-    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices.
-    several = steps > 1 and model.distribute_strategy.num_replicas_in_sync == 1
+    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices,
+    # nor read the variables of a strategy, even of one with a single replica.
+    several = steps > 1 and not is_distributed(model)
     fused = (
         model.jit_compile
         if jit_compile != "auto" or model.jit_compile
         else length.total >= _FEWEST_TO_FUSE and _gains_by_fusion(model)
     )
     return Execution(steps, several and fused)
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether a model was made under a strategy, be it of a single replica."""
+    with model.distribute_strategy.scope():
+        return tf.distribute.has_strategy()
 
 
 def _steps_between_looks(length, callbacks):
@@ -221,7 +230,8 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps, fewer at the
         end of the data, and returns the results of the last one. A batch of another
-        size than the others, such as the last one of an epoch, is run by itself.
+        size than the others, such as the last one of an epoch, is run by itself, and
+        so is each where all of a call would need much memory.
     """
     steps = model.steps_per_execution
 
@@ -240,10 +250,15 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     def together(batches):
         run(tf.nest.map_structure(lambda *of: tf.stack(of), *batches))
 
-    @tf.function
-    def several(iterator):
-        # Guarded, so that no update runs after the end of the data.
-        found = [iterator.get_next_as_optional() for _ in range(steps)]
+    def one_by_one(first, iterator):
+        together([first.get_value()])
+        for _ in tf.range(steps - 1):
+            optional = iterator.get_next_as_optional()
+            if optional.has_value():
+                together([optional.get_value()])
+
+    def at_once(first, iterator):
+        found = [first, *(iterator.get_next_as_optional() for _ in range(steps - 1))]
         alike = found[-1].has_value()
         if alike:
             batches = [optional.get_value() for optional in found]
@@ -255,7 +270,18 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
             for optional in found:
                 if optional.has_value():
                     together([optional.get_value()])
-        return found[0].has_value()
+
+    @tf.function
+    def several(iterator):
+        # Guarded, so that no update runs after the end of the data.
+        first = iterator.get_next_as_optional()
+        some = first.has_value()
+        if some:
+            if steps * _bytes(first.get_value()) > _MOST_BYTES:
+                one_by_one(first, iterator)
+            else:
+                at_once(first, iterator)
+        return some
 
     def function(iterator):
         if not several(iterator):
@@ -263,3 +289,9 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         return model.get_metrics_result()
 
     return function
+
+
+def _bytes(batch):
+    parts = tf.nest.flatten(batch)
+    sizes = [tf.size(part, tf.int64) * part.dtype.size for part in parts]
+    return tf.add_n(sizes)

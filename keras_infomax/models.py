@@ -254,7 +254,8 @@ class InfoMax(BaseModel):
             Scalar tensor.
 
         Raises:
-            ValueError: If the model was compiled without a loss.
+            ValueError: If the model was compiled without a loss, or several replicas
+                cannot tell the loss of the whole batch from those of its parts.
         """
         if self.loss is None:
             raise ValueError(
@@ -266,9 +267,9 @@ class InfoMax(BaseModel):
             term.weight * self._loss_of(partners[term.name], scores[term.name])
             for term in self.terms
         )
-        for layer_loss in self.losses:
-            layer_loss = ops.sum(ops.cast(layer_loss, loss.dtype))
-            loss += layer_loss / distribution.num_replicas()
+        rows = ops.shape(scores[self.terms[0].name])[0]
+        for layer_loss in replicas.layer_losses(self, rows):
+            loss += ops.sum(ops.cast(layer_loss, loss.dtype))
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -371,10 +372,9 @@ class InfoMax(BaseModel):
 
     def _loss_of(self, partners, scores):
         loss = keras.losses.get(self.loss)
-        value = loss(partners, scores)
-        if isinstance(loss, keras.losses.Loss):
-            return value
-        return ops.mean(value) / distribution.num_replicas()
+        if isinstance(loss, losses.ScoreLoss):
+            return loss(partners, scores)
+        return replicas.loss_of_rows(loss, partners, scores)
 
     def _report(self, loss, partners, scores):
         loss = loss * distribution.num_replicas()

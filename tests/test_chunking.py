@@ -135,11 +135,11 @@ def encoder(dim, dropout=0.0):
     )
 
 
-def trained(loss, chunk_size=None, **options):
+def trained(loss, chunk_size=None, how=None, **options):
     keras.utils.set_random_seed(1)
     critic = kim.critics.MLPCritic((8,), chunk_size=chunk_size)
     model = kim.InfoMax(encoder(6), encoder(4), critic, **options)
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, **(how or {}))
     history = model.fit((X, Y), batch_size=25, epochs=2, shuffle=False, verbose=0)
     return model.get_weights(), history.history
 
@@ -152,6 +152,23 @@ def test_training_in_chunks_equals_training_whole():
     np.testing.assert_allclose(chunked_history["loss"], history["loss"], rtol=1e-5)
     for a, b in zip(weights, chunked, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("policy", "compiled", "tolerance"),
+    [("float32", True, 1e-4), ("mixed_bfloat16", False, 0.03)],
+    ids=["xla", "mixed precision"],
+)
+def test_training_in_chunks_equals_training_whole_in(policy, compiled, tolerance):
+    keras.config.set_dtype_policy(policy)
+    how = {"jit_compile": compiled}
+    weights, history = trained(kim.losses.InfoNCE(), how=how)
+    chunked, chunked_history = trained(
+        kim.losses.InfoNCE(chunk_size=7), chunk_size=4, encoder_chunk_size=6, how=how
+    )
+    np.testing.assert_allclose(chunked_history["loss"], history["loss"], rtol=tolerance)
+    for a, b in zip(weights, chunked, strict=True):
+        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance / 10)
 
 
 def test_training_in_chunks_on_replicas(strategy):

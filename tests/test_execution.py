@@ -163,6 +163,35 @@ def test_fused_steps_take_a_smaller_last_batch():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
 
+def test_batches_that_are_large_together_are_run_one_by_one(monkeypatch):
+    plain = infomax(steps_per_execution=1, jit_compile=False)
+    fused = infomax(steps_per_execution=3, jit_compile=True)
+    fused.set_weights(plain.get_weights())
+    # Three batches of 16 rows and 10 columns are too much, of 8 rows they are not.
+    monkeypatch.setattr(execution, "_MOST_BYTES", 3 * 12 * 10 * 4)
+    for model in (plain, fused):
+        model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
+    assert int(fused.optimizer.iterations) == 6
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_a_strategy_of_one_replica_trains_as_none(monkeypatch):
+    plain = infomax(steps_per_execution=1)
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = infomax()
+        refused = infomax(steps_per_execution=2, jit_compile=True)
+    model.set_weights(plain.get_weights())
+    with fewer_steps_suffice(monkeypatch):
+        for each in (plain, model):
+            each.fit(batches(5), epochs=2, validation_data=batches(2), verbose=0)
+    assert model._execution == execution.Execution(5)
+    for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="received jit_compile=True"):
+        refused.fit(batches(2), verbose=0)
+
+
 @contextlib.contextmanager
 def fewer_steps_suffice(monkeypatch):
     with monkeypatch.context() as patch:
