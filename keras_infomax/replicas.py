@@ -78,15 +78,14 @@ def refuse_what_differs(model):
             gradients under a loss scale, or has a batch normalisation that is not
             synchronised.
     """
-    several = model.distribute_strategy.num_replicas_in_sync > 1
-    if model.jit_compile and (several or model.steps_per_execution > 1):
-        raise ValueError(
-            "jit_compile must be off under a strategy of several replicas, or with "
-            "several steps an execution; received jit_compile=True. XLA cannot compile "
-            "across devices: leave it at its default."
-        )
-    if not several:
+    if model.distribute_strategy.num_replicas_in_sync == 1:
         return
+    if model.jit_compile:
+        raise ValueError(
+            "jit_compile must be off under a strategy of several replicas; received "
+            "jit_compile=True. XLA cannot compile across devices: leave it at its "
+            "default."
+        )
     optimizer = model.optimizer
     if getattr(optimizer, "gradient_accumulation_steps", None):
         raise ValueError(
