@@ -78,6 +78,18 @@ def mean(values):
     return total / count
 
 
+def total(value):
+    """Sum of a value over the replicas; the value itself on one device.
+
+    Args:
+        value: Float tensor, this replica's.
+    """
+    context = _replica_context()
+    if context is None:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
 def share(rows):
     """This replica's part of the rows of all replicas.
 
@@ -88,10 +100,7 @@ def share(rows):
         float32 scalar tensor; 1 on one device.
     """
     rows = tf.cast(rows, tf.float32)
-    context = _replica_context()
-    if context is None:
-        return tf.ones([])
-    return rows / context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
+    return rows / total(rows)
 
 
 def _replica_context():

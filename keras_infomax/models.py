@@ -210,7 +210,7 @@ class InfoMax(BaseModel):
 
     def train_step(self, data):
         views = inputs.unpack(data)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, replicas.collecting_losses(self):
             partners, scores = self._score(views, training=True)
             loss = self.compute_loss(y=partners, y_pred=scores, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
@@ -226,8 +226,9 @@ class InfoMax(BaseModel):
         return self._report(loss, partners, scores)
 
     def test_step(self, data):
-        partners, scores = self._score(inputs.unpack(data), training=False)
-        loss = self.compute_loss(y=partners, y_pred=scores, training=False)
+        with replicas.collecting_losses(self):
+            partners, scores = self._score(inputs.unpack(data), training=False)
+            loss = self.compute_loss(y=partners, y_pred=scores, training=False)
         return self._report(loss, partners, scores)
 
     def predict_step(self, data):
@@ -377,7 +378,7 @@ class InfoMax(BaseModel):
         return replicas.loss_of_rows(loss, partners, scores)
 
     def _report(self, loss, partners, scores):
-        loss = loss * distribution.num_replicas()
+        loss = distribution.total(loss)
         # Any scores bound mutual information by InfoNCE, whatever they are trained by.
         scored = isinstance(self.loss, losses.ScoreLoss)
         estimator = self.loss if scored else losses.InfoNCE()

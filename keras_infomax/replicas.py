@@ -6,6 +6,9 @@ the results of several workers; and its optimizers clip the gradients of each re
 before they are summed. These functions take the place of those parts.
 """
 
+import contextlib
+import threading
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -18,6 +21,9 @@ _MEAN_REGULARIZERS = (
     keras.regularizers.L2,
     keras.regularizers.L1L2,
 )
+
+
+_of_thread = threading.local()
 
 
 def step_function(model, step):
@@ -112,6 +118,29 @@ def refuse_what_differs(model):
             )
 
 
+@contextlib.contextmanager
+def collecting_losses(model):
+    """Keeps the losses of a model's layers apart by replica; see `layer_losses`.
+
+    Replicas of one process are threads that take turns where they communicate, and a
+    layer has one list of losses for all of them. In a scope that is a thread's own each
+    finds its own losses there, and updates of variables, which are made at the end.
+
+    Args:
+        model: Keras model that is called in the context.
+    """
+    if distribution.num_replicas() == 1:
+        yield
+        return
+    with keras.StatelessScope(collect_losses=True) as scope:
+        _of_thread.losses = scope.losses
+        yield
+    for variable in model.variables:
+        value = scope.get_current_value(variable)
+        if value is not None:
+            variable.assign(value)
+
+
 def layer_losses(model, rows):
     """Losses of a model's layers, whose sum over replicas is that of one device.
 
@@ -119,7 +148,7 @@ def layer_losses(model, rows):
     over rows, and counts as much as this replica has rows.
 
     Args:
-        model: Keras model that has just been called.
+        model: Keras model that has just been called in `collecting_losses`.
         rows: Number of this replica's rows.
 
     Returns:
@@ -132,16 +161,16 @@ def layer_losses(model, rows):
     if count == 1:
         return model.losses
     found = [value / count for value in model._get_regularization_losses()]
-    layers = [layer for layer in model._flatten_layers() if layer._get_own_losses()]
-    if not layers:
+    if not _of_thread.losses:
         return found
+    for layer in model._flatten_layers():
+        if layer._loss_ids:
+            _check_mean_over_rows(layer)
     share = distribution.share(rows)
-    for layer in layers:
-        _check_mean_over_rows(layer)
-        for value in layer._get_own_losses():
-            # A mean over no rows is not a number.
-            value = ops.where(share > 0, value, ops.zeros_like(value))
-            found.append(value * ops.cast(share, value.dtype))
+    for value in _of_thread.losses:
+        # A mean over no rows is not a number.
+        value = ops.where(share > 0, value, ops.zeros_like(value))
+        found.append(value * ops.cast(share, value.dtype))
     return found
 
 
