@@ -160,7 +160,11 @@ def layer_losses(model, rows):
     count = distribution.num_replicas()
     if count == 1:
         return model.losses
-    found = [value / count for value in model._get_regularization_losses()]
+    found = [
+        variable.regularizer(variable) / count
+        for variable in model.trainable_weights
+        if variable.regularizer is not None
+    ]
     if not _of_thread.losses:
         return found
     for layer in model._flatten_layers():
