@@ -5,8 +5,7 @@ python -m benchmarks.scaling
 The MLP encoders of the digits' halves are trained on random views, as a long run would
 train them (`keras_infomax.execution.choose`), in a process for each number of replicas,
 which is ended where a case needs more memory than the limit. What the output holds is
-not measured again, so that the command can be stopped and repeated. See
-`docs/scaling.md`.
+not measured again, so that the command can be stopped and repeated.
 """
 
 import ctypes
