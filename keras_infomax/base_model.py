@@ -37,7 +37,7 @@ class BaseModel(keras.Model):
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
-                number.
+                number, or XLA shall compile a model that computes in chunks.
         """
         self._asked = {
             "steps_per_execution": execution.checked_steps(steps_per_execution),
@@ -50,6 +50,16 @@ class BaseModel(keras.Model):
             jit_compile=jit_compile,
             **kwargs,
         )
+        chunked = execution.has_chunks(self, self.loss)
+        if chunked and self.jit_compile:  # type: ignore[has-type]
+            if jit_compile != "auto":
+                raise ValueError(
+                    "jit_compile must be off where rows are computed in chunks, whose "
+                    f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
+                    "Leave it at its default, or leave out chunk_size and "
+                    "encoder_chunk_size."
+                )
+            self.jit_compile = False
 
     def get_compile_config(self):
         config = super().get_compile_config()

@@ -202,11 +202,9 @@ def _gains_by_fusion(model: keras.Model) -> bool:
     """Whether all parts of a model are known to run faster when XLA compiles them."""
     if model.run_eagerly:
         return False
+    if has_chunks(model, model.loss):
+        return False
     layers = model._flatten_layers(include_self=False)
-    sizes = [getattr(part, "chunk_size", None) for part in (*layers, model.loss)]
-    sizes.append(getattr(model, "encoder_chunk_size", None))
-    if any(size is not None for size in sizes):
-        return False  # Loops over chunks are not for XLA, which wants fixed shapes.
     known = (*_FUSED_LAYERS, *_FUSED_CRITICS, terms.Term)
     return all(
         type(layer) in known
@@ -214,6 +212,19 @@ def _gains_by_fusion(model: keras.Model) -> bool:
         or (isinstance(layer, keras.Model) and _is_of_keras(layer))
         for layer in layers
     )
+
+
+def has_chunks(model: keras.Model, loss: Any) -> bool:
+    """Whether a part of a model, or its loss, loops over chunks of rows.
+
+    XLA, which wants fixed shapes, cannot compile such loops.
+    """
+    parts = (*model._flatten_layers(include_self=False), loss)
+    # A loss that holds an estimate of another one is chunked as that one is.
+    parts = (*parts, getattr(loss, "bound", None))
+    sizes = [getattr(part, "chunk_size", None) for part in parts]
+    sizes.append(getattr(model, "encoder_chunk_size", None))
+    return any(size is not None for size in sizes)
 
 
 def _is_of_keras(layer):
