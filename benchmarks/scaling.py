@@ -3,8 +3,8 @@
 python -m benchmarks.scaling
 
 The MLP encoders of the digits' halves are trained on random views, as a long run would
-train them (`keras_infomax.execution.choose`), in a process for each number of replicas,
-which is ended where a case needs more memory than the limit. What the output holds is
+train them (`keras_infomax.execution.choose`), each case in a process of its own, which is
+ended where it needs more memory than the limit. What the output holds is
 not measured again, so that the command can be stopped and repeated.
 """
 
@@ -271,17 +271,14 @@ def measure(results: Results, seconds: float) -> None:
         seconds: Nothing is begun when they are over.
     """
     deadline = time.monotonic() + seconds
-    for replicas in REPLICAS:
-        worker = None
-        for case in cases():
-            if case["replicas"] != replicas or results.has(case):
-                continue
-            if time.monotonic() > deadline:
-                break
-            if worker is None or worker.ended:
-                worker = Worker(replicas)
+    for case in cases():
+        if results.has(case) or time.monotonic() > deadline:
+            continue
+        # A process of its own: what an earlier case left would hide what this one needs.
+        worker = Worker(case["replicas"])
+        try:
             results.add(case, worker.measure(case))
-        if worker is not None:
+        finally:
             worker.stop()
 
 

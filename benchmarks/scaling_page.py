@@ -53,7 +53,11 @@ def of_batch_size(results: Results) -> str:
         of = {"critic": critic, "chunk_size": chunk_size, "replicas": replicas}
         times = dict(points(results, "batch_size", "step_ms", **of))
         peaks = dict(points(results, "batch_size", "peak_mib", **of))
-        cells = [_cell(times.get(size), peaks.get(size)) for size in sizes]
+        known = {r["batch_size"] for r in results if of.items() <= r.items()}
+        cells = [
+            _cell(times.get(size), peaks.get(size)) if size in known else ""
+            for size in sizes
+        ]
         lines.append(_row(critic, chunk_size or "all", replicas, *cells))
     return "\n".join(lines)
 
