@@ -3,8 +3,8 @@
 python -m benchmarks.scaling
 
 The MLP encoders of the digits' halves are trained on random views, as a long run would
-train them (`keras_infomax.execution.choose`), each case in a process of its own, which is
-ended where it needs more memory than the limit. What the output holds is
+train them (`keras_infomax.execution.choose`), each case in a process of its own, which
+is ended where it needs more memory than the limit. What the output holds is
 not measured again, so that the command can be stopped and repeated.
 """
 
@@ -274,7 +274,7 @@ def measure(results: Results, seconds: float) -> None:
     for case in cases():
         if results.has(case) or time.monotonic() > deadline:
             continue
-        # A process of its own: what an earlier case left would hide what this one needs.
+        # In a process of its own: what others left would hide what this one needs.
         worker = Worker(case["replicas"])
         try:
             results.add(case, worker.measure(case))
