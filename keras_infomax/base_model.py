@@ -40,7 +40,7 @@ class BaseModel(keras.Model):
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
-                number.
+                number, or XLA shall compile a model that computes in chunks.
         """
         self._asked = {
             "steps_per_execution": execution.checked_steps(steps_per_execution),
@@ -53,6 +53,16 @@ class BaseModel(keras.Model):
             jit_compile=jit_compile,
             **kwargs,
         )
+        chunked = execution.has_chunks(self, self.loss)
+        if chunked and self.jit_compile:  # type: ignore[has-type]
+            if jit_compile != "auto":
+                raise ValueError(
+                    "jit_compile must be off where rows are computed in chunks, whose "
+                    f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
+                    "Leave it at its default, or leave out chunk_size and "
+                    "encoder_chunk_size."
+                )
+            self.jit_compile = False
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -105,7 +115,7 @@ class BaseModel(keras.Model):
             return super().evaluate(*args, **kwargs)
 
     def make_train_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync > 1:
+        if execution.is_distributed(self):
             replicas.refuse_what_differs(self)
             make = replicas.step_function
         elif self._execution.fused:
@@ -116,7 +126,7 @@ class BaseModel(keras.Model):
             self.train_function = make(self, self.train_step)
 
     def make_test_function(self, force=False):
-        if self.distribute_strategy.num_replicas_in_sync == 1:
+        if not execution.is_distributed(self):
             return super().make_test_function(force)
         if self.test_function is None or force:  # type: ignore[has-type]
             self.test_function = replicas.step_function(self, self.test_step)

@@ -217,7 +217,8 @@ def _backward(function, rows, shared, state, upstream, chunk_size):
             for array, gradient in zip(arrays, gradients[: len(arrays)], strict=True)
         ]
         sums = [
-            total + tf.cast(gradient, total.dtype)
+            # A gradient of unknown rank would make the sum one, which a loop must not.
+            total + tf.cast(tf.ensure_shape(gradient, total.shape), total.dtype)
             for total, gradient in zip(sums, gradients[len(arrays) :], strict=True)
         ]
         return index + 1, arrays, sums, list(state)
@@ -229,8 +230,13 @@ def _backward(function, rows, shared, state, upstream, chunk_size):
         parallel_iterations=1,
     )
     of_rows, of_shared = iter(arrays), iter(sums)
+
+    def of_row(tensor):
+        return tf.ensure_shape(next(of_rows).concat(), tensor.shape)
+
     return [
-        next(of_rows).concat() if differentiated else None for differentiated in by_row
+        of_row(tensor) if differentiated else None
+        for tensor, differentiated in zip(rows, by_row, strict=True)
     ] + [
         tf.cast(next(of_shared), tensor.dtype) if tensor.dtype.is_floating else None
         for tensor in shared

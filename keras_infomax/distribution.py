@@ -78,6 +78,31 @@ def mean(values):
     return total / count
 
 
+def total(value):
+    """Sum of a value over the replicas; the value itself on one device.
+
+    Args:
+        value: Float tensor, this replica's.
+    """
+    context = _replica_context()
+    if context is None:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def share(rows):
+    """This replica's part of the rows of all replicas.
+
+    Args:
+        rows: Number of local rows, an integer or a scalar tensor.
+
+    Returns:
+        float32 scalar tensor; 1 on one device.
+    """
+    rows = tf.cast(rows, tf.float32)
+    return rows / total(rows)
+
+
 def _replica_context():
     """The context to communicate in, or None where there is nobody to talk to."""
     if num_replicas() == 1:

@@ -20,6 +20,8 @@ _MOST_STEPS = 32
 _FEWEST_TO_GROUP = 100
 # and before XLA has paid for compiling: half a second, for a millisecond a step.
 _FEWEST_TO_FUSE = 500
+# Batches of one call are in memory together, twice; so many bytes of them, and no more.
+_MOST_BYTES = 2**27
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.
 # Convolutions and recurrences are not among them, nobody knows a user's layers, and
@@ -147,9 +149,9 @@ def choose(
     Several steps run in one call where the run is long, and nothing looks at the model
     after each: at most 32, and so many that an epoch, and whatever a callback does
     every so many steps, begins between two calls. XLA compiles them into one program
-    where the run is longer, on one device, and the model has only layers that gain by
-    it. The choice depends on the steps that the model will have taken in the end, not
-    on where the run starts, so a resumed run is executed as an uninterrupted one.
+    where the run is longer, under no strategy, and the model has only layers that gain
+    by it. The choice depends on the steps that the model will have taken in the end,
+    not on where the run starts, so a resumed run is executed as an uninterrupted one.
 
     Args:
         model: Compiled Keras model.
@@ -167,14 +169,21 @@ def choose(
         steps = 1
     else:
         steps = _steps_between_looks(length, callbacks)
-    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices.
-    several = steps > 1 and model.distribute_strategy.num_replicas_in_sync == 1
+    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices,
+    # nor read the variables of a strategy, even of one with a single replica.
+    several = steps > 1 and not is_distributed(model)
     fused = (
         model.jit_compile
         if jit_compile != "auto" or model.jit_compile
         else length.total >= _FEWEST_TO_FUSE and _gains_by_fusion(model)
     )
     return Execution(steps, several and fused)
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether a model was made under a strategy, be it of a single replica."""
+    with model.distribute_strategy.scope():
+        return tf.distribute.has_strategy()
 
 
 def _steps_between_looks(length, callbacks):
@@ -208,11 +217,9 @@ def _gains_by_fusion(model: keras.Model) -> bool:
     """Whether all parts of a model are known to run faster when XLA compiles them."""
     if model.run_eagerly:
         return False
+    if has_chunks(model, model.loss):
+        return False
     layers = list(model._flatten_layers(include_self=False))
-    sizes = [getattr(part, "chunk_size", None) for part in (*layers, model.loss)]
-    sizes.append(getattr(model, "encoder_chunk_size", None))
-    if any(size is not None for size in sizes):
-        return False  # Loops over chunks are not for XLA, which wants fixed shapes.
     known = (*_FUSED_LAYERS, *_FUSED_CRITICS, terms.Term)
     if not all(type(layer) in known or _is_graph_of_keras(layer) for layer in layers):
         return False
@@ -245,6 +252,19 @@ def _is_ours_or_of_keras(part):
     return where.startswith(("keras.", "keras_infomax."))
 
 
+def has_chunks(model: keras.Model, loss: Any) -> bool:
+    """Whether a part of a model, or its loss, loops over chunks of rows.
+
+    XLA, which wants fixed shapes, cannot compile such loops.
+    """
+    parts = (*model._flatten_layers(include_self=False), loss)
+    # A loss that holds an estimate of another one is chunked as that one is.
+    parts = (*parts, getattr(loss, "bound", None))
+    sizes = [getattr(part, "chunk_size", None) for part in parts]
+    sizes.append(getattr(model, "encoder_chunk_size", None))
+    return any(size is not None for size in sizes)
+
+
 def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     """Compiles the steps of one call into one XLA program.
 
@@ -255,7 +275,8 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps, fewer at the
         end of the data, and returns the results of the last one. Where batches differ
-        in shape, as the last one of an epoch may, each is run by itself.
+        in shape, as the last one of an epoch may, each is run by itself, and so it is
+        where all of a call would need much memory.
     """
     steps = model.steps_per_execution
 
@@ -271,20 +292,28 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
 
     # Apart from the steps, lest what seldom runs is compiled with them.
     @tf.function(autograph=False)
-    def fetch(iterator):
-        found = [iterator.get_next_as_optional() for _ in range(steps)]
+    def fetch(first, iterator):
+        found = [first, *(iterator.get_next_as_optional() for _ in range(steps - 1))]
         return found, _together(found)
 
+    def one_by_one(optionals):
+        for optional in optionals:
+            if optional.has_value():
+                run(tf.nest.map_structure(lambda of: of[None], optional.get_value()))
+
     def function(iterator):
-        found, together = fetch(iterator)
-        if together.has_value():
-            run(together.get_value())
+        first = iterator.get_next_as_optional()
+        if not first.has_value():
+            raise StopIteration
+        if steps * _bytes(first.get_value()) > _MOST_BYTES:
+            one_by_one([first])
+            one_by_one(iterator.get_next_as_optional() for _ in range(steps - 1))
         else:
-            batches = [one.get_value() for one in found if one.has_value()]
-            if not batches:
-                raise StopIteration
-            for batch in batches:
-                run(tf.nest.map_structure(lambda of: of[None], batch))
+            found, together = fetch(first, iterator)
+            if together.has_value():
+                run(together.get_value())
+            else:
+                one_by_one(found)
         return model.get_metrics_result()
 
     return function
@@ -319,3 +348,9 @@ def _together(found):
     # Each is there only if those before it are.
     alike = tf.cond(found[-1].has_value(), are_alike, lambda: False)
     return tf.cond(alike, stacked, nothing)
+
+
+def _bytes(batch):
+    return sum(
+        part.dtype.size * part.shape.num_elements() for part in tf.nest.flatten(batch)
+    )

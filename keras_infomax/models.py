@@ -213,7 +213,7 @@ class InfoMax(BaseModel):
 
     def train_step(self, data):
         views = inputs.unpack(data)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, replicas.collecting_losses(self):
             partners, scores = self._score(views, training=True)
             loss = self.compute_loss(y=partners, y_pred=scores, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
@@ -229,8 +229,9 @@ class InfoMax(BaseModel):
         return self._report(loss, partners, scores)
 
     def test_step(self, data):
-        partners, scores = self._score(inputs.unpack(data), training=False)
-        loss = self.compute_loss(y=partners, y_pred=scores, training=False)
+        with replicas.collecting_losses(self):
+            partners, scores = self._score(inputs.unpack(data), training=False)
+            loss = self.compute_loss(y=partners, y_pred=scores, training=False)
         return self._report(loss, partners, scores)
 
     def predict_step(self, data):
@@ -257,7 +258,8 @@ class InfoMax(BaseModel):
             Scalar tensor.
 
         Raises:
-            ValueError: If the model was compiled without a loss.
+            ValueError: If the model was compiled without a loss, or several replicas
+                cannot tell the loss of the whole batch from those of its parts.
         """
         if self.loss is None:
             raise ValueError(
@@ -269,9 +271,9 @@ class InfoMax(BaseModel):
             term.weight * self._loss_of(partners[term.name], scores[term.name])
             for term in self.terms
         )
-        for layer_loss in self.losses:
-            layer_loss = ops.sum(ops.cast(layer_loss, loss.dtype))
-            loss += layer_loss / distribution.num_replicas()
+        rows = ops.shape(scores[self.terms[0].name])[0]
+        for layer_loss in replicas.layer_losses(self, rows):
+            loss += ops.sum(ops.cast(layer_loss, loss.dtype))
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -374,13 +376,12 @@ class InfoMax(BaseModel):
 
     def _loss_of(self, partners, scores):
         loss = keras.losses.get(self.loss)
-        value = loss(partners, scores)
-        if isinstance(loss, keras.losses.Loss):
-            return value
-        return ops.mean(value) / distribution.num_replicas()
+        if isinstance(loss, losses.ScoreLoss):
+            return loss(partners, scores)
+        return replicas.loss_of_rows(loss, partners, scores)
 
     def _report(self, loss, partners, scores):
-        loss = loss * distribution.num_replicas()
+        loss = distribution.total(loss)
         # Any scores bound mutual information by InfoNCE, whatever they are trained by.
         scored = isinstance(self.loss, losses.ScoreLoss)
         estimator = self.loss if scored else losses.InfoNCE()

@@ -51,6 +51,8 @@ class PriorMatching(keras.layers.Layer):
         https://arxiv.org/abs/1406.2661.
     """
 
+    losses_are_means_over_rows = True
+
     def __init__(self, weight=1.0, hidden_units=(1000, 200), seed=None, **kwargs):
         super().__init__(**kwargs)
         if not (math.isfinite(weight) and weight >= 0):

@@ -1,4 +1,4 @@
-"""Compiled steps on several replicas, and what must be refused there.
+"""Compiled steps under a strategy, and what must be refused on several replicas.
 
 Keras 3.15 averages the first batch over replicas to build a model, which fails where it
 does not divide evenly; it cannot run several steps an execution on replicas, nor reduce
@@ -6,8 +6,24 @@ the results of several workers; and its optimizers clip the gradients of each re
 before they are summed. These functions take the place of those parts.
 """
 
+import contextlib
+import threading
+
 import keras
 import tensorflow as tf
+from keras import ops
+
+from keras_infomax import distribution
+
+# Sums over the values of a layer, which Keras divides by its rows.
+_MEAN_REGULARIZERS = (
+    keras.regularizers.L1,
+    keras.regularizers.L2,
+    keras.regularizers.L1L2,
+)
+
+
+_of_thread = threading.local()
 
 
 def step_function(model, step):
@@ -15,7 +31,7 @@ def step_function(model, step):
 
     Args:
         model: Keras model; reads `distribute_strategy`, `steps_per_execution`,
-            `run_eagerly`.
+            `jit_compile`, `run_eagerly`.
         step: Function of one replica's data to a dictionary of results that are equal
             on all replicas.
 
@@ -24,6 +40,8 @@ def step_function(model, step):
         end of the data, and returns the results of the last one.
     """
     strategy, steps = model.distribute_strategy, model.steps_per_execution
+    if model.jit_compile:  # On one replica; several refuse it.
+        step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
     def run(data):
         outputs = strategy.run(step, args=(data,))
@@ -66,6 +84,8 @@ def refuse_what_differs(model):
             gradients under a loss scale, or has a batch normalisation that is not
             synchronised.
     """
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        return
     if model.jit_compile:
         raise ValueError(
             "jit_compile must be off under a strategy of several replicas; received "
@@ -96,6 +116,124 @@ def refuse_what_differs(model):
                 "strategy of several replicas, or its statistics would be those of a "
                 "part of the batch. Make it with synchronized=True."
             )
+
+
+@contextlib.contextmanager
+def collecting_losses(model):
+    """Keeps the losses of a model's layers apart by replica; see `layer_losses`.
+
+    Replicas of one process are threads that take turns where they communicate, and a
+    layer has one list of losses for all of them. In a scope that is a thread's own each
+    finds its own losses there, and updates of variables, which are made at the end.
+
+    Args:
+        model: Keras model that is called in the context.
+    """
+    if distribution.num_replicas() == 1:
+        yield
+        return
+    with keras.StatelessScope(collect_losses=True) as scope:
+        _of_thread.losses = scope.losses
+        yield
+    for variable in model.variables:
+        value = scope.get_current_value(variable)
+        if value is not None:
+            variable.assign(value)
+
+
+def layer_losses(model, rows):
+    """Losses of a model's layers, whose sum over replicas is that of one device.
+
+    A loss of weights is divided by the replicas. A loss of activations must be a mean
+    over rows, and counts as much as this replica has rows.
+
+    Args:
+        model: Keras model that has just been called in `collecting_losses`.
+        rows: Number of this replica's rows.
+
+    Returns:
+        List of tensors.
+
+    Raises:
+        ValueError: If a layer's loss may be something else than a mean over rows.
+    """
+    count = distribution.num_replicas()
+    if count == 1:
+        return model.losses
+    found = [
+        variable.regularizer(variable) / count
+        for variable in model.trainable_weights
+        if variable.regularizer is not None
+    ]
+    if not _of_thread.losses:
+        return found
+    for layer in model._flatten_layers():
+        if layer._loss_ids:
+            _check_mean_over_rows(layer)
+    share = distribution.share(rows)
+    for value in _of_thread.losses:
+        # A mean over no rows is not a number.
+        value = ops.where(share > 0, value, ops.zeros_like(value))
+        found.append(value * ops.cast(share, value.dtype))
+    return found
+
+
+def _check_mean_over_rows(layer):
+    # Layers of Keras have such losses by a regulariser alone.
+    of_keras = type(layer).__module__.startswith("keras.")
+    regularized = type(layer.activity_regularizer) in _MEAN_REGULARIZERS
+    if (of_keras and regularized) or getattr(
+        layer, "losses_are_means_over_rows", False
+    ):
+        return
+    raise ValueError(
+        f"The loss of layer {layer.name!r} must be a mean over rows under a strategy "
+        "of several replicas, or it cannot be told from those of parts of the batch; "
+        f"received a {type(layer).__name__} that does not say so. If it is one, give "
+        "its class the attribute losses_are_means_over_rows = True; otherwise train on "
+        "one device."
+    )
+
+
+def loss_of_rows(loss, partners, scores):
+    """A loss of Keras, or a function, whose sum over replicas is that of one device.
+
+    Args:
+        loss: Loss of Keras, or function of partners and scores to losses of rows.
+        partners: Integer tensor, this replica's.
+        scores: Float tensor `(rows, columns)`, this replica's.
+
+    Returns:
+        Scalar tensor.
+
+    Raises:
+        ValueError: If there are several replicas, and the loss has no value for each
+            row, or another reduction than their mean.
+    """
+    count = distribution.num_replicas()
+    by_row = loss
+    if isinstance(loss, keras.losses.Loss):
+        if count == 1:
+            return loss(partners, scores)
+        by_row = loss.call
+        if loss.reduction != "sum_over_batch_size":
+            raise ValueError(
+                f"The loss {loss.name!r} must be a mean over rows under a strategy of "
+                f"several replicas; received reduction={loss.reduction!r}. Use "
+                "reduction='sum_over_batch_size'."
+            )
+        partners, scores = (ops.cast(v, loss.dtype) for v in (partners, scores))
+    values = by_row(partners, scores)
+    if count == 1:
+        return ops.mean(values)
+    if not len(values.shape):
+        raise ValueError(
+            "The loss must have a value for each row under a strategy of several "
+            "replicas, which average over all rows; received a function that averages "
+            "them itself. Return the losses of the rows, or use a loss of "
+            "keras_infomax.losses."
+        )
+    return distribution.mean(ops.reshape(values, (-1,))) / count
 
 
 def summed_and_clipped(gradients, optimizer):

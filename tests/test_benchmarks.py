@@ -3,9 +3,10 @@
 import json
 import sys
 
+import pytest
 from conftest import ROOT
 
-from benchmarks import scaling, serving, tensor_board, training
+from benchmarks import scaling, scaling_page, serving, tensor_board, training
 from keras_infomax import encoders
 from keras_infomax.settings import Settings
 
@@ -70,20 +71,42 @@ def test_training_is_measured_in_turns(capsys):
 
 
 def test_a_case_is_measured_or_over_the_limit():
-    case = {"batch_size": 64, "critic": "mlp", "chunk_size": 16, "replicas": 2}
-    found = scaling.measure(case)
-    assert case.items() <= found.items()
+    case = {
+        "critic": "mlp",
+        "batch_size": 64,
+        "chunk_size": 16,
+        "replicas": 2,
+        "encoding_dim": 8,
+        "hidden_units": 9,
+    }
+    worker = scaling.Worker(2)
+    found = worker.measure(case)
     assert found["step_ms"] > 0
-    assert 10 < found["peak_mib"] < 1000
-    over = scaling.measure(case, limit_gib=0.1)
-    assert over == {**case, "step_ms": None, "peak_mib": None}
+    assert 1 < found["peak_mib"] < 1000
+    assert not worker.ended
+    worker.stop()
+    over = scaling.Worker(2, limit_gib=0.1)
+    assert over.measure(case) == {"step_ms": None, "peak_mib": None}
+    assert over.ended
 
 
-def test_cases_are_all_that_there_are_and_have_a_cell_each(tmp_path):
+def test_cases_are_all_that_there_are_and_in_the_tables(tmp_path):
     cases = scaling.cases()
-    assert len({json.dumps(case) for case in cases}) == len(cases) == 48
+    assert len({json.dumps(case) for case in cases}) == len(cases) == 48 + 3 + 9 + 6
     results = [{**case, "step_ms": 1234.0, "peak_mib": 56} for case in cases]
-    table = scaling.table(results)
-    assert table.count("1,234 ms, 56 MiB") == 48
-    scaling.plot(results, tmp_path / "scaling.png")
+    tables = scaling_page.tables(results)
+    assert tables["batch_size"].count("1,234 ms, 56 MiB") == 48
+    assert tables["replicas"].count("1,234 ms") == 9
+    assert tables["encoding_dim"].count("1,234 ms") == 12
+    assert tables["hidden_units"].count("1,234 ms") == 8
+    results[0].update(step_ms=None, peak_mib=None)
+    assert scaling_page.of_batch_size(results).count("over the limit") == 1
+    scaling_page.plot(results, tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_costs_are_fitted():
+    sizes = [128, 512, 2048, 8192]
+    exact = [2 + 0.01 * size + 1e-6 * size**2 for size in sizes]
+    assert scaling_page.fitted(sizes, exact) == pytest.approx([2, 0.01, 1e-6])
+    assert scaling_page.last_exponent({1: 5.0, 10: 3.0, 100: 300.0}) == pytest.approx(2)

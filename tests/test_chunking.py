@@ -135,11 +135,11 @@ def encoder(dim, dropout=0.0):
     )
 
 
-def trained(loss, chunk_size=None, **options):
+def trained(loss, chunk_size=None, how=None, **options):
     keras.utils.set_random_seed(1)
     critic = kim.critics.MLPCritic((8,), chunk_size=chunk_size)
     model = kim.InfoMax(encoder(6), encoder(4), critic, **options)
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, **(how or {}))
     history = model.fit((X, Y), batch_size=25, epochs=2, shuffle=False, verbose=0)
     return model.get_weights(), history.history
 
@@ -152,6 +152,32 @@ def test_training_in_chunks_equals_training_whole():
     np.testing.assert_allclose(chunked_history["loss"], history["loss"], rtol=1e-5)
     for a, b in zip(weights, chunked, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+
+
+def test_training_in_chunks_equals_training_whole_in_half_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    weights, history = trained(kim.losses.InfoNCE())
+    chunked, chunked_history = trained(
+        kim.losses.InfoNCE(chunk_size=7), chunk_size=4, encoder_chunk_size=6
+    )
+    np.testing.assert_allclose(chunked_history["loss"], history["loss"], rtol=0.03)
+    for a, b in zip(weights, chunked, strict=True):
+        np.testing.assert_allclose(b, a, rtol=0.03, atol=0.003)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "loss"),
+    [
+        ({"chunk_size": 4}, kim.losses.InfoNCE()),
+        ({"encoder_chunk_size": 4}, kim.losses.InfoNCE()),
+        ({}, kim.losses.InfoNCE(chunk_size=4)),
+        ({}, kim.losses.TargetLoss(kim.losses.NWJ(chunk_size=4), 1.0)),
+    ],
+    ids=["critic", "encoders", "loss", "target"],
+)
+def test_chunks_are_refused_where_xla_compiles(chunks, loss):
+    with pytest.raises(ValueError, match="received jit_compile=True"):
+        trained(loss, how={"jit_compile": True}, **chunks)
 
 
 def test_training_in_chunks_on_replicas(strategy):

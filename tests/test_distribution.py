@@ -267,6 +267,92 @@ def test_what_would_train_another_model_is_refused(strategy, change, message):
     fit()  # One device can.
 
 
+class Penalised(layers.Dense):
+    """A layer of a user, whose loss is the mean of a square over rows, or is not."""
+
+    losses_are_means_over_rows = True
+
+    def call(self, inputs):
+        outputs = super().call(inputs)
+        self.add_loss(keras.ops.mean(outputs**2))
+        return outputs
+
+
+class Decorrelated(Penalised):
+    losses_are_means_over_rows = False
+
+
+def penalised(dim, last):
+    return keras.Sequential([keras.Input((dim,)), layers.Dense(9), last])
+
+
+@pytest.mark.parametrize("batch_size", [20, 21])
+def test_losses_of_layers_count_rows_and_not_replicas(strategy, batch_size):
+    # The last of 63 rows are 3, all for one replica, and shards of 21 rows are unequal.
+    # Normalisation makes the replicas take turns while losses are collected.
+    def make_encoder(dim):
+        last = Penalised(5, activity_regularizer=keras.regularizers.L2(0.1))
+        normalisation = layers.BatchNormalization(synchronized=True)
+        return keras.Sequential([keras.Input((dim,)), normalisation, last])
+
+    assert_equal_to_one_device(
+        strategy,
+        kim.losses.InfoNCE(),
+        kim.critics.SoftClippedCritic(kim.critics.InnerProductCritic(), clip=0.5),
+        lambda: keras.optimizers.SGD(0.01),
+        batch_size,
+        make_encoder=make_encoder,
+    )
+
+
+def test_losses_of_keras_count_rows_and_not_replicas(strategy):
+    def optimizer():
+        return keras.optimizers.SGD(0.05)
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert_equal_to_one_device(strategy, loss, "bilinear", optimizer, 20)
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "message"),
+    [
+        (kim.losses.InfoNCE(), lambda: Decorrelated(5), "must be a mean over rows"),
+        (
+            kim.losses.InfoNCE(),
+            lambda: layers.Dense(5, activity_regularizer=tf.reduce_logsumexp),
+            "must be a mean over rows",
+        ),
+        (
+            keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="sum"
+            ),
+            lambda: layers.Dense(5),
+            "received reduction='sum'",
+        ),
+        (
+            lambda partners, scores: tf.reduce_logsumexp(scores),
+            lambda: layers.Dense(5),
+            "must have a value for each row",
+        ),
+    ],
+    ids=["layer", "regulariser", "reduction", "function"],
+)
+def test_losses_that_are_no_means_over_rows_are_refused(strategy, loss, last, message):
+    def fit():
+        return trained_weights(
+            loss,
+            "bilinear",
+            lambda: keras.optimizers.SGD(1e-4),
+            batch_size=20,
+            epochs=1,
+            make_encoder=lambda dim: penalised(dim, last()),
+        )
+
+    with strategy.scope(), pytest.raises(ValueError, match=message):
+        fit()
+    fit()  # One device can.
+
+
 def test_gather_keeps_the_static_sizes_of_feature_maps(strategy):
     shapes = []
 

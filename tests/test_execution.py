@@ -217,6 +217,37 @@ def test_fused_steps_take_batches_of_different_shapes():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
 
+def test_batches_that_are_large_together_are_run_one_by_one(monkeypatch):
+    plain = infomax(steps_per_execution=1, jit_compile=False)
+    fused = infomax(steps_per_execution=3, jit_compile=True)
+    fused.set_weights(plain.get_weights())
+    # Three batches of 16 rows and 10 columns are too much, of 8 rows they are not.
+    monkeypatch.setattr(execution, "_MOST_BYTES", 3 * 12 * 10 * 4)
+    for model in (plain, fused):
+        model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
+    assert int(fused.optimizer.iterations) == 6
+    for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_a_strategy_of_one_replica_trains_as_none(monkeypatch):
+    plain = infomax(steps_per_execution=1)
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = infomax()
+        compiled = infomax(steps_per_execution=2, jit_compile=True)
+    for each in (model, compiled):
+        each.set_weights(plain.get_weights())
+    with fewer_steps_suffice(monkeypatch):
+        for each in (plain, model, compiled):
+            each.fit(batches(5), epochs=2, validation_data=batches(2), verbose=0)
+    assert model._execution == execution.Execution(5)
+    assert compiled._execution == execution.Execution(2)
+    for each in (model, compiled):
+        assert int(each.optimizer.iterations.numpy()) == 10
+        for a, b in zip(plain.get_weights(), each.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
 @contextlib.contextmanager
 def fewer_steps_suffice(monkeypatch):
     with monkeypatch.context() as patch:

@@ -166,6 +166,33 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert_same_summaries(tmp_path, finished)
 
 
+def test_an_interrupted_run_of_fused_steps_ends_as_if_it_had_not_been(
+    digits, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(execution, "_MOST_STEPS", 4)
+    monkeypatch.setattr(execution, "_FEWEST_TO_GROUP", 16)
+    monkeypatch.setattr(execution, "_FEWEST_TO_FUSE", 24)
+    chosen = []
+    fused_function = execution.fused_function
+
+    def remembered(model, step):
+        chosen.append(model.steps_per_execution)
+        return fused_function(model, step)
+
+    monkeypatch.setattr(execution, "fused_function", remembered)
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    training.train(SMALL, calm, digits)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "finish", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.train(SMALL, killed, digits)
+    # What is left to do is shorter than what is fused.
+    shutil.rmtree(killed / "checkpoints" / "step-000000024")
+    training.train(SMALL, killed, digits)
+    assert chosen == [4, 4, 4]
+    assert_same_run(killed, calm)
+
+
 def test_a_damaged_checkpoint_is_passed_over(
     finished, digits, tmp_path, monkeypatch, capsys
 ):

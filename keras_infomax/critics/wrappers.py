@@ -118,6 +118,8 @@ class SoftClippedCritic(_Wrapper):
         Across Views", section 3.4, https://arxiv.org/abs/1906.00910.
     """
 
+    losses_are_means_over_rows = True
+
     def __init__(self, critic, clip=20.0, dim=1, penalty=0.05, **kwargs):
         super().__init__(critic, **kwargs)
         for argument, value in (("clip", clip), ("dim", dim)):
