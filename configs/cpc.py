@@ -8,7 +8,7 @@ that overlap by half. The probe reads the mean encoding of the patches of whole 
 `--config.dataset=cifar10` takes CIFAR-10.
 
 `--config.options.negatives=all_positions` takes negatives from the same image, too, as
-published; the estimate is then no bound.
+published; the estimate is then no bound. `same_example` takes no others.
 
 The method is `keras_infomax.methods.cpc`, whose arguments are `config.options`:
 van den Oord et al., 2018, https://arxiv.org/abs/1807.03748.

@@ -41,6 +41,7 @@ def test_equally_many_locations_are_paired_one_by_one(negatives):
                 "other_examples": i != j,
                 "same_position": t == u,
                 "all_positions": True,
+                "same_example": i == j,
             }[negatives] or row == column
             product = SEQUENCE[i, t] @ OTHER[j, u]
             expected = product if kept else -np.inf
@@ -71,6 +72,10 @@ def test_config_keeps_everything():
         (
             ("global", "sequence", "bilinear", 1.0, "same_position"),
             "needs encodings of equally many locations",
+        ),
+        (
+            ("global", "global", "bilinear", 1.0, "same_example"),
+            "needs encodings of several locations",
         ),
         (("global", "other", "bilinear", -1.0), "weight must be a finite number"),
         (("global", "other", "bilinear", 1.0, "none"), "negatives must be one of"),
