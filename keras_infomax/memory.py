@@ -85,6 +85,12 @@ class MemoryTerm(Term):
         weight=1.0,
         **kwargs,
     ):
+        for argument in ("negatives", "mask"):
+            if argument in kwargs:
+                raise ValueError(
+                    "MemoryTerm draws its negatives from the bank; received "
+                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
+                )
         super().__init__(x, y, critic, weight, **kwargs)
         for argument, value in (
             ("examples", examples),
