@@ -132,6 +132,17 @@ class TestNetworksAndTerms:
             loaded.predict(images, verbose=0), model.predict(images, verbose=0)
         )
 
+    def test_the_representation_may_be_of_any_view(self):
+        views = [keras.Input((3,)) for _ in range(3)]
+        encodings = {f"view_{i}": keras.layers.Dense(2)(v) for i, v in enumerate(views)}
+        terms = [kim.Term("view_0", "view_1"), kim.Term("view_0", "view_2")]
+        network = keras.Model(views, encodings)
+        model = kim.InfoMax(network=network, terms=terms, representation="view_2")
+        batch = tuple(RNG.normal(size=(3, 4, 3)).astype("float32"))
+        expected = network(batch)["view_2"]
+        np.testing.assert_allclose(model.predict(batch, verbose=0), expected)
+        np.testing.assert_allclose(model.predict(batch[2], verbose=0), expected)
+
     def test_the_representation_must_be_there(self):
         with pytest.raises(ValueError, match="'nothing' among them; received 'code'"):
             self.model(representation="nothing")
