@@ -219,6 +219,7 @@ def test_methods_have_a_panel_for_each_data_set(tmp_path):
     table = [
         dict.fromkeys(sweeps.COLUMNS, "")
         | {"figure": figure, "dataset": dataset, "seed": "0", "budget": "quick"}
+        | {"bound": "infonce", "critic": "bilinear"}
         | {"step": step, "probe_accuracy": "0.9", "pixel_baseline": "0.8"}
         for figure in ("cmc", "amdim", "figure3")
         for dataset in ("digits", "cifar10")

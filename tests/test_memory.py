@@ -154,6 +154,7 @@ def test_encoders_learn_from_the_bank():
     latent = RNG.normal(size=(80, 4))
     images = np.concatenate([latent, latent], axis=1)
     images += 0.1 * RNG.normal(size=images.shape)
+    images = (images - images.min()) / np.ptp(images)
     images = images.astype("float32").reshape(80, 2, 4, 1)
     model = kim.methods.cmc(
         (2, 4, 1),
