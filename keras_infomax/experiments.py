@@ -121,6 +121,7 @@ def of_model(
         ValueError: If the settings or the data are unfit.
     """
     _check_memory(model, len(data.train_images))
+    _check_batch_size(settings.batch_size, data)
     views_of, probed = make_views(settings), make_probed_views(settings)
     loss = make_loss(settings)
     model.encoder_chunk_size = settings.encoder_chunk_size
@@ -159,6 +160,16 @@ def of_model(
         ],
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
+
+
+def _check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
+    for kind, images in (("training", data.train_images), ("test", data.test_images)):
+        if batch_size > len(images):
+            raise ValueError(
+                f"config.batch_size must be at most the number of {kind} images, "
+                f"{len(images)}; received {batch_size}. Use smaller batches, or more "
+                "images."
+            )
 
 
 def _check_memory(model: models.InfoMax, rows: int) -> None:
