@@ -195,6 +195,10 @@ def test_backbone_of_keras_applications_by_name():
     assert model.encoder_x.output_shape == (None, 576)
     # Its own preprocessing would shrink pixels in [0, 1] to nothing.
     assert not [x for x in model.encoder_x.layers if isinstance(x, layers.Rescaling)]
+    copy = type(model.encoder_x).from_config(model.encoder_x.get_config())
+    found = [x for x in copy.layers if isinstance(x, layers.BatchNormalization)]
+    # Of 0.999, encodings in inference would tell nothing for thousands of steps.
+    assert {(x.momentum, x.synchronized) for x in found} == {(0.9, True)}
 
 
 def test_backbone_refuses_images_that_are_too_small():
