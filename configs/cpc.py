@@ -4,7 +4,7 @@
 
 Three to four minutes on two cores, on the embedded digits, in nine patches of 14 x 14
 that overlap by half. The probe reads the mean encoding of the patches of whole images:
-0.90 after all 1,000 steps (two seeds), against 0.879 of their pixels.
+0.89 after all 1,000 steps (two seeds), against 0.879 of their pixels.
 `--config.dataset=cifar10` takes CIFAR-10.
 
 `--config.options.negatives=all_positions` takes negatives from the same image, too, as
