@@ -34,8 +34,9 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# In two processes: much of the time is spent waiting for programs that tests start.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 # An environment of its own: PyTorch and JAX bring libraries that TensorFlow has, too.
 .venv-bench/installed: benchmarks/requirements.txt

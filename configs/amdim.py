@@ -2,9 +2,13 @@
 
     python -m trainers.train --config=configs/amdim.py --workdir=runs/amdim
 
-On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
-encodings of whole images, and its baseline their pixels. The method is
-`keras_infomax.methods.amdim`, whose arguments are `config.options`:
+On the embedded digits; `:quick`, its first 200 steps, takes a minute and a half on two
+busy cores. The probe reads the encodings of whole images: 0.96 by then (two seeds),
+against 0.879 of their pixels, and 0.93 before training. All 3,000 steps were not run.
+`--config.dataset=cifar10` takes CIFAR-10; images in colour are mirrored and recoloured,
+too.
+
+The method is `keras_infomax.methods.amdim`, whose arguments are `config.options`:
 Bachman et al., 2019, https://arxiv.org/abs/1906.00910.
 """
 
@@ -15,7 +19,7 @@ def get_config(variant=""):
     return configuration(
         variant,
         "amdim",
-        quick={"steps": 500, "eval_every": 250},
+        quick={"steps": 200, "eval_every": 50},
         experiment="amdim",
         views="augmented",
         bound="infonce",

@@ -3,10 +3,15 @@
     python -m trainers.train --config=configs/augmented_views.py \
         --workdir=runs/augmented_views
 
-On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
-encodings of whole images, and its baseline their pixels. The method is
-`keras_infomax.methods.augmented_views`, whose arguments are `config.options`:
-Chen et al., 2020, https://arxiv.org/abs/2002.05709.
+On the embedded digits; `:quick`, its first 400 steps, takes a little over a minute
+on two busy cores. The probe reads the encodings of whole images: 0.95 by then
+(two seeds), against 0.879 of their pixels. All 3,000 steps were not run.
+`--config.dataset=cifar10` takes CIFAR-10; images in colour are mirrored and recoloured,
+too. Your own, by a backbone of `keras.applications`: `--config.dataset=folder:PATH`,
+`--config.image_size="(96, 96)"` and `--config.options.encoder=MobileNetV2`.
+
+The method is `keras_infomax.methods.augmented_views`, whose arguments are
+`config.options`: Chen et al., 2020, https://arxiv.org/abs/2002.05709.
 """
 
 from trainers.configuration import configuration
@@ -16,7 +21,7 @@ def get_config(variant=""):
     return configuration(
         variant,
         "augmented_views",
-        quick={"steps": 500, "eval_every": 250},
+        quick={"steps": 400, "eval_every": 100},
         experiment="augmented_views",
         views="augmented",
         bound="infonce_symmetric",

@@ -3,10 +3,16 @@
     python -m trainers.train --config=configs/deep_infomax.py \
         --workdir=runs/deep_infomax
 
-On the embedded digits; `--config.dataset=cifar10` takes CIFAR-10. The probe reads the
-encodings of whole images, and its baseline their pixels. The method is
-`keras_infomax.methods.deep_infomax`, whose arguments are `config.options`:
-Hjelm et al., 2019, https://arxiv.org/abs/1808.06670.
+On the embedded digits; `:quick`, its first 250 steps, takes a little over a minute
+on two busy cores. The probe reads the encodings of whole images: 0.91 by then
+(two seeds), against 0.879 of their pixels. All 3,000 steps were not run.
+`--config.dataset=cifar10` takes CIFAR-10.
+
+`--config.bound=infonce` or `donsker_varadhan` are the paper's other bounds, and
+`--config.options.critic=concat_and_convolve` its other critic.
+
+The method is `keras_infomax.methods.deep_infomax`, whose arguments are
+`config.options`: Hjelm et al., 2019, https://arxiv.org/abs/1808.06670.
 """
 
 from trainers.configuration import configuration
@@ -16,7 +22,7 @@ def get_config(variant=""):
     return configuration(
         variant,
         "deep_infomax",
-        quick={"steps": 500, "eval_every": 250},
+        quick={"steps": 250, "eval_every": 50},
         experiment="deep_infomax",
         views="whole",
         bound="jensen_shannon",

@@ -5,7 +5,7 @@
 
 Less than a minute on two cores, on the embedded digits and their top and bottom halves.
 The probe reads the encodings of whole images: 0.90 after all 1,000 steps (two seeds),
-against 0.874 of their pixels. `--config.options.axis=2` takes left and right halves,
+against 0.879 of their pixels. `--config.options.axis=2` takes left and right halves,
 `--config.dataset=cifar10` CIFAR-10.
 
 Triplets of semi-hard distances: `--config.bound=triplet`, and of the options

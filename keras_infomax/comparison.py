@@ -55,7 +55,7 @@ class FinishedRun:
         config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
         settings = Settings.resolve(config)
         data = experiments.load_data(settings, None)
-        views_of = experiments.make_views(settings)
+        views_of = experiments.make_probed_views(settings)
         callbacks = experiments.make_probes(settings, data, views_of)
         if not callbacks:
             raise ValueError(

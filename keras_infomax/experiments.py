@@ -14,7 +14,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import callbacks, critics, datasets, encoders, losses, models, views
+from keras_infomax import (
+    callbacks,
+    critics,
+    datasets,
+    encoders,
+    losses,
+    methods,
+    models,
+    views,
+)
 from keras_infomax.memory import MemoryTerm
 from keras_infomax.names import nearest
 from keras_infomax.settings import Settings
@@ -63,9 +72,8 @@ def infomax(
             f"none, and received {', '.join(settings.options)}."
         )
     data = load_data(settings, data)
-    views_of = make_views(settings)
-    model = make_model(settings, data, views_of)
-    return of_model(settings, data, model, views_of, probed=views_of)
+    model = make_model(settings, data, make_views(settings))
+    return of_model(settings, data, model)
 
 
 def method(
@@ -96,32 +104,25 @@ def method(
             )
     data = load_data(settings, data)
     model = build(data.train_images.shape[1:], **settings.options)
-    return of_model(
-        settings, data, model, make_views(settings), probed=views.get("whole")
-    )
+    return of_model(settings, data, model)
 
 
 def of_model(
-    settings: Settings,
-    data: datasets.ImageDataset,
-    model: models.InfoMax,
-    views_of: Any,
-    probed: Any,
+    settings: Settings, data: datasets.ImageDataset, model: models.InfoMax
 ) -> Experiment:
     """The experiment that trains a model by the settings' loss on views of images.
 
     Args:
         settings: Settings.
         data: Data set.
-        model: Model of these views, not compiled yet.
-        views_of: Layer or function from images to the views that the model takes.
-        probed: Layer or function from images to views, whose first is what
-            `model.encoder_x` takes.
+        model: Model of the settings' views, not compiled yet.
 
     Raises:
         ValueError: If the settings or the data are unfit.
     """
     _check_memory(model, len(data.train_images))
+    _check_batch_size(settings.batch_size, data)
+    views_of, probed = make_views(settings), make_probed_views(settings)
     loss = make_loss(settings)
     model.encoder_chunk_size = settings.encoder_chunk_size
     model.compile(
@@ -159,6 +160,16 @@ def of_model(
         ],
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
+
+
+def _check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
+    for kind, images in (("training", data.train_images), ("test", data.test_images)):
+        if batch_size > len(images):
+            raise ValueError(
+                f"config.batch_size must be at most the number of {kind} images, "
+                f"{len(images)}; received {batch_size}. Use smaller batches, or more "
+                "images."
+            )
 
 
 def _check_memory(model: models.InfoMax, rows: int) -> None:
@@ -242,6 +253,17 @@ def make_views(settings: Settings) -> Callable:
     if settings.noise == 0:
         return views_of
     return views.Noisy(views_of, settings.noise, settings.coupled_noise)
+
+
+def make_probed_views(settings: Settings) -> Callable:
+    """The views whose first is what probes read: of a method, the whole image.
+
+    Raises:
+        ValueError: If the views are unknown.
+    """
+    if settings.experiment in methods.METHODS:
+        return views.get("whole")
+    return make_views(settings)
 
 
 def make_model(

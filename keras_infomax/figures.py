@@ -1,6 +1,7 @@
 """The paper's figures, and that of the methods, drawn from a table of results."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from keras_infomax import files, plots
+from keras_infomax.methods import METHODS
 from keras_infomax.verdicts import Results
 
 NATS = "estimate, nats"
 ACCURACY = "probe accuracy"
+# More panels than this are set in rows of three.
+_MOST_IN_A_ROW = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,25 +63,6 @@ _TARGETS = (
     *_by_bound("loss_train", "|estimate - target|, nats", ("encoder", "target")),
 )
 
-_METHODS = tuple(
-    Panel(
-        name,
-        "probe_accuracy",
-        ACCURACY,
-        ("dataset",),
-        figure=name,
-        reference="pixel_baseline",
-    )
-    for name in (
-        "augmented_views",
-        "amdim",
-        "deep_infomax",
-        "cmc",
-        "cpc",
-        "metric_learning",
-    )
-)
-
 PICTURES: dict[str, tuple[Panel, ...]] = {
     "figure1": (
         Panel("maximised", "mi_train", NATS, ("bound",)),
@@ -122,7 +107,6 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
     ),
     "figure8": _CRITICS,
     "figure9": _TARGETS,
-    "methods": _METHODS,
     "supervised": (
         Panel("with labels", "test_accuracy", "test accuracy", ("encoder",)),
     ),
@@ -145,11 +129,35 @@ def draw(results: Results, folder: str | os.PathLike) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, panels in PICTURES.items():
+    pictures = {**PICTURES, "methods": panels_of_methods(results)}
+    for name, panels in pictures.items():
         panels = tuple(p for p in panels if _rows(results, name, p))
         if panels:
             written += _draw(results, name, panels, folder)
     return written
+
+
+def panels_of_methods(results: Results) -> tuple[Panel, ...]:
+    """A panel for each method on each data set, those of one data set together.
+
+    Args:
+        results: The runs; other experiments among them have no panel here.
+    """
+    ran = dict.fromkeys((row["dataset"], row["figure"]) for row in results.rows)
+    return tuple(
+        Panel(
+            f"{name}, {dataset}",
+            "probe_accuracy",
+            ACCURACY,
+            (),
+            {"dataset": dataset},
+            figure=name,
+            reference="pixel_baseline",
+        )
+        for dataset in dict.fromkeys(dataset for dataset, _ in ran)
+        for name in METHODS
+        if (dataset, name) in ran
+    )
 
 
 def _draw(
@@ -158,10 +166,11 @@ def _draw(
     import matplotlib
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(panels), 3.6), layout="constrained")
-    for axes, panel in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
+    columns = len(panels) if len(panels) <= _MOST_IN_A_ROW else 3
+    lines = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(4.2 * columns, 3.6 * lines), layout="constrained")
+    for number, panel in enumerate(panels, 1):
+        axes = figure.add_subplot(lines, columns, number)
         _panel(axes, panel, _rows(results, name, panel))
     figure.suptitle(_caption(results, name, panels))
     written = []
@@ -207,8 +216,11 @@ def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
 
 def _caption(results: Results, name: str, panels: tuple[Panel, ...]) -> str:
     """Names data, seeds and budget: what a curve is worth."""
-    rows = [row for panel in panels for row in _rows(results, name, panel)]
+    by_panel = [_rows(results, name, panel) for panel in panels]
+    rows = [row for rows_of_panel in by_panel for row in rows_of_panel]
     datasets = ", ".join(sorted({row["dataset"] for row in rows}))
     budgets = ", ".join(sorted({row["budget"] for row in rows}))
-    seeds = len({row["seed"] for row in rows})
-    return f"{name}: {datasets}, {seeds} seed{'s' * (seeds > 1)}, {budgets} budget"
+    counts = {len({row["seed"] for row in rows_of_panel}) for rows_of_panel in by_panel}
+    seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
+    plural = "s" if max(counts) > 1 else ""
+    return f"{name}: {datasets}, {seeds} seed{plural}, {budgets} budget"

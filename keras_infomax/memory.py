@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import distribution
+from keras_infomax import distribution, inputs
 from keras_infomax.terms import Term, checked_rows
 
 
@@ -57,7 +57,7 @@ class MemoryTerm(Term):
 
     Raises:
         ValueError: If a number is out of range, the encodings lack a name, or are no
-            matrices.
+            matrices, and in `fit` if an index is no row of the bank.
 
     Example:
     >>> term = MemoryTerm("x", "y", "index", examples=1000, num_negatives=256)
@@ -85,6 +85,12 @@ class MemoryTerm(Term):
         weight=1.0,
         **kwargs,
     ):
+        for argument in ("negatives", "mask"):
+            if argument in kwargs:
+                raise ValueError(
+                    "MemoryTerm draws its negatives from the bank; received "
+                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
+                )
         super().__init__(x, y, critic, weight, **kwargs)
         for argument, value in (
             ("examples", examples),
@@ -141,7 +147,7 @@ class MemoryTerm(Term):
         negatives = ops.take(self.bank.value, drawn, axis=0)
         if not training:
             return examples, self._scores(x, y, negatives)
-        index = self._checked_index(self._named(encodings, self.index))
+        index, x = self._checked_index(self._named(encodings, self.index), x)
         index_of_columns = distribution.gather(index)
         positives = ops.take(self.bank.value, index_of_columns, axis=0)
         scores = self._scores(x, positives, negatives)
@@ -171,16 +177,18 @@ class MemoryTerm(Term):
         moved = ops.scatter_update(self.bank.value, index[:, None], _unit(mixed))
         self.bank.assign(moved)
 
-    def _checked_index(self, index):
+    def _checked_index(self, index, x):
+        """The index of each row, and x, once it is known that the bank has all rows."""
         index = ops.cast(index, "int32")
-        known = tf.debugging.assert_less(
-            index,
-            self.examples,
-            f"{self.name}: the index of an example must be less than examples="
-            f"{self.examples}, the number of rows in the bank.",
+        smallest, largest = ops.min(index), ops.max(index)
+        message = (
+            "The index of an example must be at least 0 and less than examples="
+            f"{self.examples}, the number of rows in the bank; received {{}} to {{}}."
         )
-        with tf.control_dependencies([] if known is None else [known]):
-            return tf.identity(index)
+        known = ops.logical_and(smallest >= 0, largest < self.examples)
+        x = inputs.asserted(known, message, [smallest, largest], x)
+        # Or what takes rows of the bank may fail first, obscurely.
+        return ops.clip(index, 0, self.examples - 1), x
 
     def get_config(self):
         config = super().get_config()

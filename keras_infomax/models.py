@@ -64,8 +64,8 @@ class InfoMax(BaseModel):
 
     Returns:
         Scores `(rows, rows)`, a dictionary of them by term if there are several.
-        `predict` returns the encodings of the first view, `(rows, dim_x)`, and accepts
-        that view alone.
+        `predict` returns the encodings of the first view, `(rows, dim_x)`, with a
+        network the representation of its view, and accepts that view alone.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
     nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
@@ -110,6 +110,7 @@ class InfoMax(BaseModel):
             "encoder_chunk_size", encoder_chunk_size
         )
         self.network = network
+        self._encoded_view = 0
         if network is None:
             if encoder_x is None or terms is not None:
                 raise ValueError(
@@ -131,6 +132,7 @@ class InfoMax(BaseModel):
             self.terms = list(terms)
             self.representation = representation or self.terms[0].x
             self.encoder_x = networks.encoder_of(network, self.representation)
+            self._encoded_view = networks.view_of(network, self.encoder_x)
         self.mi_tracker = keras.metrics.Mean(name="mi")
         self.term_trackers = [
             keras.metrics.Mean(name=f"mi_{term.name}")
@@ -236,7 +238,7 @@ class InfoMax(BaseModel):
 
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        view = x[0] if isinstance(x, (tuple, list)) else x
+        view = x[self._encoded_view] if isinstance(x, (tuple, list)) else x
         return self.encoder_x(inputs.checked_view("x", view), training=False)
 
     def compute_loss(

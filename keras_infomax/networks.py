@@ -32,6 +32,16 @@ def encoder_of(network, name):
     )
 
 
+def view_of(network, encoder):
+    """Position among the views of a network of the one that an encoder takes.
+
+    Args:
+        network: Functional Keras model.
+        encoder: The part of it that `encoder_of` returns.
+    """
+    return [view is encoder.inputs[0] for view in network.inputs].index(True)
+
+
 def checked_encoder(argument, encoder):
     """An encoder, once it is known to be a layer of one output.
 

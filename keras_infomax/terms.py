@@ -14,7 +14,7 @@ from keras import ops
 from keras_infomax import critics, distribution, inputs
 
 # Which pairs of encodings with locations are negatives.
-NEGATIVES = ("other_examples", "same_position", "all_positions")
+NEGATIVES = ("other_examples", "same_position", "all_positions", "same_example")
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -38,6 +38,8 @@ class Term(keras.layers.Layer):
     - `"all_positions"`: all else, other locations of the same example included. Their
       dependence makes the estimate neither a lower nor an upper bound (Tschannen et
       al., 2020, section 4), although representations may be good.
+    - `"same_example"`: the other locations of the same example alone, which are all
+      dependent; no bound, either. So a moment is told from others of its sequence.
 
     Args:
         x: Name of the encoding whose partner is sought.
@@ -133,12 +135,13 @@ class Term(keras.layers.Layer):
         partners = ops.reshape(rows, (-1,))
         if self.negatives == "all_positions":
             return partners, None
-        column = ops.arange(columns * locations_y)
+        row, column = partners[:, None], ops.arange(columns * locations_y)
         if self.negatives == "same_position":
-            position = partners % locations_x
-            return partners, position[:, None] != (column % locations_y)[None]
-        same_example = (partners // locations_x)[:, None] == (column // locations_y)
-        return partners, ops.logical_and(same_example, partners[:, None] != column)
+            return partners, row % locations_x != column % locations_y
+        same_example = row // locations_x == column // locations_y
+        if self.negatives == "same_example":
+            return partners, ops.logical_not(same_example)
+        return partners, ops.logical_and(same_example, row != column)
 
     def _check_locations(self, locations_x, locations_y):
         if locations_x not in (1, locations_y):
@@ -152,6 +155,12 @@ class Term(keras.layers.Layer):
                 f"{self.name}: negatives={self.negatives!r} needs encodings of equally "
                 f"many locations; received {locations_x} and {locations_y}. Use "
                 "negatives='other_examples'."
+            )
+        if self.negatives == "same_example" and locations_x == 1:
+            raise ValueError(
+                f"{self.name}: negatives='same_example' needs encodings of several "
+                "locations, since the others of an example are its negatives; received "
+                "one. Use negatives='other_examples'."
             )
 
     def _named(self, encodings, name):

@@ -115,6 +115,24 @@ def test_augmented_views_come_back_from_their_config():
     )
 
 
+def test_colours_decide_how_images_are_augmented():
+    augmented = kim.views.get("augmented")
+    for images, layers_of in (
+        (GREY, kim.views.augmentations()),
+        (COLOUR, kim.views.photographic()),
+    ):
+        expected = kim.views.Augmented(layers_of)(images, seed=(3, 1))
+        for mine, other in zip(augmented(images, seed=(3, 1)), expected, strict=True):
+            np.testing.assert_array_equal(mine, other)
+    copy = kim.views.Augmented.from_config(augmented.get_config())
+    np.testing.assert_array_equal(copy(COLOUR, seed=(3, 1))[1], other)
+
+
+def test_grey_images_cannot_be_recoloured():
+    with pytest.raises(ValueError, match=r"random_hue.* need images in colour.*12, 1"):
+        kim.views.get("augmented_photographs")(GREY, seed=(3, 1))
+
+
 def test_precision_of_pixels_is_kept_under_every_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     for view in kim.views.get("augmented")(GREY, seed=(0, 1)):
@@ -177,6 +195,10 @@ def test_backbone_of_keras_applications_by_name():
     assert model.encoder_x.output_shape == (None, 576)
     # Its own preprocessing would shrink pixels in [0, 1] to nothing.
     assert not [x for x in model.encoder_x.layers if isinstance(x, layers.Rescaling)]
+    copy = type(model.encoder_x).from_config(model.encoder_x.get_config())
+    found = [x for x in copy.layers if isinstance(x, layers.BatchNormalization)]
+    # Of 0.999, encodings in inference would tell nothing for thousands of steps.
+    assert {(x.momentum, x.synchronized) for x in found} == {(0.9, True)}
 
 
 def test_backbone_refuses_images_that_are_too_small():

@@ -215,6 +215,23 @@ def test_pictures_are_drawn_for_what_was_run(tmp_path):
     assert (tmp_path / "figure3.svg").read_text() == picture
 
 
+def test_methods_have_a_panel_for_each_data_set(tmp_path):
+    table = [
+        dict.fromkeys(sweeps.COLUMNS, "")
+        | {"figure": figure, "dataset": dataset, "seed": "0", "budget": "quick"}
+        | {"bound": "infonce", "critic": "bilinear"}
+        | {"step": step, "probe_accuracy": "0.9", "pixel_baseline": "0.8"}
+        for figure in ("cmc", "amdim", "figure3")
+        for dataset in ("digits", "cifar10")
+        for step in ("0", "100")
+    ]
+    results = verdicts.Results(table)
+    titles = [panel.title for panel in figures.panels_of_methods(results)]
+    assert titles == ["amdim, digits", "cmc, digits", "amdim, cifar10", "cmc, cifar10"]
+    written = figures.draw(results, tmp_path)
+    assert {path.stem for path in written} == {"figure3", "methods"}
+
+
 def test_every_panel_has_columns_that_the_table_has():
     for panels in figures.PICTURES.values():
         for panel in panels:

@@ -44,6 +44,16 @@ def test_cosine_is_that_of_the_angle():
     assert scores[1, 2] == pytest.approx(cosine / 0.5, rel=1e-5)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-4, 1e4])
+def test_cosine_in_half_precision_is_that_of_the_angle(size):
+    keras.config.set_dtype_policy("mixed_float16")
+    x = size * keras.ops.convert_to_tensor([[3.0, 4.0], [1.0, 0.0]])
+    scores = critics.CosineCritic(0.5)(x, x)
+    assert scores.dtype == "float16"
+    expected = np.array([[2.0, 1.2], [1.2, 2.0]]) if size else np.zeros((2, 2))
+    np.testing.assert_allclose(scores, expected, atol=2e-3)
+
+
 def test_distance_is_squared_and_negated():
     expected = -np.square(X[:, None] - Y[None]).sum(axis=-1)
     np.testing.assert_allclose(critics.DistanceCritic()(X, Y), expected, rtol=1e-5)

@@ -120,7 +120,7 @@ def test_methods(dataset):
     page = text("docs/methods/README.md")
     rows = [r for r in table("docs/methods/results.csv") if r["dataset"] == dataset]
     names = {row["figure"] for row in rows}
-    assert names == set(METHODS) if dataset == "digits" else names <= set(METHODS)
+    assert names == set(METHODS)
     for name in names:
         ours = [row for row in rows if row["figure"] == name]
         first = [row for row in ours if row["step"] == "0"]

@@ -36,6 +36,7 @@ def kept(negatives, i, t, j, u):
         "same_position": t == u,
         "other_examples": i != j,
         "all_positions": True,
+        "same_example": i == j,
     }[negatives] or (i, t) == (j, u)
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from method_checks import check_loss_and_gradients
 
 import keras_infomax as kim
 from keras_infomax.methods.amdim import RandomLocation
@@ -175,6 +176,37 @@ def test_amdim_is_the_mean_over_directions_of_the_sum_of_tasks(clip):
     assert largest > 3
     logs = model.test_on_batch(views, return_dict=True)
     assert logs["loss"] == pytest.approx(total, rel=1e-4)
+
+
+def test_gradients_of_amdim_pass_the_clipping_and_the_penalty():
+    model = kim.methods.amdim(
+        (8, 8, 1), 2, encoding_dim=2, projection_dim=2, clip=0.5, penalty=0.2
+    )
+    model.compile("sgd", kim.losses.InfoNCE())
+    rows = 2
+
+    def from_formula(encodings):
+        """Bachman et al., 2019, section 3, less log of the candidates."""
+        total = 0.0
+        for source, target in (
+            ("global", "coarse"),
+            ("global", "fine"),
+            ("point", "coarse"),
+        ):
+            for here, there in ("ab", "ba"):
+                x = encodings[f"{source}_{here}"]
+                y = encodings[f"{target}_{there}"].reshape(rows, -1, 2)
+                raw = np.einsum("id,jld->ijl", x, y) / np.sqrt(2)
+                scores = 0.5 * np.tanh(raw / 0.5)
+                total += 0.5 * 0.2 * np.mean(raw**2)
+                for true, others in ((scores[i, i], scores[i, 1 - i]) for i in (0, 1)):
+                    of_others = np.exp(others).sum()
+                    odds = true - np.log(np.exp(true) + of_others)
+                    total -= 0.5 * np.mean(odds + np.log(1 + len(others))) / rows
+        return total
+
+    views = (20 * IMAGES[:rows, :8, :8], 20 * OTHERS[:rows, :8, :8])
+    check_loss_and_gradients(model, views, from_formula)
 
 
 def test_both_views_of_amdim_share_one_encoder_which_is_exported_alone():

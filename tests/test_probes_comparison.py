@@ -44,6 +44,20 @@ def test_a_loaded_run_has_the_trained_encoder_and_the_views_of_its_probe(
     assert found.accuracy == recorded["probe_accuracy"]
 
 
+def test_methods_are_judged_on_whole_images_as_in_training(
+    digits, loads_digits, tmp_path
+):
+    options = {"encoder": "mlp", "encoding_dim": 8, "projection_units": (8,)}
+    method = {"experiment": "augmented_views", "views": "augmented", "options": options}
+    budget = {"batch_size": 32, "steps": 4, "eval_every": 4}
+    last = training.train({**KEYS, **method, **budget}, tmp_path, digits)
+    run = comparison.FinishedRun.load(tmp_path)
+    np.testing.assert_allclose(run.test[0], digits.test_images / 255)
+    linear = {"linear": probes.LogisticProbe()}
+    found = probes.judge(linear, run.encoder, run.train, run.test)["linear"]
+    assert found.accuracy == last["probe_accuracy"]
+
+
 def test_the_table_holds_every_run_and_probe_beside_the_pixels(
     sweep, tmp_path, loads_digits, capsys
 ):

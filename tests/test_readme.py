@@ -35,9 +35,14 @@ def run(command, folder):
     return result.stdout
 
 
-def test_python_blocks_run_in_order(tmp_path):
-    script = tmp_path / "readme.py"
-    script.write_text("\n".join(blocks(README, "python")), encoding="utf-8")
+@pytest.mark.parametrize(
+    "page",
+    [README, ROOT / "docs/methods/README.md"],
+    ids=lambda page: page.parent.name,
+)
+def test_python_blocks_run_in_order(page, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
     run([sys.executable, "-W", "ignore", str(script)], tmp_path)
 
 

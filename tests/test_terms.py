@@ -41,6 +41,7 @@ def test_equally_many_locations_are_paired_one_by_one(negatives):
                 "other_examples": i != j,
                 "same_position": t == u,
                 "all_positions": True,
+                "same_example": i == j,
             }[negatives] or row == column
             product = SEQUENCE[i, t] @ OTHER[j, u]
             expected = product if kept else -np.inf
@@ -71,6 +72,10 @@ def test_config_keeps_everything():
         (
             ("global", "sequence", "bilinear", 1.0, "same_position"),
             "needs encodings of equally many locations",
+        ),
+        (
+            ("global", "global", "bilinear", 1.0, "same_example"),
+            "needs encodings of several locations",
         ),
         (("global", "other", "bilinear", -1.0), "weight must be a finite number"),
         (("global", "other", "bilinear", 1.0, "none"), "negatives must be one of"),
@@ -126,6 +131,17 @@ class TestNetworksAndTerms:
         np.testing.assert_array_equal(
             loaded.predict(images, verbose=0), model.predict(images, verbose=0)
         )
+
+    def test_the_representation_may_be_of_any_view(self):
+        views = [keras.Input((3,)) for _ in range(3)]
+        encodings = {f"view_{i}": keras.layers.Dense(2)(v) for i, v in enumerate(views)}
+        terms = [kim.Term("view_0", "view_1"), kim.Term("view_0", "view_2")]
+        network = keras.Model(views, encodings)
+        model = kim.InfoMax(network=network, terms=terms, representation="view_2")
+        batch = tuple(RNG.normal(size=(3, 4, 3)).astype("float32"))
+        expected = network(batch)["view_2"]
+        np.testing.assert_allclose(model.predict(batch, verbose=0), expected)
+        np.testing.assert_allclose(model.predict(batch[2], verbose=0), expected)
 
     def test_the_representation_must_be_there(self):
         with pytest.raises(ValueError, match="'nothing' among them; received 'code'"):

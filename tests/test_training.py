@@ -399,7 +399,8 @@ def test_condition_numbers_are_measured_on_training_images(digits):
         ),
         ({"critic": "cosine", "temperature": 0.0}, "temperature must be positive"),
         ({"target": 4.0}, "batch size of at least 55"),
-        ({"batch_size": 301}, "batch_size must be at most the number of images"),
+        ({"batch_size": 301}, "at most the number of training images, 300; received"),
+        ({"batch_size": 151}, "at most the number of test images, 150; received 151"),
     ],
     ids=str,
 )

@@ -81,8 +81,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         raise ValueError(
             f"Training must keep the loss and all weights finite; in {when} {shown}. "
             "Look for NaN in the data, lower the learning rate, or clip the gradients. "
-            "Where XLA compiles, batches of one row, or of views that differ in rows, "
-            "show as NaN, too."
+            "Where XLA compiles, batches of one row, of views that differ in rows, or "
+            "of examples that a memory bank has no row for, show as NaN, too."
         )
 
 

@@ -124,7 +124,7 @@ class CosineCritic(Critic):
         same_width(self, dim_x, dim_y, "a cosine")
 
     def call(self, x, y):
-        x, y = ops.normalize(x, axis=-1), ops.normalize(y, axis=-1)
+        x, y = _unit(x), _unit(y)
         return ops.matmul(x, ops.transpose(y)) / self.temperature
 
     def get_config(self):
@@ -206,3 +206,9 @@ def same_width(critic, dim_x, dim_y, operation):
             f"received {dim_x} and {dim_y}. Give both encoders the same output_dim, or "
             "use BilinearCritic."
         )
+
+
+def _unit(vectors):
+    """Vectors of length 1; in half precision their squares would vanish or overflow."""
+    wide = ops.cast(vectors, keras.backend.result_type(vectors.dtype, "float32"))
+    return ops.cast(ops.normalize(wide, axis=-1), vectors.dtype)

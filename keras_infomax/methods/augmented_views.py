@@ -73,9 +73,21 @@ def _encoder(encoder, image_shape, encoding_dim):
     if "include_preprocessing" in inspect.signature(builder).parameters:
         options["include_preprocessing"] = False  # It takes pixels up to 255.
     try:
-        return builder(input_shape=image_shape, **options)
+        return _quick_to_normalize(builder(input_shape=image_shape, **options))
     except ValueError as error:
         raise ValueError(
             f"encoder {encoder!r} cannot take images of shape {image_shape}: {error} "
             "Resize them, for instance with config.image_size=(32, 32)."
         ) from error
+
+
+def _quick_to_normalize(backbone):
+    """Has batch normalisation follow the batches of short runs, and of all replicas.
+
+    Averages of a momentum of 0.999 would take thousands of steps to leave their start,
+    and until then encodings in inference would tell nothing.
+    """
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum, layer.synchronized = 0.9, True
+    return backbone

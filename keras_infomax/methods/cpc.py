@@ -40,6 +40,7 @@ def cpc(
       sequence are negatives together, and are not independent.
     - `"all_positions"`: the other patches of the same sequence, too, as published.
       The estimate is then neither a lower nor an upper bound.
+    - `"same_example"`: the other patches of the same sequence alone; no bound, either.
 
     Args:
         input_shape: `(height, width, channels)` of images or `(steps, channels)` of

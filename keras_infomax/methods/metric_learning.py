@@ -61,7 +61,8 @@ def metric_learning(
     encode = encoders.build(encoder, anchor.shape[1:], encoder_units, encoding_dim)
     encodings = [encode(anchor), encode(positive)]
     if normalize:
-        unit = keras.layers.UnitNormalization()
+        # In half precision the squares of encodings would vanish or overflow.
+        unit = keras.layers.UnitNormalization(dtype="float32")
         encodings = [unit(encoding) for encoding in encodings]
     network = keras.Model(
         image,

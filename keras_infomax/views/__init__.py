@@ -4,7 +4,7 @@ Views that are random take a seed with each call, `views(images, seed=seed)`, an
 pure function of both, so that a run that is resumed sees what it would have seen.
 """
 
-from keras_infomax.views.augmentations import Augmented, augmentations
+from keras_infomax.views.augmentations import Augmented, augmentations, photographic
 from keras_infomax.views.cuts import Halves, Whole
 from keras_infomax.views.identifiers import get, seeded
 from keras_infomax.views.noise import Noisy
@@ -16,5 +16,6 @@ __all__ = [
     "Whole",
     "augmentations",
     "get",
+    "photographic",
     "seeded",
 ]

@@ -3,6 +3,12 @@
 import keras
 import tensorflow as tf
 
+_OF_COLOURS = (
+    keras.layers.RandomSaturation,
+    keras.layers.RandomHue,
+    keras.layers.RandomGrayscale,
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Augmented(keras.layers.Layer):
@@ -17,7 +23,8 @@ class Augmented(keras.layers.Layer):
             `keras.layers.RandomRotation(0.05)`, applied in this order. Those of colour
             need `value_range=(0, 1)`, or they take pixels up to 255. All must draw
             from the seed passed to their `get_random_transformation`. Defaults to
-            `augmentations()`, which suits grey images of digits.
+            `augmentations()`, which suits digits, for grey images, and to
+            `photographic()` for those in colour.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -30,7 +37,7 @@ class Augmented(keras.layers.Layer):
 
     Raises:
         ValueError: If a layer is not random, or is made of others, such as
-            `keras.layers.RandAugment`.
+            `keras.layers.RandAugment`, or if one needs colours and the images are grey.
 
     Example:
     >>> images = keras.ops.ones((8, 28, 28, 1))
@@ -46,8 +53,10 @@ class Augmented(keras.layers.Layer):
 
     def __init__(self, layers=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.layers = augmentations() if layers is None else list(layers)
-        for layer in self.layers:
+        self.layers = None if layers is None else list(layers)
+        if layers is None:
+            self._grey, self._coloured = augmentations(), photographic()
+        for layer in self.layers or ():
             random = hasattr(layer, "get_random_transformation")
             if not random or layer._flatten_layers(include_self=False):
                 raise ValueError(
@@ -59,30 +68,40 @@ class Augmented(keras.layers.Layer):
         self.built = True  # By the layers, which know all they need.
 
     def call(self, images, seed):
+        channels = images.shape[-1]
+        layers = self.layers
+        if layers is None:
+            layers = self._coloured if channels == 3 else self._grey
+        of_colours = [x.name for x in layers if isinstance(x, _OF_COLOURS)]
+        if of_colours and channels != 3:
+            raise ValueError(
+                f"The augmentations {', '.join(of_colours)} need images in colour; "
+                f"received shape {tuple(images.shape)}. Leave them out; the views "
+                "'augmented' do so for grey images."
+            )
         seeds = tf.unstack(tf.random.split(seed))
-        return tuple(self._augment(images, _Draws(seed)) for seed in seeds)
-
-    def _augment(self, images, draws):
-        for layer in self.layers:
-            drawn = layer.get_random_transformation(images, training=True, seed=draws)
-            images = layer.transform_images(images, drawn, training=True)
-        return images
+        return tuple(_augment(images, layers, _Draws(seed)) for seed in seeds)
 
     def compute_output_shape(self, input_shape):
-        for layer in self.layers:
+        for layer in self.layers or ():
             input_shape = layer.compute_output_shape(input_shape)
         return (tuple(input_shape),) * 2
 
     def get_config(self):
-        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        layers = keras.saving.serialize_keras_object(self.layers)
         return {**super().get_config(), "layers": layers}
 
     @classmethod
     def from_config(cls, config):
-        layers = [
-            keras.saving.deserialize_keras_object(layer) for layer in config["layers"]
-        ]
+        layers = keras.saving.deserialize_keras_object(config["layers"])
         return cls(**{**config, "layers": layers})
+
+
+def _augment(images, layers, draws):
+    for layer in layers:
+        drawn = layer.get_random_transformation(images, training=True, seed=draws)
+        images = layer.transform_images(images, drawn, training=True)
+    return images
 
 
 def augmentations(
@@ -99,8 +118,7 @@ def augmentations(
 ):
     """Keras's augmentation layers for pixels in [0, 1]; those of strength 0 left out.
 
-    The defaults suit digits, whose sense a flip would change; the views
-    `"augmented_photographs"` are those of photographs.
+    The defaults suit digits, whose sense a flip would change; see `photographic`.
 
     Args:
         zoom: Largest relative change of size, both ways: with a translation, a crop.
@@ -144,6 +162,26 @@ def augmentations(
         (grey, lambda: layers.RandomGrayscale(grey, dtype="float32")),
     ]
     return [make() for strength, make in by_strength if strength]
+
+
+def photographic():
+    """The augmentation layers of photographs: mirrored and recoloured, too.
+
+    Returns:
+        List of Keras layers, for `Augmented`. Half of the images are mirrored, a fifth
+        lose their colour, and what enters from outside an image mirrors its border.
+    """
+    return augmentations(
+        zoom=0.3,
+        translation=0.15,
+        rotation=0.0,
+        flip=True,
+        contrast=0.4,
+        saturation=0.4,
+        hue=0.1,
+        grey=0.2,
+        fill_mode="reflect",
+    )
 
 
 def _saturation(strength, **options):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_infomax import names
-from keras_infomax.views.augmentations import Augmented, augmentations
+from keras_infomax.views.augmentations import Augmented, photographic
 from keras_infomax.views.cuts import Halves, Whole
 
 _BY_NAME = {
@@ -15,19 +15,7 @@ _BY_NAME = {
     "left_right": lambda: Halves(axis=2),
     "whole": Whole,
     "augmented": Augmented,
-    "augmented_photographs": lambda: Augmented(
-        augmentations(
-            zoom=0.3,
-            translation=0.15,
-            rotation=0.0,
-            flip=True,
-            contrast=0.4,
-            saturation=0.4,
-            hue=0.1,
-            grey=0.2,
-            fill_mode="reflect",
-        )
-    ),
+    "augmented_photographs": lambda: Augmented(photographic()),
 }
 
 
@@ -36,10 +24,11 @@ def get(identifier: Any) -> Callable:
 
     Args:
         identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
-            itself), `"augmented"` (two augmentations of images of digits),
-            `"augmented_photographs"` (mirrored and recoloured, too), or a layer or
-            function from images `(rows, height, width, channels)` to a tuple of views,
-            which is returned as it is.
+            itself), `"augmented"` (two augmentations, which suit digits if the images
+            are grey, and photographs if they are in colour), `"augmented_photographs"`
+            (the latter, whatever the images), or a layer or function from images
+            `(rows, height, width, channels)` to a tuple of views, which is returned as
+            it is.
 
     Raises:
         ValueError: If `identifier` is none of these.
