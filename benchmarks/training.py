@@ -2,8 +2,8 @@
 
 python -m benchmarks.training --peers_python=.venv-bench/bin/python
 
-Every peer of `benchmarks.peers` trains in a process of its own, a few steps in turn,
-so that whatever else the machine does befalls them all; ratios are medians over turns.
+Every peer of `benchmarks.peers` trains in a process of its own, a second in turn, so
+that whatever else the machine does befalls them all; ratios are medians over turns.
 Peers whose library is in no environment are left out, with a word. See
 `docs/performance.md`.
 """
@@ -26,10 +26,12 @@ from trainers import program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRITICS = ("bilinear", "separable", "mlp")
-PEERS = ("plain_tensorflow", "pytorch", "jax_jit")
+PEERS = ("plain_tensorflow", "pytorch", "jax_jit", "arithmetic")
 BATCH_SIZE = 128
-# Steps in a turn: a part of a second, or more where all pairs are concatenated.
-STEPS = {"bilinear": 96, "separable": 96, "mlp": 32}
+# Steps in a turn: about a second of ours, a few where all pairs are concatenated.
+STEPS = {"bilinear": 640, "separable": 640, "mlp": 128}
+# At this size, the peak memory of the MLP critic is compared as well.
+LARGE_BATCH_SIZE = 2048
 
 Measured = dict[str, float]
 
@@ -168,13 +170,20 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
 def main(output: str, peers_python: str, turns: int) -> None:
     """Measures, prints and writes."""
     pythons = dict.fromkeys(PEERS, peers_python)
-    pythons |= {"ours": sys.executable, "plain_tensorflow": sys.executable}
+    with_tensorflow = ("ours", "plain_tensorflow", "arithmetic")
+    pythons |= dict.fromkeys(with_tensorflow, sys.executable)
     facts: dict[str, Any] = {"machine": machine.facts(), "batch_size": BATCH_SIZE}
     facts["results"] = {
         critic: measure(critic, BATCH_SIZE, pythons, turns, STEPS[critic])
         for critic in CRITICS
     }
     print(table(facts["results"]))
+    tiled = {name: pythons[name] for name in ("ours", "plain_tensorflow")}
+    facts["large_batch_size"] = LARGE_BATCH_SIZE
+    facts["large_results"] = {
+        "mlp": measure("mlp", LARGE_BATCH_SIZE, tiled, turns=2, steps=2)
+    }
+    print(table(facts["large_results"]))
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     files.write_text(output, json.dumps(facts, indent=1) + "\n")
 

@@ -12,14 +12,16 @@ import resource
 import sys
 import time
 
+# All that a call runs; of large batches, whose steps take seconds, fewer.
 WARM_UP_STEPS = 32
+LARGE_BATCH_SIZE = 1024
 
 
 def main(peer: str, critic: str, batch_size: str) -> None:
     """Prepares, says so, and serves."""
     module = importlib.import_module(f"benchmarks.peers.{peer}")
     train = module.prepare(critic, int(batch_size))
-    train(WARM_UP_STEPS)
+    train(WARM_UP_STEPS if int(batch_size) < LARGE_BATCH_SIZE else 2)
     print("ready", flush=True)
     for line in sys.stdin:
         clock, processor = time.perf_counter(), time.process_time()

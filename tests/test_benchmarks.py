@@ -1,12 +1,17 @@
 """Benchmarks run, and the documents quote what they wrote."""
 
 import json
+import re
 import sys
+from time import sleep
 
 import pytest
+import tensorflow as tf
 from conftest import ROOT
 
-from benchmarks import scaling, scaling_page, serving, tensor_board, training
+import keras_infomax as kim
+from benchmarks import pairs, scaling, scaling_page, serving, tensor_board, training
+from benchmarks.peers import arithmetic, ours, plain_tensorflow
 from keras_infomax import encoders
 from keras_infomax.settings import Settings
 
@@ -68,6 +73,52 @@ def test_training_is_measured_in_turns(capsys):
     # Both hold TensorFlow, and little else.
     assert 0.5 < ours["peak_mib"] / plain["peak_mib"] < 2
     assert len(training.table({"bilinear": found}).splitlines()) == 4
+
+
+@pytest.mark.parametrize(("critic", "most"), [("bilinear", 1.5), ("mlp", 0.75)])
+def test_fit_is_no_slower_than_plain_tensorflow(critic, most):
+    train, train_plainly = (
+        ours.prepare(critic, 128),
+        plain_tensorflow.prepare(critic, 128),
+    )
+    found = pairs.measure(lambda: train(32), lambda: train_plainly(32), turns=5)
+    # A third and an eighth on a quiet machine.
+    assert found["ratio"] < most
+
+
+def test_pairs_are_measured_in_turns():
+    calls = []
+    found = pairs.measure(
+        lambda: calls.append("first"), lambda: calls.append("second") or sleep(0.01), 4
+    )
+    assert calls[:2] == ["first", "second"]
+    assert calls[2:] == ["second", "first", "first", "second"] * 2
+    assert 0.01 < found["second_s"] < 0.1
+    assert found["lower_quartile"] <= found["ratio"] <= found["upper_quartile"] < 0.1
+
+
+@pytest.mark.parametrize("critic", ["bilinear", "separable"])
+def test_operations_are_those_that_xla_counts(critic):
+    x = y = tf.ones((32, 392))
+    model = kim.InfoMax(kim.encoders.mlp((392,)), kim.encoders.mlp((392,)), critic)
+    variables = [v.value for v in model.trainable_variables]
+
+    @tf.function(jit_compile=True)
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model((x, y)))
+        return tape.gradient(loss, variables)
+
+    program = step.experimental_get_compiler_ir(x, y)(stage="hlo")
+    products = re.findall(
+        r"f32\[(\d+),(\d+)\]\S* dot\(f32\[([\d,]+)\].*lhs_contracting_dims={(\d)}",
+        program,
+    )
+    counted = sum(
+        2 * int(rows) * int(columns) * int(left.split(",")[int(axis)])
+        for rows, columns, left, axis in products
+    )
+    assert counted == arithmetic.operations(critic, 32)
 
 
 def test_a_case_is_measured_or_over_the_limit():

@@ -10,8 +10,13 @@ from conftest import ROOT
 from distributed_cases import CASES
 from test_workers import free_ports
 
-# Rounding of half precision is that of the gradient of each shard.
-TOLERANCES = {"mixed_bfloat16": 0.05, "mixed_float16": 0.01}
+TOLERANCES = {
+    # Dividing by small deviations magnifies rounding; in float64 it is below 1e-12.
+    "batch normalisation": 1e-3,
+    # Rounding of half precision is that of the gradient of each shard.
+    "mixed_bfloat16": 0.05,
+    "mixed_float16": 0.01,
+}
 
 
 def start(result, devices, **environment):

@@ -173,7 +173,9 @@ def _map_blocks(function, rows):
     count = ops.shape(keras.tree.flatten(rows)[0])[0]
 
     def in_blocks(values):
-        padded = ops.pad(values, [[0, -count % _ROWS_IN_BLOCK], [0, 0]])
+        # Always by something: there must be a block, also of a replica without rows.
+        missing = _ROWS_IN_BLOCK - count % _ROWS_IN_BLOCK
+        padded = ops.pad(values, [[0, missing], [0, 0]])
         return ops.reshape(padded, (-1, _ROWS_IN_BLOCK, ops.shape(values)[1]))
 
     results = ops.map(function, keras.tree.map_structure(in_blocks, rows))

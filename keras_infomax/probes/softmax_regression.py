@@ -1,4 +1,4 @@
-"""Fits multinomial logistic regression: scipy's L-BFGS in whitened coordinates."""
+"""Fits multinomial logistic regression: SciPy's L-BFGS in whitened coordinates."""
 
 import numpy as np
 import scipy.optimize
