@@ -26,9 +26,8 @@ class LogisticProbe(Probe):
         minimise  ||W||^2 / 2 - C * sum_i log softmax(W z_i + b)[label_i]
 
     over the scaled encodings `z_i`, of two classes with one vector W for the second.
-    The optimum is unique; L-BFGS finds it from zero in one thread, so that the same
-    encodings always give the same accuracy, bit by bit. On two busy cores one thread is
-    also the fastest choice. See `softmax_regression` for what makes it fast.
+    The optimum is unique; L-BFGS finds it from zero, and the same encodings always give
+    the same accuracy, bit by bit. See `softmax_regression` for what makes it fast.
 
     A feature whose training range is below ten times the float32 epsilon (1.2e-6)
     counts as constant: it becomes 0 (within that range) and does not contribute. Old

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.optimize
 import scipy.sparse
+import tensorflow as tf
 
 # Above this number of features, whitening costs more than it spares.
 _MOST_WHITENED = 4096
@@ -46,25 +47,27 @@ def fit(
     # The last column is the intercept's, which is not penalised.
     whitened = np.ones((rows, x.shape[1] + 1), "float32")
     whitened[:, :-1] = centred if axes is None else centred @ axes.astype("float32")
-    is_target = np.zeros((num_classes, rows), "float32")
-    is_target[targets, np.arange(rows)] = 1
+    every_row = np.arange(rows)
+    with tf.device("CPU:0"):
+        whitened = tf.constant(whitened)
 
     metric = scipy.sparse.eye_array(x.shape[1]) if axes is None else axes.T @ axes
 
     def loss_and_gradient(parameters):
         parameters = parameters.reshape(num_classes, -1)
         # Classes come first: sums over them run fast along the rows.
-        logits = parameters.astype("float32") @ whitened.T
+        logits = _product(parameters.astype("float32"), whitened, transpose_b=True)
         logits -= logits.max(axis=0)
-        of_targets = np.einsum("cr,cr->", logits, is_target, dtype="float64")
+        of_targets = logits[targets, every_row].sum(dtype="float64")
         probabilities = np.exp(logits, out=logits)
         sums = probabilities.sum(axis=0)
         likelihood = of_targets - np.log(sums).sum(dtype="float64")
         probabilities /= sums
-        errors = np.subtract(probabilities, is_target, out=probabilities)
+        errors = probabilities
+        errors[targets, every_row] -= 1
         pull = np.zeros_like(parameters)
         pull[:, :-1] = parameters[:, :-1] @ metric / (C * rows)
-        gradient = (errors @ whitened).astype("float64") / rows + pull
+        gradient = _product(errors, whitened).astype("float64") / rows + pull
         loss = np.vdot(parameters, pull) / 2 - likelihood / rows
         return loss, gradient.ravel()
 
@@ -85,6 +88,13 @@ def fit(
     weights = parameters[:, :-1]
     weights = weights if axes is None else weights @ axes.T
     return weights, parameters[:, -1] - weights @ mean, int(found.nit)
+
+
+def _product(a: np.ndarray, b: tf.Tensor, **kwargs: bool) -> np.ndarray:
+    # Twice as fast as NumPy's where a few rows meet many, and no slower on a busy
+    # machine: TensorFlow's threads do not spin while they wait.
+    with tf.device("CPU:0"):
+        return tf.matmul(a, b, **kwargs).numpy()
 
 
 def _whitening(centred: np.ndarray, penalty: float) -> np.ndarray | None:
