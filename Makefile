@@ -46,6 +46,7 @@ test: check
 
 bench: $(VENV)/installed-test .venv-bench/installed
 	$(BIN)/python -m benchmarks.training --peers_python=.venv-bench/bin/python
+	$(BIN)/python -m benchmarks.overheads
 
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow

@@ -196,7 +196,8 @@ def plot(results: Results, path: str | os.PathLike) -> None:
                 )
         axes.set(xscale="log", yscale="log", xlabel="batch size", ylabel=label)
         axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize="x-small")
+    # Long handles, or dashes and dots could not be told apart.
+    axes.legend(frameon=False, fontsize="x-small", handlelength=4)
     with files.replaced_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
 

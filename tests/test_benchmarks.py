@@ -10,7 +10,15 @@ import tensorflow as tf
 from conftest import ROOT
 
 import keras_infomax as kim
-from benchmarks import pairs, scaling, scaling_page, serving, tensor_board, training
+from benchmarks import (
+    overheads,
+    pairs,
+    scaling,
+    scaling_page,
+    serving,
+    tensor_board,
+    training,
+)
 from benchmarks.peers import arithmetic, ours, plain_tensorflow
 from keras_infomax import encoders
 from keras_infomax.settings import Settings
@@ -55,6 +63,40 @@ def test_the_page_on_tensor_board_quotes_the_results():
     for kind in ("in_callback", "of_elapsed_s", "of_processor_s"):
         share = facts[f"median_share_{kind}"]
         assert f"{100 * share:+.1f} %".replace("-", "−") in page
+
+
+def test_the_page_on_performance_quotes_the_results():
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    steps, around = (
+        json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
+        for name in ("training", "overheads")
+    )
+    assert training.table(steps["results"]) in page
+    assert training.table(steps["large_results"]) in page
+    assert overheads.table(around["results"]) in page
+
+
+def test_the_page_on_scaling_quotes_the_results():
+    facts = json.loads((ROOT / "benchmarks/results/scaling.json").read_text())
+    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    assert len(facts["results"]) == len(scaling.cases())
+    for table in scaling_page.tables(facts["results"]).values():
+        assert table in page
+
+
+def test_every_overhead_can_be_measured(monkeypatch):
+    monkeypatch.setattr(overheads, "STEPS", 32)
+    monkeypatch.setattr(overheads, "TRAIN_ROWS", 200)
+    monkeypatch.setattr(overheads, "TEST_ROWS", 50)
+    for fit, bare in (
+        overheads.fit_and_bare_loop(),
+        overheads.stream_and_constant_batch(),
+    ):
+        assert pairs.measure(fit, bare, turns=1)["ratio"] > 0
+    probing, facts = overheads.probe_and_saga(most_epochs=2)
+    assert facts["saga_epochs"] in (1, 2)
+    for pair in (probing, *overheads.evaluation_and_steps(steps=2)):
+        assert pairs.measure(*pair, turns=1)["second_s"] > 0
 
 
 def test_training_is_measured_in_turns(capsys):
