@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import execution, inputs, replicas
+from keras_infomax import execution, fusion, inputs, replicas
 from keras_infomax.callbacks import StopOnNonFinite
 
 
@@ -53,7 +53,7 @@ class BaseModel(keras.Model):
             jit_compile=jit_compile,
             **kwargs,
         )
-        chunked = execution.has_chunks(self, self.loss)
+        chunked = fusion.has_chunks(self, self.loss)
         if chunked and self.jit_compile:  # type: ignore[has-type]
             if jit_compile != "auto":
                 raise ValueError(
@@ -119,7 +119,7 @@ class BaseModel(keras.Model):
             replicas.refuse_what_differs(self)
             make = replicas.step_function
         elif self._execution.fused:
-            make = execution.fused_function
+            make = fusion.fused_function
         else:
             return super().make_train_function(force)
         if self.train_function is None or force:  # type: ignore[has-type]

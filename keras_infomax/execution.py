@@ -6,13 +6,13 @@ run in a call, on one device or on several; see `choose` for the rule.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_infomax import critics, terms
+from keras_infomax import fusion
 
 # Python's share of a step is small by then, and a progress bar still moves.
 _MOST_STEPS = 32
@@ -20,32 +20,6 @@ _MOST_STEPS = 32
 _FEWEST_TO_GROUP = 100
 # and before XLA has paid for compiling: half a second, for a millisecond a step.
 _FEWEST_TO_FUSE = 500
-# Batches of one call are in memory together, twice; so many bytes of them, and no more.
-_MOST_BYTES = 2**27
-
-# Layers that XLA compiles for processors into code faster than TensorFlow's own.
-# Convolutions and recurrences are not among them, nobody knows a user's layers, and
-# dropout would draw other numbers than it does without XLA.
-_FUSED_LAYERS = (
-    keras.layers.InputLayer,
-    keras.layers.Dense,
-    keras.layers.Flatten,
-    keras.layers.Reshape,
-    keras.layers.Rescaling,
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.Identity,
-    keras.layers.LayerNormalization,
-    keras.layers.BatchNormalization,
-)
-_FUSED_CRITICS = (
-    critics.InnerProductCritic,
-    critics.BilinearCritic,
-    critics.CosineCritic,
-    critics.DistanceCritic,
-    critics.SeparableCritic,
-    critics.MLPCritic,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +149,7 @@ def choose(
     fused = (
         model.jit_compile
         if jit_compile != "auto" or model.jit_compile
-        else length.total >= _FEWEST_TO_FUSE and _gains_by_fusion(model)
+        else length.total >= _FEWEST_TO_FUSE and fusion.gains(model)
     )
     return Execution(steps, several and fused)
 
@@ -211,146 +185,3 @@ def _interval(callback: keras.callbacks.Callback) -> int | None:
         for hook in (f"on_{kind}" for kind in kinds)
     )
     return 1 if watches else None
-
-
-def _gains_by_fusion(model: keras.Model) -> bool:
-    """Whether all parts of a model are known to run faster when XLA compiles them."""
-    if model.run_eagerly:
-        return False
-    if has_chunks(model, model.loss):
-        return False
-    layers = list(model._flatten_layers(include_self=False))
-    known = (*_FUSED_LAYERS, *_FUSED_CRITICS, terms.Term)
-    if not all(type(layer) in known or _is_graph_of_keras(layer) for layer in layers):
-        return False
-    return all(_is_ours_or_of_keras(part) for part in _functions_of(model, layers))
-
-
-def _is_graph_of_keras(layer):
-    # A chain or graph of layers, and no more than these.
-    return isinstance(layer, keras.Model) and type(layer).__module__.startswith(
-        "keras."
-    )
-
-
-def _functions_of(model, layers):
-    """What a step calls besides layers: where it is a user's, XLA may not know it."""
-    metrics = model._compile_metrics
-    yield from (model.optimizer, model.loss)
-    if metrics is not None:
-        yield from keras.tree.flatten(metrics._user_metrics)
-        yield from keras.tree.flatten(metrics._user_weighted_metrics)
-    for layer in layers:
-        for role in ("activation", "kernel_regularizer", "bias_regularizer"):
-            yield getattr(layer, role, None)
-
-
-def _is_ours_or_of_keras(part):
-    if part is None or isinstance(part, str):
-        return True
-    where = getattr(part, "__module__", None) or type(part).__module__
-    return where.startswith(("keras.", "keras_infomax."))
-
-
-def has_chunks(model: keras.Model, loss: Any) -> bool:
-    """Whether a part of a model, or its loss, loops over chunks of rows.
-
-    XLA, which wants fixed shapes, cannot compile such loops.
-    """
-    parts = (*model._flatten_layers(include_self=False), loss)
-    # A loss that holds an estimate of another one is chunked as that one is.
-    parts = (*parts, getattr(loss, "bound", None))
-    sizes = [getattr(part, "chunk_size", None) for part in parts]
-    sizes.append(getattr(model, "encoder_chunk_size", None))
-    return any(size is not None for size in sizes)
-
-
-def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
-    """Compiles the steps of one call into one XLA program.
-
-    Args:
-        model: Compiled Keras model; reads `steps_per_execution`.
-        step: Function of a batch.
-
-    Returns:
-        Function of a data iterator that runs `steps_per_execution` steps, fewer at the
-        end of the data, and returns the results of the last one. Where batches differ
-        in shape, as the last one of an epoch may, each is run by itself, and so it is
-        where all of a call would need much memory.
-    """
-    steps = model.steps_per_execution
-
-    @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
-    def run(batches):
-        def body(index):
-            step(tf.nest.map_structure(lambda of: of[index], batches))
-            return (index + 1,)
-
-        tf.while_loop(
-            lambda index: index < tf.shape(tf.nest.flatten(batches)[0])[0], body, (0,)
-        )
-
-    # Apart from the steps, lest what seldom runs is compiled with them.
-    @tf.function(autograph=False)
-    def fetch(first, iterator):
-        found = [first, *(iterator.get_next_as_optional() for _ in range(steps - 1))]
-        return found, _together(found)
-
-    def one_by_one(optionals):
-        for optional in optionals:
-            if optional.has_value():
-                run(tf.nest.map_structure(lambda of: of[None], optional.get_value()))
-
-    def function(iterator):
-        first = iterator.get_next_as_optional()
-        if not first.has_value():
-            raise StopIteration
-        if steps * _bytes(first.get_value()) > _MOST_BYTES:
-            one_by_one([first])
-            one_by_one(iterator.get_next_as_optional() for _ in range(steps - 1))
-        else:
-            found, together = fetch(first, iterator)
-            if together.has_value():
-                run(together.get_value())
-            else:
-                one_by_one(found)
-        return model.get_metrics_result()
-
-    return function
-
-
-def _together(found):
-    """Optional with all batches stacked; empty if one is missing or unlike the rest."""
-
-    def batches():
-        return [optional.get_value() for optional in found]
-
-    def are_alike():
-        shapes = [
-            tf.concat([tf.shape(part) for part in tf.nest.flatten(batch)], axis=0)
-            for batch in batches()
-        ]
-        return tf.reduce_all(tf.equal(shapes, shapes[0]))
-
-    def stacked():
-        return tf.experimental.Optional.from_value(
-            tf.nest.map_structure(lambda *of: tf.stack(of), *batches())
-        )
-
-    def nothing():
-        return tf.experimental.Optional.empty(
-            tf.nest.map_structure(
-                lambda of: tf.TensorSpec([len(found), *of.shape], of.dtype),
-                found[0].element_spec,
-            )
-        )
-
-    # Each is there only if those before it are.
-    alike = tf.cond(found[-1].has_value(), are_alike, lambda: False)
-    return tf.cond(alike, stacked, nothing)
-
-
-def _bytes(batch):
-    return sum(
-        part.dtype.size * part.shape.num_elements() for part in tf.nest.flatten(batch)
-    )

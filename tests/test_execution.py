@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_infomax as kim
-from keras_infomax import execution
+from keras_infomax import execution, fusion
 
 RNG = np.random.default_rng(0)
 ROWS = 40
@@ -222,7 +222,7 @@ def test_batches_that_are_large_together_are_run_one_by_one(monkeypatch):
     fused = infomax(steps_per_execution=3, jit_compile=True)
     fused.set_weights(plain.get_weights())
     # Three batches of 16 rows and 10 columns are too much, of 8 rows they are not.
-    monkeypatch.setattr(execution, "_MOST_BYTES", 3 * 12 * 10 * 4)
+    monkeypatch.setattr(fusion, "_MOST_BYTES", 3 * 12 * 10 * 4)
     for model in (plain, fused):
         model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
     assert int(fused.optimizer.iterations) == 6

@@ -9,7 +9,7 @@ import pytest
 from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
-from keras_infomax import datasets, execution, experiments, runs, training
+from keras_infomax import datasets, execution, experiments, fusion, runs, training
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,13 +173,13 @@ def test_an_interrupted_run_of_fused_steps_ends_as_if_it_had_not_been(
     monkeypatch.setattr(execution, "_FEWEST_TO_GROUP", 16)
     monkeypatch.setattr(execution, "_FEWEST_TO_FUSE", 24)
     chosen = []
-    fused_function = execution.fused_function
+    fused_function = fusion.fused_function
 
     def remembered(model, step):
         chosen.append(model.steps_per_execution)
         return fused_function(model, step)
 
-    monkeypatch.setattr(execution, "fused_function", remembered)
+    monkeypatch.setattr(fusion, "fused_function", remembered)
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     training.train(SMALL, calm, digits)
     with monkeypatch.context() as patch:
