@@ -110,6 +110,10 @@ class BaseModel(keras.Model):
                 **kwargs,
             )
 
+    def train_on_batch(self, *args, **kwargs):
+        with inputs.as_value_errors(), self._executing(execution.Execution()):
+            return super().train_on_batch(*args, **kwargs)
+
     def evaluate(self, *args, **kwargs):
         with inputs.as_value_errors():
             return super().evaluate(*args, **kwargs)

@@ -275,6 +275,22 @@ def test_evaluation_sees_all_data_whatever_was_chosen(monkeypatch):
     np.testing.assert_allclose(encodings, model.encoder_x(TOP), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("asked", [{}, {"steps_per_execution": 4}])
+def test_single_batches_are_trained_on_before_and_after_a_run(asked, monkeypatch):
+    model, plain = infomax(**asked), infomax(steps_per_execution=1)
+    model.set_weights(plain.get_weights())
+    batch = (TOP[:8], BOTTOM[:8])
+    with fewer_steps_suffice(monkeypatch):
+        for each in (model, plain):
+            each.train_on_batch(batch)
+            each.fit(batches(8), verbose=0)
+            loss, mi = each.train_on_batch(batch)
+            assert mi == pytest.approx(-loss, rel=1e-5)
+            assert int(each.optimizer.iterations) == 10
+    for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
 def test_what_was_asked_is_saved(tmp_path):
     default = infomax()
     asked = infomax(steps_per_execution=3, jit_compile=True)
