@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from keras_infomax import critics, terms
 
-# Batches of one call are in memory together, twice; so many bytes of them, and no more.
+# Steps in one program: with more it is no faster, and takes longer to trace.
+_MOST_STEPS = 32
+# Its batches are in memory together, twice; so many bytes of them, and no more.
 _MOST_BYTES = 2**27
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.
@@ -103,9 +105,9 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
 
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps, fewer at the
-        end of the data, and returns the results of the last one. Where batches differ
-        in shape, as the last one of an epoch may, each is run by itself, and so it is
-        where all of a call would need much memory.
+        end of the data, and returns the results of the last one. Where they are many,
+        or batches are large, the program runs several times. Where batches differ in
+        shape, as the last one of an epoch may, each is run by itself.
     """
     steps = model.steps_per_execution
 
@@ -121,28 +123,28 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
 
     # Apart from the steps, lest what seldom runs is compiled with them.
     @tf.function(autograph=False)
-    def fetch(first, iterator):
-        found = [first, *(iterator.get_next_as_optional() for _ in range(steps - 1))]
+    def fetch(first, iterator, count):
+        found = [first, *(iterator.get_next_as_optional() for _ in range(count - 1))]
         return found, _together(found)
 
-    def one_by_one(optionals):
-        for optional in optionals:
+    def run_some(first, iterator, count):
+        found, together = fetch(first, iterator, count)
+        if together.has_value():
+            run(together.get_value())
+            return
+        for optional in found:
             if optional.has_value():
                 run(tf.nest.map_structure(lambda of: of[None], optional.get_value()))
 
     def function(iterator):
-        first = iterator.get_next_as_optional()
-        if not first.has_value():
+        left = steps
+        while left and (first := iterator.get_next_as_optional()).has_value():
+            fitting = _MOST_BYTES // max(1, _bytes(first.get_value()))
+            count = min(left, _MOST_STEPS, max(1, fitting))
+            run_some(first, iterator, count)
+            left -= count
+        if left == steps:
             raise StopIteration
-        if steps * _bytes(first.get_value()) > _MOST_BYTES:
-            one_by_one([first])
-            one_by_one(iterator.get_next_as_optional() for _ in range(steps - 1))
-        else:
-            found, together = fetch(first, iterator)
-            if together.has_value():
-                run(together.get_value())
-            else:
-                one_by_one(found)
         return model.get_metrics_result()
 
     return function

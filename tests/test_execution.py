@@ -217,15 +217,22 @@ def test_fused_steps_take_batches_of_different_shapes():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
 
-def test_batches_that_are_large_together_are_run_one_by_one(monkeypatch):
+@pytest.mark.parametrize(
+    ("most_steps", "most_bytes"),
+    # Of five batches of 8 rows and 10 columns, float32.
+    [(2, 2**27), (32, 2 * 8 * 10 * 4), (32, 1)],
+)
+def test_calls_of_many_or_large_batches_run_in_parts(
+    most_steps, most_bytes, monkeypatch
+):
+    monkeypatch.setattr(fusion, "_MOST_STEPS", most_steps)
+    monkeypatch.setattr(fusion, "_MOST_BYTES", most_bytes)
     plain = infomax(steps_per_execution=1, jit_compile=False)
-    fused = infomax(steps_per_execution=3, jit_compile=True)
+    fused = infomax(steps_per_execution=5, jit_compile=True)
     fused.set_weights(plain.get_weights())
-    # Three batches of 16 rows and 10 columns are too much, of 8 rows they are not.
-    monkeypatch.setattr(fusion, "_MOST_BYTES", 3 * 12 * 10 * 4)
-    for model in (plain, fused):
-        model.fit((TOP, BOTTOM), batch_size=16, epochs=2, shuffle=False, verbose=0)
-    assert int(fused.optimizer.iterations) == 6
+    for model in (plain, fused):  # The second call ends with the data.
+        model.fit(batches(8), epochs=2, shuffle=False, verbose=0)
+    assert int(fused.optimizer.iterations) == 16
     for a, b in zip(plain.get_weights(), fused.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
