@@ -49,7 +49,7 @@ bench: $(VENV)/installed-test .venv-bench/installed
 	$(BIN)/python -m benchmarks.overheads
 
 test-slow: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --numprocesses=2 --dist=worksteal
 
 lock:
 	rm -rf .lock
