@@ -224,7 +224,7 @@ def long_form(folder: pathlib.Path, kills: int, seed: int) -> list[Kill]:
         folder,
         [
             "--config=configs/digits_halves.py:smoke",
-            f"--config.steps={12 * kills // 10 * 10}",
+            f"--config.steps={120 * kills // 10 * 10}",
         ],
         [*plan(kills - 3 * exports, _SECONDS, seed), *at_the_end],
         [
