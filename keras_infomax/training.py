@@ -15,6 +15,7 @@ from keras_infomax import (
     datasets,
     dependent,
     experiments,
+    layer_names,
     methods,
     models,
     plots,
@@ -138,6 +139,8 @@ def make_experiment(
 ) -> experiments.Experiment:
     """What settings train, from their seed on: the same again with every call.
 
+    Layers without a name get the same ones, too, on which rounding depends.
+
     Args:
         settings: Settings.
         data: Data set to use instead of loading `settings.dataset`.
@@ -150,7 +153,8 @@ def make_experiment(
     """
     make = lookup("experiment", settings.experiment, EXPERIMENTS)
     keras.utils.set_random_seed(settings.seed)
-    experiment = make(settings, data)
+    with layer_names.counted_anew():
+        experiment = make(settings, data)
     experiment.model.optimizer.build(experiment.model.trainable_variables)
     return experiment
 

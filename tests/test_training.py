@@ -10,6 +10,7 @@ from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
 from keras_infomax import datasets, execution, experiments, fusion, runs, training
+from keras_infomax.settings import Settings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -353,6 +354,18 @@ def test_noise_may_be_drawn_for_each_view(digits):
     views = experiments.make_views(settings)
     assert isinstance(views, kim.views.Noisy)
     assert not views.coupled
+
+
+def test_the_same_settings_make_layers_of_the_same_names(digits):
+    settings = Settings(batch_size=16)
+    # On names of operations depends in which order TensorFlow adds terms up.
+    names = []
+    for _ in range(2):
+        keras.layers.Dense(3)
+        model = training.make_experiment(settings, digits).model
+        names.append([layer.name for layer in model._flatten_layers()])
+    assert names[0] == names[1]
+    assert keras.layers.Dense(3).name not in names[0]
 
 
 def test_condition_numbers_are_measured_on_training_images(digits):

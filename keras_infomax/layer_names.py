@@ -1,0 +1,36 @@
+"""The names that Keras gives to layers without one."""
+
+import collections
+import contextlib
+from collections.abc import Iterator
+
+from keras.src.backend.common import global_state
+
+_COUNTS = "object_name_uids"
+
+
+@contextlib.contextmanager
+def counted_anew() -> Iterator[None]:
+    """Has Keras count layers from the first on, whatever was made before.
+
+    TensorFlow's arithmetic optimizer adds terms up in an order that depends on the
+    names of operations, so the same model with a layer `dense_10` instead of `dense_1`
+    may round otherwise, and ends with other weights in the last digit.
+
+    Example:
+    >>> import keras
+    >>> for _ in range(2):
+    ...     with counted_anew():
+    ...         print(keras.layers.Dense(3).name)
+    dense
+    dense
+    """
+    before = global_state.get_global_attribute(_COUNTS) or {}
+    within: dict[str, int] = collections.defaultdict(int)
+    global_state.set_global_attribute(_COUNTS, within)
+    try:
+        yield
+    finally:
+        # What is named later is named unlike both.
+        for name, count in before.items():
+            within[name] = max(within[name], count)
