@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import execution, fusion, inputs, replicas
+from keras_infomax import breakage, execution, fusion, inputs, replicas
 from keras_infomax.callbacks import StopOnNonFinite
 
 
@@ -23,6 +23,15 @@ class BaseModel(keras.Model):
             "jit_compile": "auto",
         }
         self._execution = execution.Execution()
+        self._first_broken_step = breakage.FirstBrokenStep()
+
+    @property
+    def first_broken_step(self) -> int | None:
+        """Step of `fit` whose loss or weights broke first; `None` if none did.
+
+        See `callbacks.StopOnNonFinite`, which tells.
+        """
+        return self._first_broken_step.value
 
     def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, but for two arguments.
@@ -97,6 +106,7 @@ class BaseModel(keras.Model):
         epochs_left = epochs - initial_epoch
         length = execution.length(x, batch_size, epochs_left, steps_per_epoch, taken)
         chosen = execution.choose(self, length, callbacks, **self._asked)
+        self._first_broken_step.forget()
         with inputs.as_value_errors(), self._executing(chosen):
             return super().fit(
                 x,
@@ -125,9 +135,19 @@ class BaseModel(keras.Model):
         elif self._execution.fused:
             make = fusion.fused_function
         else:
-            return super().make_train_function(force)
+            make = keras.Model._make_function
         if self.train_function is None or force:  # type: ignore[has-type]
-            self.train_function = make(self, self.train_step)
+            self.train_function = make(self, self._watched_train_step)
+
+    def _watched_train_step(self, data):
+        results = self.train_step(data)
+        self._first_broken_step.note(
+            self.optimizer.iterations,
+            # The mean since the epoch began, which does not get well again.
+            results.get("loss", 0.0),
+            self.trainable_variables,
+        )
+        return results
 
     def make_test_function(self, force=False):
         if not execution.is_distributed(self):

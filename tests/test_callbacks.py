@@ -1,5 +1,7 @@
+import contextlib
 import copy
 import csv
+import re
 
 import keras
 import keras_tuner
@@ -568,6 +570,63 @@ def test_an_execution_of_several_steps_is_reported_as_a_range(jit_compile):
     model = regressor(None, steps_per_execution=4, jit_compile=jit_compile)
     with pytest.raises(ValueError, match="in steps 5 to 8 the loss is nan"):
         fit(model, batches(12, broken=6))
+
+
+def watched(activation, value, strategy=None, **compile_options):
+    """What stops the training of an InfoMax whose 37th batch breaks in one row."""
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        encoder.add(keras.layers.Activation(activation))
+        encoder.add(keras.layers.Dense(2))
+        model = InfoMax(encoder)
+        model.compile("sgd", InfoNCE(), **compile_options)
+    data = batches(200, broken=37, value=value).map(lambda x, y: ((x, x + y[:, :1]),))
+    with pytest.raises(ValueError, match="must keep the loss") as error:
+        model.fit(data, verbose=0)
+    return str(error.value)
+
+
+EXECUTIONS = pytest.mark.parametrize(
+    "options",
+    [
+        {"steps_per_execution": 1},
+        {"steps_per_execution": 8},
+        {"steps_per_execution": 8, "jit_compile": True},
+        {},
+    ],
+    ids=["single steps", "several", "in one program", "chosen"],
+)
+
+
+@EXECUTIONS
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_of_ours_names_the_step_of_a_broken_loss(options, value):
+    assert "in step 37 the loss is nan" in watched("linear", value, **options)
+
+
+@EXECUTIONS
+def test_a_model_of_ours_names_the_step_of_broken_weights(options):
+    found = watched(swallowing_relu, np.nan, **options)
+    assert re.search(r"in step 37 \S+/kernel holds", found)
+
+
+def test_replicas_name_the_step_among_several(strategy):
+    found = watched(swallowing_relu, np.nan, strategy, steps_per_execution=8)
+    assert re.search(r"in step 37 \S+/kernel holds", found)
+
+
+def test_a_weight_that_breaks_by_itself_is_found_with_a_range():
+    # Neither in the first row nor in the first column, where each step is looked at.
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    encoder.add(keras.layers.Activation(swallowing_relu))
+    model = InfoMax(encoder)
+    model.compile("sgd", InfoNCE(), steps_per_execution=4)
+    kernel = np.ones((4, 3), "float32")
+    kernel[2, 1] = np.nan
+    model.encoder_x.layers[0].kernel.assign(kernel)
+    data = batches(12).map(lambda x, y: ((x, x),))
+    with pytest.raises(ValueError, match="in steps 1 to 12 .*kernel holds NaN"):
+        model.fit(data, verbose=0)
 
 
 def test_sound_training_is_left_alone():

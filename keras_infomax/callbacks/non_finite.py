@@ -15,11 +15,13 @@ class StopOnNonFinite(keras.callbacks.Callback):
     matrix product and ReLU returns 0 for NaN. So this callback reads the weights, too,
     that is, all floating-point variables of the model, batch-norm statistics included.
 
-    The loss is checked after every execution, the weights after every 20 and at the end
-    of each epoch, because reading them costs a tenth of a small model's step. A weight
-    that breaks alone is therefore reported with a range of up to 20 executions. Steps
-    are those of `optimizer.iterations`, which does not count the steps that the loss
-    scaling of `mixed_float16` skips; skipping them is no failure.
+    The models of this package tell the step that broke first, whatever the number of
+    steps in an execution. Of other models the loss is checked after every execution,
+    and of all models the weights, every single one, after every 20 and at the end of
+    each epoch, because reading them costs a tenth of a small model's step: what only
+    that finds is reported with the range of steps since the last look. Steps are those
+    of `optimizer.iterations`, which does not count the steps that the loss scaling of
+    `mixed_float16` skips; skipping them is no failure.
 
     List it before callbacks that save models, lest they save a broken one.
 
@@ -55,7 +57,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             self._stop([f"the loss is {loss}", *self._broken_weights()], executions=1)
-        if self._unchecked == self._every:
+        known = getattr(self.model, "first_broken_step", None) is not None
+        if known or self._unchecked == self._every:
             self._check_weights()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -75,6 +78,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def _stop(self, broken: list[str], executions: int) -> None:
         last = int(self.model.optimizer.iterations.numpy())
         first = max(last - executions * self.model.steps_per_execution + 1, 1)
+        known = getattr(self.model, "first_broken_step", None)
+        if known is not None:
+            first = last = known
         when = f"step {last}" if first >= last else f"steps {first} to {last}"
         rest = f" and {len(broken) - 4} more" if len(broken) > 4 else ""
         shown = ", ".join(broken[:4]) + rest
