@@ -28,7 +28,7 @@ ACTIVITIES = {
     "evaluating": ("trainer.py", "evaluate"),
     "training": ("trainer.py", "fit"),
     "building the model": ("training.py", "train"),
-    "exporting": ("saved_model.py", "export_workdir"),
+    "exporting": ("workdirs.py", "export_workdir"),
 }
 
 

@@ -1,12 +1,14 @@
 """Runs that are killed end as one that nobody touched."""
 
 import csv
+import re
 import shutil
 
+import keras
 import pytest
 from conftest import ROOT
 
-from benchmarks import faults
+from benchmarks import faults, processes
 from benchmarks.processes import Kill, Moment
 
 SMALL = [
@@ -43,8 +45,21 @@ def test_a_run_killed_four_times_ends_as_one_left_alone(tmp_path):
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     kills = faults.long_form(tmp_path / "runs", 50, seed=1)
-    assert len(kills) >= 45
+    programs = [kill.program for kill in kills]
+    assert programs.count("trainers.train") >= 41
+    assert programs.count("export.saved_model") >= 4
     assert len({kill.activity for kill in kills}) >= 6
+
+
+def test_activities_are_functions_that_there_are():
+    # Nothing is killed in a function that has moved.
+    for file, function in processes.ACTIVITIES.values():
+        if file == "trainer.py":
+            assert callable(getattr(keras.Model, function))
+            continue
+        defined = re.compile(rf"^ *def {function}\(", re.MULTILINE)
+        there = (ROOT / "keras_infomax").rglob(file)
+        assert any(defined.search(path.read_text()) for path in there), function
 
 
 def test_moments_are_seeded_and_in_the_table(tmp_path):
