@@ -23,6 +23,8 @@ class BaseModel(keras.Model):
             "jit_compile": "auto",
         }
         self._execution = execution.Execution()
+        # Of the data of the present run, if they come so.
+        self.blocks: fusion.Blocks | None = None
         self._first_broken_step = breakage.FirstBrokenStep()
 
     @property
@@ -107,7 +109,9 @@ class BaseModel(keras.Model):
         length = execution.length(x, batch_size, epochs_left, steps_per_epoch, taken)
         chosen = execution.choose(self, length, callbacks, **self._asked)
         self._first_broken_step.forget()
-        with inputs.as_value_errors(), self._executing(chosen):
+        in_blocks = chosen.fused and self.built
+        blocks = fusion.blocks(x, chosen.steps) if in_blocks else None
+        with inputs.as_value_errors(), self._executing(chosen, blocks):
             return super().fit(
                 x,
                 y,
@@ -156,15 +160,16 @@ class BaseModel(keras.Model):
             self.test_function = replicas.step_function(self, self.test_step)
 
     @contextlib.contextmanager
-    def _executing(self, chosen):
+    def _executing(self, chosen, blocks=None):
         """Has the steps of a run executed as chosen, evaluations in it included."""
         if chosen != self._execution:
             self.train_function = None
-        self._execution = chosen
+        self._execution, self.blocks = chosen, blocks
         self._set_steps(chosen.steps)
         try:
             yield
         finally:
+            self.blocks = None
             self._set_steps(self._steps_asked())
 
     def _set_steps(self, steps):

@@ -98,6 +98,8 @@ class LabViews(keras.layers.Layer):
         https://arxiv.org/abs/1906.05849.
     """
 
+    row_by_row = True
+
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
 

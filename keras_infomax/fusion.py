@@ -1,6 +1,6 @@
 """The steps of one call as one program of XLA, and which models gain by it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -10,8 +10,8 @@ from keras_infomax import critics, terms
 
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32
-# Its batches are in memory together, twice; so many bytes of them, and no more.
-_MOST_BYTES = 2**27
+# Its batches are in memory together, and so are the next; so many bytes, and no more.
+_MOST_BYTES = 2**25
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.
 # Convolutions and recurrences are not among them, nobody knows a user's layers, and
@@ -96,11 +96,75 @@ def has_chunks(model: keras.Model, loss: Any) -> bool:
     return any(size is not None for size in sizes)
 
 
+class Blocks:
+    """Batches of a stream that come stacked, so that no step has to wait for it.
+
+    They take the place of batches that Keras iterates over, one by one, and begin anew
+    where it does.
+
+    Args:
+        dataset: Dataset of blocks; see `datasets.pairs`.
+        size: Number of batches in each but the last.
+        count: Number of blocks in one call.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, size: int, count: int):
+        self._dataset, self._size, self._count = dataset, size, count
+        self._batches: Any = None
+        self._blocks: Any = None
+
+    def of_call(self, batches: Any) -> Iterator[Any]:
+        """What one call runs.
+
+        Args:
+            batches: Keras's iterator over the batches, of which only the identity is
+                looked at.
+
+        Yields:
+            Batches, stacked: as many as a block has, or one.
+        """
+        if batches is not self._batches:
+            self._batches, self._blocks = batches, iter(self._dataset)
+        for _ in range(self._count):
+            block = next(self._blocks, None)
+            if block is None:
+                return
+            rows = tf.nest.flatten(block)[0].shape[0]
+            # A smaller one would be compiled for its size.
+            step = self._size if rows == self._size else 1
+            for index in range(0, rows, step):
+                yield tf.nest.map_structure(
+                    lambda of, i=index, n=step: of[i : i + n], block
+                )
+
+
+def blocks(dataset: Any, steps: int) -> Blocks | None:
+    """Blocks of a dataset's batches, for calls of so many steps.
+
+    Args:
+        dataset: What `fit` is given.
+        steps: Steps in a call.
+
+    Returns:
+        Blocks; `None` where the dataset cannot make them, or its batches are so large
+        that a block would hold a single one.
+    """
+    make = getattr(dataset, "in_blocks", None)
+    if make is None:
+        return None
+    most = min(_MOST_STEPS, _MOST_BYTES // max(1, _bytes(dataset.element_spec)))
+    size = next(n for n in range(max(1, most), 0, -1) if steps % n == 0)
+    if size == 1:
+        return None
+    return Blocks(make(size), size, steps // size)
+
+
 def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     """Compiles the steps of one call into one XLA program.
 
     Args:
-        model: Compiled Keras model; reads `steps_per_execution`.
+        model: Compiled Keras model; reads `steps_per_execution`, and at each call
+            `blocks`, the `Blocks` that take the place of the data, or `None`.
         step: Function of a batch.
 
     Returns:
@@ -127,23 +191,29 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         found = [first, *(iterator.get_next_as_optional() for _ in range(count - 1))]
         return found, _together(found)
 
-    def run_some(first, iterator, count):
-        found, together = fetch(first, iterator, count)
-        if together.has_value():
-            run(together.get_value())
-            return
-        for optional in found:
-            if optional.has_value():
-                run(tf.nest.map_structure(lambda of: of[None], optional.get_value()))
-
-    def function(iterator):
+    def fetched(iterator):
         left = steps
         while left and (first := iterator.get_next_as_optional()).has_value():
             fitting = _MOST_BYTES // max(1, _bytes(first.get_value()))
             count = min(left, _MOST_STEPS, max(1, fitting))
-            run_some(first, iterator, count)
+            found, together = fetch(first, iterator, count)
+            if together.has_value():
+                yield together.get_value()
+            else:
+                for optional in found:
+                    if optional.has_value():
+                        batch = optional.get_value()
+                        yield tf.nest.map_structure(lambda of: of[None], batch)
             left -= count
-        if left == steps:
+
+    def function(iterator):
+        blocks = model.blocks
+        call = fetched(iterator) if blocks is None else blocks.of_call(iterator)
+        found = False
+        for batches in call:
+            run(batches)
+            found = True
+        if not found:
             raise StopIteration
         return model.get_metrics_result()
 

@@ -124,6 +124,30 @@ def test_a_function_of_images_and_seed_is_called_with_the_seed_of_the_step():
     np.testing.assert_array_equal(seed, datasets.views_seed(3, 7))
 
 
+@pytest.mark.parametrize("given", ["halves", "whole", "left_right"])
+def test_blocks_hold_the_same_batches(given):
+    images = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 1), np.uint8)
+    arguments = {"batch_size": 16, "start_step": 2, "num_steps": 11}
+    for dataset in (
+        datasets.pairs(images, given, index=True, **arguments),
+        datasets.labelled(images, np.arange(50), given, **arguments),
+    ):
+        batches = [tf.nest.flatten(batch) for batch in dataset]
+        blocks = [tf.nest.flatten(block) for block in dataset.in_blocks(4)]
+        assert [len(block[0]) for block in blocks] == [4, 4, 3]
+        for part, of_first in enumerate(batches[0]):
+            one_by_one = [batch[part] for batch in batches]
+            stacked = np.concatenate([block[part] for block in blocks])
+            np.testing.assert_array_equal(one_by_one, stacked)
+            assert stacked.dtype == of_first.dtype.as_numpy_dtype
+
+
+def test_views_that_may_depend_on_more_than_a_row_come_in_no_blocks():
+    images = np.zeros((8, 4, 4, 1), "uint8")
+    for given in (lambda pixels: (pixels, pixels[::-1]), "augmented"):
+        assert not hasattr(datasets.pairs(images, given, 4), "in_blocks")
+
+
 def test_the_static_shape_and_the_length_are_known():
     dataset = datasets.pairs(
         np.zeros((60, 8, 6, 3), "uint8"), "left_right", 16, num_steps=7

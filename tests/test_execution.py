@@ -237,6 +237,55 @@ def test_calls_of_many_or_large_batches_run_in_parts(
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("steps", "epochs", "steps_per_epoch", "most_bytes"),
+    [
+        (18, 2, None, 2**20),  # An epoch ends within a block, and the next begins anew.
+        (24, 3, 8, 2**20),  # An epoch is a part of the data.
+        (18, 2, None, 2 * 2 * 8 * 8 * 4),  # Blocks of two batches, two in a call.
+    ],
+)
+def test_blocks_of_a_stream_train_as_its_batches(
+    steps, epochs, steps_per_epoch, most_bytes, monkeypatch
+):
+    images = RNG.integers(0, 256, (30, 4, 4, 1), np.uint8)
+    sizes = []
+    of_call = fusion.Blocks.of_call
+
+    def counted(self, batches):
+        for block in of_call(self, batches):
+            sizes.append(len(block[0][0]))
+            yield block
+
+    monkeypatch.setattr(fusion.Blocks, "of_call", counted)
+    monkeypatch.setattr(fusion, "_MOST_BYTES", most_bytes)
+    models = []
+    for options in ({"steps_per_execution": 1}, {"jit_compile": True}):
+        keras.utils.set_random_seed(0)
+        model = kim.InfoMax(kim.encoders.mlp((2, 4), (5,), 3))
+        options = {"steps_per_execution": 4, **options}
+        model.compile(keras.optimizers.SGD(0.05), kim.losses.InfoNCE(), **options)
+        history = model.fit(
+            kim.datasets.pairs(images, "halves", 8, num_steps=steps),
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=False,
+            verbose=0,
+        )
+        models.append((model, history.history["mi"]))
+    (plain, mi_of_plain), (model, mi) = models
+    assert (
+        sum(sizes)
+        == int(plain.optimizer.iterations)
+        == len(mi) * (steps_per_epoch or steps)
+    )
+    assert max(sizes) == min(4, most_bytes // (8 * 16 * 4))
+    assert model.blocks is None
+    np.testing.assert_allclose(mi, mi_of_plain, rtol=1e-4)
+    for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
 def test_a_strategy_of_one_replica_trains_as_none(monkeypatch):
     plain = infomax(steps_per_execution=1)
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():

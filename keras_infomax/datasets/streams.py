@@ -44,7 +44,9 @@ def pairs(
             `(rows, height, width, channels)`. Kept once in memory as it is.
         views: A layer or function from float images in [0, 1] to a tuple of views,
             or its name; see `views.get`. If it has an argument `seed`, it is given a
-            new one for each batch.
+            new one for each batch. If it has an attribute `row_by_row` that is
+            true, a row's views depend on that row alone, and several batches can be
+            made at once.
         batch_size: Rows in each batch, at least 2.
         seed: Seed of the orders and of random views.
         start_step: The number of the first batch.
@@ -59,6 +61,9 @@ def pairs(
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
         row i of y are views of the same image; the index is an int32 tensor `(rows,)`.
+        If views are made row by row, it has a method `in_blocks(size)`: a dataset of
+        the same batches, `size` of them stacked, the last ones maybe fewer. `fit` asks
+        for these where it runs so many steps in a call.
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
@@ -69,6 +74,8 @@ def pairs(
     >>> dataset = pairs(images, "halves", batch_size=32)
     >>> len(dataset), dataset.element_spec[0][0].shape
     (3, TensorShape([32, 14, 28, 1]))
+    >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
+    [[2, 32], [1, 32]]
     """
 
     def element(views_of_batch, rows_of_batch):
@@ -173,14 +180,20 @@ def _stream(
         stored = tf.constant(images)
 
     def batches_of_pass(number):
+        """Numbers of the steps of a pass, and the rows of each."""
         order = tf.range(rows)
         if shuffle:
             # index_shuffle would need no array, but its orders are not uniform: some
             # rows meet in one batch far more often than others.
             order = tf.random.experimental.stateless_shuffle(order, [seed, number])
-        order = order[: steps_in_pass * batch_size]
+        order = tf.reshape(
+            order[: steps_in_pass * batch_size], (steps_in_pass, batch_size)
+        )
+        first = number * steps_in_pass
+        begin = tf.maximum(start_step - first, 0)
+        end = tf.minimum(stop_step - first, steps_in_pass)
         return tf.data.Dataset.from_tensor_slices(
-            tf.reshape(order, (steps_in_pass, batch_size))
+            (first + tf.range(begin, end), order[begin:end])
         )
 
     def element_of_batch(step, rows_of_batch):
@@ -190,23 +203,39 @@ def _stream(
         views_of_batch = tuple(views_of(batch, seed=views_seed(seed, step)))
         return element(views_of_batch, rows_of_batch)
 
+    def element_of_block(steps, rows_of_block):
+        # Each row for itself, so all batches as one.
+        of_rows = element_of_batch(steps[0], tf.reshape(rows_of_block, (-1,)))
+        return tf.nest.map_structure(
+            lambda part: tf.reshape(part, (-1, batch_size, *part.shape[1:])), of_rows
+        )
+
     options = tf.data.Options()
     # By files would be wrong: there are none.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
-    first_pass, skipped = divmod(start_step, steps_in_pass)
-    passes = tf.data.Dataset.range(first_pass, -(-stop_step // steps_in_pass))
-    return (
-        passes.flat_map(batches_of_pass)
-        .skip(skipped)
-        .take(num_steps)
-        .enumerate(start_step)
-        .apply(tf.data.experimental.assert_cardinality(num_steps))
-        .map(element_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    passes = tf.data.Dataset.range(
+        start_step // steps_in_pass, -(-stop_step // steps_in_pass)
+    )
+    steps = passes.flat_map(batches_of_pass)
+    steps = steps.apply(tf.data.experimental.assert_cardinality(num_steps))
+
+    def in_blocks(size):
+        # One ahead, and no more: they are large.
+        made = steps.batch(size).map(element_of_block).prefetch(1)
+        return made.with_options(options)
+
+    dataset = (
+        steps.map(
+            element_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
         .prefetch(tf.data.AUTOTUNE)
         .with_options(options)
     )
+    if getattr(view_layers.get(views), "row_by_row", False):
+        dataset.in_blocks = in_blocks
+    return dataset
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:

@@ -38,6 +38,8 @@ class Halves(keras.layers.Layer):
         Representation Learning", section 3. https://arxiv.org/abs/1907.13625
     """
 
+    row_by_row = True
+
     def __init__(self, axis=1, **kwargs):
         if axis not in (1, 2):
             raise ValueError(
@@ -103,6 +105,8 @@ class Whole(keras.layers.Layer):
     >>> image.shape
     TensorShape([8, 28, 28, 1])
     """
+
+    row_by_row = True
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
