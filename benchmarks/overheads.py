@@ -29,6 +29,7 @@ from sklearn.preprocessing import MinMaxScaler
 from benchmarks import machine, pairs, peers
 from benchmarks.peers import ours
 from keras_infomax import datasets, files, probes, views
+from keras_infomax.probes import encoding
 from keras_infomax.probes.threads import one_thread
 from trainers import program
 
@@ -143,18 +144,22 @@ def evaluation_and_steps(steps: int = 1000) -> tuple[Pair, Pair]:
         Both, and the two parts of the first.
     """
     model, data = _long_run(), _stream(steps)
-    (x, labels), (x_test, labels_test) = _digits()
+    train, test = _digits()
 
     def encode():
-        return [probes.encode(model.encoder_x, views) for views in (x, x_test)]
+        views = [views for views, _ in (train, test)]
+        return encoding.encode_all(model.encoder_x, views)
 
-    def probe(encoded, encoded_test):
-        probes.LogisticProbe().fit(encoded, labels).score(encoded_test, labels_test)
+    def judge(encoder, train, test):
+        return probes.judge({"linear": probes.LogisticProbe()}, encoder, train, test)
 
-    encodings = encode()
+    encoded = [(x, y) for x, (_, y) in zip(encode(), (train, test), strict=True)]
     return (
-        (lambda: probe(*encode()), lambda: model.fit(data, verbose=0)),
-        (encode, lambda: probe(*encodings)),
+        (
+            lambda: judge(model.encoder_x, train, test),
+            lambda: model.fit(data, verbose=0),
+        ),
+        (encode, lambda: judge(None, *encoded)),
     )
 
 

@@ -1,5 +1,6 @@
 """Turns views into encodings and makes sure that looking did not change the encoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -32,20 +33,33 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
     >>> encode(encoder, np.ones((5, 3))).shape
     (5, 8)
     """
-    views = np.asarray(views)
-    if views.ndim < 2 or not len(views):
-        raise ValueError(
-            f"views must have shape (rows, ...) with at least one row; got shape "
-            f"{views.shape}. Give a batch of views, not a single one."
-        )
+    return encode_all(encoder, [views], batch_size)[0]
+
+
+def encode_all(
+    encoder: keras.Layer, sets: Sequence[Any], batch_size: int = 1000
+) -> list[np.ndarray]:
+    """Encodes several sets of views as `encode` does one, with one graph for all.
+
+    Args:
+        encoder: As for `encode`.
+        sets: Arrays of views of the same shape but for their rows.
+        batch_size: As for `encode`.
+
+    Returns:
+        The encodings of each set.
+
+    Raises:
+        ValueError: As `encode`.
+        RuntimeError: As `encode`.
+    """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(
             f"batch_size must be a positive integer; got {batch_size!r}. Give the "
             "number of rows that fit into memory at once, such as 1000."
         )
-    if np.issubdtype(views.dtype, np.floating):
-        views = views.astype("float32", copy=False)
-    row_shape, dtype = views.shape[1:], views.dtype.name
+    sets = [_checked_views(views) for views in sets]
+    row_shape, dtype = sets[0].shape[1:], sets[0].dtype.name
     ensure_built(encoder, row_shape, dtype)
 
     # One graph for all batches, the remainder included. Concrete, because TensorFlow
@@ -62,10 +76,7 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
             "with a pooling or flattening layer, or probe one of its outputs."
         )
     before = [(variable, _state(variable)) for variable in encoder.variables]
-    batches = [
-        encode_batch(tf.constant(views[start : start + batch_size])).numpy()
-        for start in range(0, len(views), batch_size)
-    ]
+    encoded = [_in_batches(encode_batch, views, batch_size) for views in sets]
     moved = [variable.path for variable, old in before if _state(variable) != old]
     if moved:
         raise RuntimeError(
@@ -74,16 +85,43 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
             "accuracy would not be that of a frozen encoder. Find the layer that "
             "updates its variables without asking `training`."
         )
-    encodings = np.concatenate(batches).astype("float32", copy=False)
-    finite = np.isfinite(encodings).all(axis=1)
-    if not finite.all():
+    for encodings in encoded:
+        _check_finite(encoder, encodings)
+    return encoded
+
+
+def _checked_views(views):
+    views = np.asarray(views)
+    if views.ndim < 2 or not len(views):
         raise ValueError(
-            f"encoder must return finite encodings; got NaN or infinity in "
-            f"{np.sum(~finite)} of {len(finite)} rows, first in row "
-            f"{np.argmin(finite)}. Look for NaN in the views and in the weights of "
-            f"{encoder.name!r}."
+            f"views must have shape (rows, ...) with at least one row; got shape "
+            f"{views.shape}. Give a batch of views, not a single one."
         )
+    if np.issubdtype(views.dtype, np.floating):
+        views = views.astype("float32", copy=False)
+    return views
+
+
+def _in_batches(encode_batch, views, batch_size):
+    encodings = None
+    for start in range(0, len(views), batch_size):
+        batch = encode_batch(tf.constant(views[start : start + batch_size])).numpy()
+        if encodings is None:
+            encodings = np.empty((len(views), batch.shape[1]), "float32")
+        encodings[start : start + batch_size] = batch
     return encodings
+
+
+def _check_finite(encoder, encodings):
+    if np.isfinite(encodings).all():
+        return
+    finite = np.isfinite(encodings).all(axis=1)
+    raise ValueError(
+        f"encoder must return finite encodings; got NaN or infinity in "
+        f"{np.sum(~finite)} of {len(finite)} rows, first in row "
+        f"{np.argmin(finite)}. Look for NaN in the views and in the weights of "
+        f"{encoder.name!r}."
+    )
 
 
 def ensure_built(encoder: keras.Layer, row_shape: tuple[int, ...], dtype: str) -> None:

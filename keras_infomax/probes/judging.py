@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax.probes.encoding import encode
+from keras_infomax.probes.encoding import encode_all
 from keras_infomax.probes.probe import Judgement
 
 Labelled = tuple[Any, Any]
@@ -50,9 +50,8 @@ def judge(
     frozen = {name: p for name, p in probes.items() if getattr(p, "frozen", True)}
     encoded_train, encoded_test = train, test
     if encoder is not None and frozen:
-        encoded_train, encoded_test = (
-            (encode(encoder, views), labels) for views, labels in (train, test)
-        )
+        sets = encode_all(encoder, [views for views, _ in (train, test)])
+        encoded_train, encoded_test = (sets[0], train[1]), (sets[1], test[1])
     judgements = {}
     for name, probe in probes.items():
         if name in frozen:
