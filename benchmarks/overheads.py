@@ -8,8 +8,10 @@ import of TensorFlow and one compilation. See `docs/performance.md`.
 """
 
 import contextlib
+import cProfile
 import json
 import pathlib
+import pstats
 import subprocess
 import sys
 import tempfile
@@ -163,6 +165,50 @@ def evaluation_and_steps(steps: int = 1000) -> tuple[Pair, Pair]:
     )
 
 
+def profile(call: Callable[[], object], most: int = 10) -> list[dict[str, Any]]:
+    """Where the time of a call goes, by Python's profiler.
+
+    Args:
+        call: What is called, once.
+        most: Number of functions that are told.
+
+    Returns:
+        The functions that take longest by themselves: `function`, its number of
+        `calls`, its `own_s` seconds and their `share` of all.
+    """
+    profiler = cProfile.Profile()
+    profiler.runcall(call)
+    found = pstats.Stats(profiler).stats.items()  # type: ignore[attr-defined]
+    total = sum(own for _, (_, _, own, _, _) in found)
+    by_time = sorted(found, key=lambda entry: -entry[1][2])[:most]
+    return [
+        {
+            "function": _described(*function),
+            "calls": calls,
+            "own_s": round(own, 4),
+            "share": round(own / total, 3),
+        }
+        for function, (_, calls, own, _, _) in by_time
+    ]
+
+
+def _described(file: str, line: int, name: str) -> str:
+    if file == "~":  # Written in C.
+        return name.strip("<>").replace("built-in method ", "")
+    return f"{pathlib.Path(file).name}: {name}"
+
+
+def profile_table(found: list[dict[str, Any]]) -> str:
+    """A profile as a Markdown table."""
+    lines = ["| function | calls | seconds | share |", "|---|---|---|---|"]
+    lines += [
+        f"| `{row['function']}` | {row['calls']} | {row['own_s']:.3f} "
+        f"| {row['share']:.2f} |"
+        for row in found
+    ]
+    return "\n".join(lines)
+
+
 def start_and_least(turns: int) -> dict[str, float]:
     """`trainers.train` until its first steps, and what no program could do without.
 
@@ -255,7 +301,9 @@ def main(output: str, turns: int) -> None:
         "parts": pairs.measure(*parts, max(3, turns // 3)),
         "start": start_and_least(max(3, turns // 3)),
     }
+    facts["profile_of_evaluation"] = profile(evaluation[0])
     print(table(facts["results"]))
+    print(profile_table(facts["profile_of_evaluation"]))
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     files.write_text(output, json.dumps(facts, indent=1) + "\n")
 

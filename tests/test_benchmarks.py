@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from time import sleep
 
 import pytest
@@ -74,6 +75,7 @@ def test_the_page_on_performance_quotes_the_results():
     assert training.table(steps["results"]) in page
     assert training.table(steps["large_results"]) in page
     assert overheads.table(around["results"]) in page
+    assert overheads.profile_table(around["profile_of_evaluation"]) in page
 
 
 def test_the_page_on_scaling_quotes_the_results():
@@ -97,6 +99,15 @@ def test_every_overhead_can_be_measured(monkeypatch):
     assert facts["saga_epochs"] in (1, 2)
     for pair in (probing, *overheads.evaluation_and_steps(steps=2)):
         assert pairs.measure(*pair, turns=1)["second_s"] > 0
+
+
+def test_a_profile_tells_what_takes_longest():
+    slow = overheads.profile(lambda: [time.sleep(0.05) for _ in range(2)], most=1)
+    assert slow[0]["function"] == "time.sleep"
+    assert slow[0]["calls"] == 2
+    assert 0.1 <= slow[0]["own_s"] < 1
+    assert slow[0]["share"] > 0.9
+    assert "| `time.sleep` | 2 | 0.1" in overheads.profile_table(slow)
 
 
 def test_training_is_measured_in_turns(capsys):
