@@ -124,8 +124,9 @@ def choose(
     after each: at most 32, and so many that an epoch, and whatever a callback does
     every so many steps, begins between two calls. XLA compiles them into one program
     where the run is longer, under no strategy, and the model has only layers that gain
-    by it. The choice depends on the steps that the model will have taken in the end,
-    not on where the run starts, so a resumed run is executed as an uninterrupted one.
+    by it; the batches of a stream then come stacked, see `fusion.blocks`. The choice
+    depends on the steps that the model will have taken in the end, not on where the run
+    starts, so a resumed run is executed as an uninterrupted one.
 
     Args:
         model: Compiled Keras model.

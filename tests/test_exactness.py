@@ -11,8 +11,9 @@ from distributed_cases import CASES
 from test_workers import free_ports
 
 TOLERANCES = {
-    # Dividing by small deviations magnifies rounding; in float64 it is below 1e-12.
+    # Dividing by small deviations magnifies rounding, as the case in float64 shows.
     "batch normalisation": 1e-3,
+    "batch normalisation, float64": 1e-11,
     # Rounding of half precision is that of the gradient of each shard.
     "mixed_bfloat16": 0.05,
     "mixed_float16": 0.01,
