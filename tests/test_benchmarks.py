@@ -128,14 +128,17 @@ def test_training_is_measured_in_turns(capsys):
     assert len(training.table({"bilinear": found}).splitlines()) == 4
 
 
-@pytest.mark.parametrize(("critic", "most"), [("bilinear", 1.5), ("mlp", 0.75)])
-def test_fit_is_no_slower_than_plain_tensorflow(critic, most):
+@pytest.mark.parametrize(
+    ("critic", "steps", "most"), [("bilinear", 160, 1.5), ("mlp", 64, 0.75)]
+)
+def test_fit_is_no_slower_than_plain_tensorflow(critic, steps, most):
     train, train_plainly = (
         ours.prepare(critic, 128),
         plain_tensorflow.prepare(critic, 128),
     )
-    found = pairs.measure(lambda: train(32), lambda: train_plainly(32), turns=5)
-    # A third and an eighth on a quiet machine.
+    # So many that what `fit` does before its first step counts little.
+    found = pairs.measure(lambda: train(steps), lambda: train_plainly(steps), turns=5)
+    # Less than a half and a quarter on a quiet machine, twice that on a busy one.
     assert found["ratio"] < most
 
 
