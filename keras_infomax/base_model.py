@@ -109,7 +109,9 @@ class BaseModel(keras.Model):
         length = execution.length(x, batch_size, epochs_left, steps_per_epoch, taken)
         chosen = execution.choose(self, length, callbacks, **self._asked)
         self._first_broken_step.forget()
-        in_blocks = chosen.fused and self.built
+        # Keras looks into a batch to build a model, and weights each by its class.
+        as_it_is = self.built and kwargs.get("class_weight") is None
+        in_blocks = chosen.fused and as_it_is
         blocks = fusion.blocks(x, chosen.steps) if in_blocks else None
         with inputs.as_value_errors(), self._executing(chosen, blocks):
             return super().fit(

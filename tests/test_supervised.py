@@ -27,6 +27,24 @@ def test_labels_travel_with_the_views_in_the_order_of_the_pairs(digits):
         assert [known[view.tobytes()] for view in x.numpy()] == list(labels_of_x)
 
 
+@pytest.mark.parametrize("class_weight", [None, {0: 3.0, 1: 0.0}])
+def test_classes_are_weighted_however_steps_run(class_weight):
+    # Weights are of batches, which blocks of a stream would pass by.
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (32, 4, 4, 1), np.uint8)
+    data = datasets.labelled(images, np.arange(32) % 2, "halves", 8, num_steps=12)
+    trained = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(0)
+        model = Classifier(kim.encoders.mlp((2, 4, 1), (5,), 3), num_classes=2)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, steps_per_execution=4, jit_compile=jit_compile)
+        model.fit(data, class_weight=class_weight, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+    for plain, fused in zip(*trained, strict=True):
+        np.testing.assert_allclose(plain, fused, rtol=1e-4, atol=1e-6)
+
+
 def test_labels_must_be_one_for_each_image(digits):
     with pytest.raises(ValueError, match="labels must be one for each of the 300"):
         datasets.labelled(digits.train_images, digits.test_labels, "halves", 32)
