@@ -57,12 +57,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
             self._stop([f"the loss is {loss}", *self._broken_weights()], executions=1)
-        known = getattr(self.model, "first_broken_step", None) is not None
-        if known or self._unchecked == self._every:
+        if self._unchecked == self._every or self._known_step() is not None:
             self._check_weights()
 
     def on_epoch_end(self, epoch, logs=None):
         self._check_weights()
+
+    def _known_step(self) -> int | None:
+        return getattr(self.model, "first_broken_step", None)
 
     def _check_weights(self) -> None:
         broken = self._broken_weights()
@@ -78,8 +80,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def _stop(self, broken: list[str], executions: int) -> None:
         last = int(self.model.optimizer.iterations.numpy())
         first = max(last - executions * self.model.steps_per_execution + 1, 1)
-        known = getattr(self.model, "first_broken_step", None)
-        if known is not None:
+        if (known := self._known_step()) is not None:
             first = last = known
         when = f"step {last}" if first >= last else f"steps {first} to {last}"
         rest = f" and {len(broken) - 4} more" if len(broken) > 4 else ""
