@@ -1,5 +1,6 @@
 """Turns views into encodings and makes sure that looking did not change the encoder."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,11 +40,11 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
 def encode_all(
     encoder: keras.Layer, sets: Sequence[Any], batch_size: int = 1000
 ) -> list[np.ndarray]:
-    """Encodes several sets of views as `encode` does one, with one graph for all.
+    """Encodes several sets of views as `encode` does one, traced and checked once.
 
     Args:
         encoder: As for `encode`.
-        sets: Arrays of views of the same shape but for their rows.
+        sets: Arrays of views.
         batch_size: As for `encode`.
 
     Returns:
@@ -59,24 +60,13 @@ def encode_all(
             "number of rows that fit into memory at once, such as 1000."
         )
     sets = [_checked_views(views) for views in sets]
-    row_shape, dtype = sets[0].shape[1:], sets[0].dtype.name
-    ensure_built(encoder, row_shape, dtype)
-
-    # One graph for all batches, the remainder included. Concrete, because TensorFlow
-    # would warn of retracing when probe after probe traces a new function.
-    @tf.function(input_signature=[tf.TensorSpec((None, *row_shape), dtype)])
-    def trace(batch):
-        return encoder(batch, training=False)
-
-    encode_batch = trace.get_concrete_function()
-    shape = encode_batch.output_shapes
-    if not isinstance(shape, tf.TensorShape) or shape.rank != 2:
-        raise ValueError(
-            f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
-            "with a pooling or flattening layer, or probe one of its outputs."
-        )
+    ensure_built(encoder, sets[0].shape[1:], sets[0].dtype.name)
+    graph = functools.cache(functools.partial(_graph, encoder))
     before = [(variable, _state(variable)) for variable in encoder.variables]
-    encoded = [_in_batches(encode_batch, views, batch_size) for views in sets]
+    encoded = [
+        _in_batches(graph(views.shape[1:], views.dtype.name), views, batch_size)
+        for views in sets
+    ]
     moved = [variable.path for variable, old in before if _state(variable) != old]
     if moved:
         raise RuntimeError(
@@ -88,6 +78,25 @@ def encode_all(
     for encodings in encoded:
         _check_finite(encoder, encodings)
     return encoded
+
+
+def _graph(encoder, row_shape, dtype):
+    """One graph for all batches of such rows, the last and smaller one included."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *row_shape), dtype)])
+    def trace(batch):
+        return encoder(batch, training=False)
+
+    # Concrete, because TensorFlow would warn of retracing when probe after probe traces
+    # a new function.
+    encode_batch = trace.get_concrete_function()
+    shape = encode_batch.output_shapes
+    if not isinstance(shape, tf.TensorShape) or shape.rank != 2:
+        raise ValueError(
+            f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
+            "with a pooling or flattening layer, or probe one of its outputs."
+        )
+    return encode_batch
 
 
 def _checked_views(views):
