@@ -40,6 +40,8 @@ def test_gains_over_seeds_and_splits():
         found = gains(path)
         assert len(found) == 10
         assert form.format(np.mean(found), min(found), max(found)) in readme
+    pixels = [float(row["pixel_baseline"]) for row in table("docs/demo/splits.csv")]
+    assert f"between {min(pixels):.3f} and {max(pixels):.3f}, it is" in readme
 
 
 def test_table_of_the_demo():
