@@ -9,7 +9,6 @@ import of TensorFlow and one compilation. See `docs/performance.md`.
 
 import contextlib
 import cProfile
-import json
 import pathlib
 import pstats
 import subprocess
@@ -28,9 +27,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import MinMaxScaler
 
-from benchmarks import machine, pairs, peers
+from benchmarks import machine, pairs, peers, record
 from benchmarks.peers import ours
-from keras_infomax import datasets, files, probes, views
+from keras_infomax import datasets, probes, views
 from keras_infomax.probes import encoding
 from keras_infomax.probes.threads import one_thread
 from trainers import program
@@ -304,8 +303,7 @@ def main(output: str, turns: int) -> None:
     facts["profile_of_evaluation"] = profile(evaluation[0])
     print(table(facts["results"]))
     print(profile_table(facts["profile_of_evaluation"]))
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(output, json.dumps(facts, indent=1) + "\n")
+    record.write(output, facts)
 
 
 if __name__ == "__main__":

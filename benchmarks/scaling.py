@@ -22,8 +22,7 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import machine, scaling_page
-from keras_infomax import files
+from benchmarks import machine, record, scaling_page
 from trainers import program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -259,8 +258,7 @@ class Results:
         """Adds what was measured of a case, and writes the file."""
         self.facts["results"].append({**case, **measured})
         print(self.facts["results"][-1], flush=True)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(self._path, json.dumps(self.facts, indent=1) + "\n")
+        record.write(self._path, self.facts)
 
 
 def measure(results: Results, seconds: float) -> None:

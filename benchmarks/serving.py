@@ -6,7 +6,6 @@ Untrained encoders of the digits' top halves: the time does not depend on the we
 Each batch is encoded again and again, and the median taken.
 """
 
-import json
 import pathlib
 import statistics
 import tempfile
@@ -21,8 +20,8 @@ import tensorflow as tf
 from absl import flags
 from ai_edge_litert.interpreter import Interpreter
 
-from benchmarks import machine
-from keras_infomax import encoders, files, saved_model, serving
+from benchmarks import machine, record
+from keras_infomax import encoders, saved_model, serving
 from keras_infomax.settings import Settings
 from trainers import program
 
@@ -113,8 +112,7 @@ def main(output: str, seconds: float) -> None:
             "results": results,
         }
         print(f"{name}, {encoder.count_params():,} parameters\n{table(results)}\n")
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(output, json.dumps(facts, indent=1) + "\n")
+    record.write(output, facts)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ of all threads; unlike elapsed time it does not depend on what else the machine 
 """
 
 import json
-import pathlib
 import statistics
 import tempfile
 import time
@@ -19,9 +18,9 @@ from typing import Any
 import keras
 from absl import flags
 
-from benchmarks import machine
+from benchmarks import machine, record
 from configs import digits_halves
-from keras_infomax import callbacks, experiments, files
+from keras_infomax import callbacks, experiments
 from keras_infomax.settings import Settings
 from trainers import program
 
@@ -119,10 +118,8 @@ def main(output: str, pairs: int) -> None:
         "machine": machine.facts(),
         **measure(Settings.resolve(config), pairs),
     }
-    text = json.dumps(facts, indent=2) + "\n"
-    print(text)
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(output, text)
+    print(json.dumps(facts, indent=1))
+    record.write(output, facts)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import machine
-from keras_infomax import files
+from benchmarks import machine, record
 from trainers import program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -184,8 +183,7 @@ def main(output: str, peers_python: str, turns: int) -> None:
         "mlp": measure("mlp", LARGE_BATCH_SIZE, tiled, turns=2, steps=2)
     }
     print(table(facts["large_results"]))
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(output, json.dumps(facts, indent=1) + "\n")
+    record.write(output, facts)
 
 
 if __name__ == "__main__":

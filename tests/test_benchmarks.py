@@ -16,6 +16,7 @@ import keras_infomax as kim
 from benchmarks import (
     overheads,
     pairs,
+    record,
     scaling,
     scaling_page,
     serving,
@@ -163,6 +164,13 @@ def test_fit_is_no_slower_than_plain_tensorflow(critic, steps, most):
     found = pairs.measure(lambda: train(steps), lambda: train_plainly(steps), turns=5)
     # Less than a half and a quarter on a quiet machine, twice that on a busy one.
     assert found["ratio"] < most
+
+
+def test_what_was_measured_is_written_in_a_new_folder(tmp_path):
+    record.write(tmp_path / "new/facts.json", {"a": [1.5, None]})
+    text = (tmp_path / "new/facts.json").read_text()
+    assert json.loads(text) == {"a": [1.5, None]}
+    assert text.endswith("}\n")
 
 
 def test_pairs_are_measured_in_turns():
