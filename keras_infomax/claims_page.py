@@ -52,7 +52,8 @@ def report(results: Results) -> str:
         "of a column: `p` is the corrected one-sided p-value, and a claim is decided",
         f"where it is below {(1 - CONFIDENCE) / 2:.3f}. A claim is undecided with less",
         "than two seeds, or where the budget was not the full one. Where a statistic",
-        f"is not decided, *needs* says how many seeds would decide it in {POWER:.0%} of",
+        "is not decided, *needs* says how many seeds would decide it in "
+        f"{POWER:.0%} of",
         "repetitions, if mean and spread stay as seen.",
         "",
         "| claim | by the paper's probe | by the converged probe |",

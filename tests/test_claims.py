@@ -361,3 +361,18 @@ def test_every_panel_has_columns_that_the_table_has():
         for panel in panels:
             used = {panel.column, *panel.curves, *panel.where}
             assert used | ({panel.reference} - {None}) <= set(sweeps.COLUMNS)
+
+
+def test_a_thing_has_one_look_in_all_pictures():
+    look = figures._look
+    infonce = look(("bound",), ("infonce",))
+    assert infonce == {"color": "C0", "linestyle": "-", "label": "InfoNCE"}
+    dependent = look(("dataset", "bound"), ("gaussian_dependent", "infonce"))
+    assert dependent == {**infonce, "label": "InfoNCE, dependent"}
+    independent = look(("dataset", "bound"), ("gaussian_iid", "infonce"))
+    assert independent["color"] == "C0"
+    assert independent["linestyle"] != dependent["linestyle"]
+    looks = [*figures._COLORS.values()]
+    assert len({color for color, _ in looks}) == len(looks)
+    for panels in figures.PICTURES.values():
+        assert {panel.reference for panel in panels} <= {None, *figures._REFERENCES}
