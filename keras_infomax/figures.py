@@ -193,7 +193,7 @@ def _draw(
         axes = figure.add_subplot(lines, columns, number)
         _panel(axes, panel, _rows(results, name, panel))
     caption = _caption(results, name, panels)
-    figure.suptitle("\n".join(textwrap.wrap(caption, width=36 * columns)))
+    figure.suptitle("\n".join(textwrap.wrap(caption, width=42 * columns)))
     written = []
     # Without a fixed salt the identifiers in an SVG would differ each time.
     with matplotlib.rc_context({"svg.hashsalt": name}):

@@ -19,9 +19,10 @@ from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticPro
 from keras_infomax.probes.mlp import MLPProbe
 from keras_infomax.probes.neighbours import NeighboursProbe
 from keras_infomax.probes.probe import Judgement, Probe
-from keras_infomax.probes.table import PROBES, get
+from keras_infomax.probes.table import LINEAR_PROBES, PROBES, get
 
 __all__ = [
+    "LINEAR_PROBES",
     "MAX_ITERATIONS",
     "PROBES",
     "TOLERANCE",
