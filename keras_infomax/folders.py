@@ -84,9 +84,14 @@ def read(
     return parts, tuple(map(shown, names)) or None
 
 
-def shown(path: str | os.PathLike) -> str:
-    """A path as one line of text, whatever its name is made of."""
-    return repr(os.fspath(path))[1:-1]
+def shown(name: str | os.PathLike) -> str:
+    """A path or its last part as one line of text, whatever characters it has."""
+    return "".join(
+        letter
+        if letter.isprintable()
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in os.fspath(name)
+    )
 
 
 class _Report:
@@ -101,36 +106,31 @@ class _Report:
         self.root = root
         self.on_error = on_error
         self.skipped: dict[str, list[str]] = collections.defaultdict(list)
-        self.failed: list[tuple[pathlib.Path, str]] = []
+        self.failed: dict[str, list[str]] = collections.defaultdict(list)
 
     def skip(self, reason: str, path: pathlib.Path) -> None:
         """Notes what is no image to begin with."""
         self.skipped[reason].append(self._relative(path))
 
-    def fail(self, path: pathlib.Path, why: str) -> None:
+    def fail(self, why: str, path: pathlib.Path) -> None:
         """Notes what should be an image, or a folder of them, and cannot be read."""
-        self.failed.append((path, why))
+        self.failed[why].append(self._relative(path))
 
     def check(self) -> None:
         """Raises a `ValueError` if something cannot be read and nothing may fail."""
-        if not self.failed or self.on_error == "skip":
-            return
-        several = ""
-        if len(self.failed) > 1:
-            several = f"{len(self.failed)} files cannot be read: "
-        failures = [f"{shown(path)} {why}" for path, why in self.failed]
-        raise ValueError(
-            f"{several}{_some(failures, '; ')}. Repair or remove what cannot be read, "
-            "or leave it out with on_error='skip' (--config.on_error=skip)."
-        )
+        if self.failed and self.on_error == "raise":
+            raise ValueError(
+                f"{shown(self.root)}: {self._failures()}. Repair or remove what cannot "
+                "be read, or leave it out with on_error='skip' "
+                "(--config.on_error=skip)."
+            )
 
     def no_images(self, split: str) -> str:
         """The message about a split without images."""
-        left_out = self._left_out()
         return (
             f"{shown(self.root / split)} holds no images. Expected files that end in "
             f"{', '.join(image_files.SUFFIXES)}, at any depth; received "
-            f"{'; '.join(left_out) or 'nothing'}."
+            f"{'; '.join(self._left_out()) or 'nothing'}."
         )
 
     def show(
@@ -150,23 +150,33 @@ class _Report:
             line += f", {unlabelled:,} of them" if classes else ""
             line += " without labels"
         left_out = self._left_out()
-        if animated := [f.path for f in files if headers[f].animated]:
-            paths = _some([self._relative(path) for path in animated])
-            left_out.append(f"{len(animated)} animated: the first frame ({paths})")
+        if animated := [file.path for file in files if headers[file].animated]:
+            paths = [self._relative(path) for path in animated]
+            left_out.append(f"all frames but the first: {len(paths)} ({_some(paths)})")
         if left_out:
             line += f"\n  left out: {'; '.join(left_out)}"
+        if len(classes) == 1 and len({file.path.parent for file in files}) > 2:
+            (name,) = classes
+            line += (
+                f"\n  folders below {shown(str(name))!r} are not classes; "
+                f"'folder:{shown(self.root / files[0].split / str(name))}' makes them"
+            )
         print(line, flush=True)
 
     def _left_out(self) -> list[str]:
-        reasons = dict(self.skipped)
+        found = [f"{why}: {len(p)} ({_some(p)})" for why, p in self.skipped.items()]
         if self.failed:
-            reasons["unreadable"] = [
-                f"{self._relative(path)} {why}" for path, why in self.failed
-            ]
-        return [f"{len(p)} {reason} ({_some(p)})" for reason, p in reasons.items()]
+            count = sum(map(len, self.failed.values()))
+            found.append(f"unreadable: {count} ({self._failures()})")
+        return found
+
+    def _failures(self) -> str:
+        reasons = [f"{_some(paths)} {why}" for why, paths in self.failed.items()]
+        return _some(reasons, "; ")
 
     def _relative(self, path: pathlib.Path) -> str:
-        return shown(path.relative_to(self.root))
+        text = shown(path.relative_to(self.root))
+        return text if len(text) < 200 else f"{text[:90]}...{text[-90:]}"
 
 
 def _some(words: Sequence[str], separator: str = ", ", limit: int = 3) -> str:
@@ -197,30 +207,33 @@ def _walk(
     top: pathlib.Path, report: _Report
 ) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
     """All images, and all folders, below a folder; links are followed once."""
-    seen = {_identity(top)}
+    seen = set[tuple[int, int]]()
     above = {_identity(parent) for parent in top.resolve().parents}
     images, visited = [], []
     folders, links = [top], list[pathlib.Path]()
     while folders or links:
         # Links last: one that leads to a folder in here adds nothing.
         folder = folders.pop() if folders else links.pop()
-        if folder != top:
-            identity = _identity(folder)
-            if identity in seen or identity in above:
-                report.skip("links to folders that are read already", folder)
-                continue
-            seen.add(identity)
-            visited.append(folder)
         try:
-            children = sorted(folder.iterdir())
+            identity = _identity(folder)
+            if folder != top:
+                if identity in seen or identity in above:
+                    report.skip("links to folders that are read already", folder)
+                    continue
+                visited.append(folder)
+            seen.add(identity)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            report.fail(folder, f"cannot be opened: {error.strerror}")
+            report.fail(f"cannot be opened: {error.strerror}", folder)
             continue
-        for path in children:
-            if path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS:
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
                 report.skip("hidden", path)
-            elif os.path.isdir(path):
-                (links if path.is_symlink() else folders).append(path)
+            elif entry.is_symlink() and os.path.isdir(path):
+                links.append(path)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(path)
             elif path.suffix.lower() in image_files.SUFFIXES:
                 images.append(path)
             else:
@@ -255,7 +268,7 @@ def _check_classes(root: pathlib.Path, files: Sequence[_File]) -> None:
     if len(classes_of) == 2 and all(classes_of) and classes_of[0] != classes_of[1]:
         raise ValueError(
             f"The class folders in {shown(root / 'train')} and {shown(root / 'test')} "
-            "must have the same names, and images each; only one of them has "
+            "must have the same names; only one of them has images of "
             f"{sorted(classes_of[0] ^ classes_of[1])}. Add or remove these folders."
         )
     (classes,) = classes_of if len(classes_of) == 1 else [set()]
@@ -275,7 +288,7 @@ def _headers(
         try:
             headers[file] = image_files.read_header(file.path, max_pixels)
         except ValueError as error:
-            report.fail(file.path, f"cannot be read as an image: {error}")
+            report.fail(f"cannot be read as an image: {error}", file.path)
     return headers
 
 
@@ -305,7 +318,7 @@ def _decoded(
         try:
             pixels = image_files.read_pixels(file.path, max_pixels)
         except ValueError as error:
-            report.fail(file.path, f"cannot be read as an image: {error}")
+            report.fail(f"cannot be read as an image: {error}", file.path)
             continue
         if image_size:
             pixels = image_files.resized(pixels, image_size)

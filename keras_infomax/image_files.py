@@ -26,9 +26,9 @@ MAX_BYTES = 2**32
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _GREY = ("1", "L", "LA", "La")
-# Some decoders read the whole file first. Profiles, previews and the other frames of
-# an animation come on top of the pixels.
-_SPARE_BYTES = 2**28
+# Of a file, beside four for each pixel: profiles, previews, frames of an animation.
+# The decoder of WebP reads the whole file before its header.
+_SPARE_BYTES = 2**25
 
 
 class Header(NamedTuple):
@@ -144,10 +144,9 @@ def _opened(path: pathlib.Path, max_pixels: int) -> Iterator[Image.Image]:
         # A pipe would wait for ever, and a device may never end.
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is not a regular file")
-        if status.st_size > 8 * max_pixels + _SPARE_BYTES:
-            raise ValueError(
-                f"its {status.st_size} bytes are more than max_pixels={max_pixels} need"
-            )
+        if status.st_size > 4 * max_pixels + _SPARE_BYTES:
+            size = f"{status.st_size} bytes"
+            raise ValueError(_too_large(size, status.st_size // 4, max_pixels))
         # Pillow raises at twice its limit, for WebP before it makes room, and warns
         # below. It has no argument for the limit.
         Image.MAX_IMAGE_PIXELS = max_pixels
@@ -157,12 +156,14 @@ def _opened(path: pathlib.Path, max_pixels: int) -> Iterator[Image.Image]:
         ):
             width, height = image.size
             if width * height > max_pixels:
-                raise ValueError(_too_large(width * height, max_pixels))
+                pixels = width * height
+                raise ValueError(_too_large(f"{pixels} pixels", pixels, max_pixels))
             yield image
     except Image.DecompressionBombError as error:
         # "Image size (268402689 pixels) exceeds limit of 200000000 pixels, ..."
         pixels = int(re.findall(r"\d+", str(error))[0])
-        raise ValueError(_too_large(pixels, max_pixels)) from error
+        message = _too_large(f"{pixels} pixels", pixels, max_pixels)
+        raise ValueError(message) from error
     except UnidentifiedImageError as error:
         raise ValueError(
             "it is no BMP, GIF, JPEG, PNG, TIFF or WebP file, or its header is damaged"
@@ -176,9 +177,9 @@ def _opened(path: pathlib.Path, max_pixels: int) -> Iterator[Image.Image]:
         Image.MAX_IMAGE_PIXELS = default
 
 
-def _too_large(pixels: int, max_pixels: int) -> str:
+def _too_large(size: str, pixels: int, max_pixels: int) -> str:
     return (
-        f"it has {pixels} pixels, more than max_pixels={max_pixels}; if it may be that "
+        f"it has {size}, more than max_pixels={max_pixels} allows; if it may be so "
         f"large, raise the limit with --config.max_pixels={pixels}"
     )
 

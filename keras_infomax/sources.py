@@ -8,6 +8,7 @@ source has none. `datasets.from_arrays` checks what the readers return.
 import math
 import os
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -133,10 +134,11 @@ def read_tensorflow_dataset(
             )
             images, labels = examples.batch(splits[split]).get_single_element()
         except (tf.errors.OpError, OSError) as error:
+            # Without the names of TensorFlow's functions around it.
+            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", str(error))
             raise ValueError(
-                f"The split {split!r} of the data set {name!r} is damaged: "
-                f"{' '.join(str(error).split())}. Remove {builder.data_dir} and "
-                "prepare the set anew."
+                f"The split {split!r} of the data set {name!r} is damaged: {reason}. "
+                f"Remove {builder.data_dir} and prepare the set anew."
             ) from error
         return images.numpy(), labels.numpy()
 
@@ -171,12 +173,15 @@ def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
             f"{names.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
             "'folder:PATH' or the name of a TensorFlow Datasets image data set."
         )
+    hint = ""
+    if os.path.isdir(os.path.expanduser(name)):
+        hint = f" Write 'folder:{name}' to read the images in that folder."
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
         raise ValueError(
-            f"Unknown data set {name!r}.{names.nearest(name, known)} Expected "
+            f"Unknown data set {name!r}.{hint or names.nearest(name, known)} Expected "
             "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
             f"set, or one prepared in {data_dir or 'the folder data_dir'}."
         ) from None
@@ -184,7 +189,7 @@ def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
         # Its files may be damaged in any way, and the name may be no name at all.
         raise ValueError(
             f"TensorFlow Datasets cannot open the data set {name!r}: "
-            f"{' '.join(str(error).split()) or type(error).__name__}"
+            f"{' '.join(str(error).split()) or type(error).__name__}{hint}"
         ) from error
 
 
