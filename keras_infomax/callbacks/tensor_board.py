@@ -201,6 +201,8 @@ class TensorBoard(keras.callbacks.Callback):
             measured = self.probe.measurements
             by_run[scalars.PIXELS] = _baselines(self.probe)
         for metric, value in logs.items():
+            if math.isnan(value):  # Nothing was measured in this epoch.
+                continue
             run, tag = scalars.place(metric)
             by_run[scalars.HELD_OUT if metric in measured else run][tag] = value
         ceiling = self._ceiling()
