@@ -24,8 +24,8 @@ from keras_infomax import (
     models,
     views,
 )
+from keras_infomax.checks import nearest
 from keras_infomax.memory import MemoryTerm
-from keras_infomax.names import nearest
 from keras_infomax.settings import Settings
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_infomax import image_files
-from keras_infomax.names import nearest
+from keras_infomax.checks import nearest
 
 # The settings that tell one run from another in tables of results.
 KEY = (

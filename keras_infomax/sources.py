@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import folders, image_files, names
+from keras_infomax import checks, folders, image_files
 
 Split = tuple[np.ndarray, np.ndarray | None]
 Source = tuple[Split, Split, tuple[str, ...] | None]
@@ -78,7 +78,7 @@ def read_tensorflow_dataset(
     except ImportError as error:
         raise ImportError(
             f"The data set {name!r} is looked up in TensorFlow Datasets, which is not "
-            "installed." + names.nearest(name, ["digits"]) + " Install it with "
+            "installed." + checks.nearest(name, ["digits"]) + " Install it with "
             '`pip install "keras_infomax[datasets]"`.'
         ) from error
     builder = _builder(tfds, name, data_dir)
@@ -170,7 +170,7 @@ def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
         # TFDS would look for a community data set, over the network.
         raise ValueError(
             f"Unknown kind of data set {prefix + ':'!r} in {name!r}."
-            f"{names.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
+            f"{checks.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
             "'folder:PATH' or the name of a TensorFlow Datasets image data set."
         )
     hint = ""
@@ -181,7 +181,7 @@ def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
     except tfds.core.DatasetNotFoundError:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
         raise ValueError(
-            f"Unknown data set {name!r}.{hint or names.nearest(name, known)} Expected "
+            f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
             "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
             f"set, or one prepared in {data_dir or 'the folder data_dir'}."
         ) from None

@@ -2,8 +2,8 @@
 
 import keras
 
+from keras_infomax.checks import lookup
 from keras_infomax.critics import encode_and_dot, inner_products, mlp, separable
-from keras_infomax.names import lookup
 
 CRITICS = {
     "inner_product": inner_products.InnerProductCritic,

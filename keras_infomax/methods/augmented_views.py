@@ -5,9 +5,9 @@ import inspect
 import keras
 
 from keras_infomax import encoders
+from keras_infomax.checks import lookup
 from keras_infomax.critics import CosineCritic, ProjectedCritic
 from keras_infomax.models import InfoMax
-from keras_infomax.names import lookup
 
 
 def augmented_views(

@@ -9,7 +9,6 @@ pixel baseline. `FineTuning` is the one that trains a copy of the encoder, too. 
 puts an encoder before several probes.
 """
 
-from keras_infomax.probes.checks import check_classes, check_labelled
 from keras_infomax.probes.encoding import encode
 from keras_infomax.probes.few_labels import FewLabels
 from keras_infomax.probes.fine_tuning import FineTuning
@@ -19,6 +18,7 @@ from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticPro
 from keras_infomax.probes.mlp import MLPProbe
 from keras_infomax.probes.neighbours import NeighboursProbe
 from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.probes.rows import check_classes, check_labelled
 from keras_infomax.probes.table import LINEAR_PROBES, PROBES, get
 
 __all__ = [

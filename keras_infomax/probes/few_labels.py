@@ -9,10 +9,10 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
-from keras_infomax.probes.checks import check_counts
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.probes.rows import check_counts
 
 
 class FewLabels(Probe):

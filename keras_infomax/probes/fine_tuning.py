@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax.probes.checks import check_counts, check_positive
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import ensure_built
 from keras_infomax.probes.probe import Probe
+from keras_infomax.probes.rows import check_counts, check_positive
 
 # Rows encoded at once in inference: bounds the memory, not the result.
 _ROWS_AT_ONCE = 1000

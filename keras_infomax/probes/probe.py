@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import scipy.special
 
-from keras_infomax.probes.checks import check_classes, check_labelled, finite_rows
 from keras_infomax.probes.information import v_information
+from keras_infomax.probes.rows import check_classes, check_labelled, finite_rows
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from keras_infomax.names import lookup
+from keras_infomax.checks import lookup
 from keras_infomax.probes.few_labels import FewLabels
 from keras_infomax.probes.fine_tuning import FineTuning
 from keras_infomax.probes.logistic import LogisticProbe

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_infomax import critics, encoders
-from keras_infomax.names import nearest
+from keras_infomax.checks import nearest
 from keras_infomax.settings import Settings
 
 # Settings that some kinds of another one have, by the argument that takes them.
