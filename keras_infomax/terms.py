@@ -103,6 +103,11 @@ class Term(keras.layers.Layer):
         self.negatives = negatives
         self.mask = mask
 
+    @property
+    def fewest_rows(self):
+        """Smallest number of examples in a batch: 2 where the others are negatives."""
+        return 2
+
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         self._check_locations(*(_locations(shape) for shape in shapes))
