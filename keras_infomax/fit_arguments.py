@@ -335,7 +335,7 @@ def _checked_arrays(x, sample_weight, batch_size, steps, least, prefix):
     # As Keras chooses it.
     size = batch_size or (math.ceil(rows / steps) if steps else 32)
     if min(rows, size) < least:
-        few = f"{rows} rows" if rows < least else f"{prefix}batch_size={size}"
+        few = f"rows={rows}" if rows < least else f"{prefix}batch_size={size}"
         raise ValueError(
             "A batch must have at least 2 rows, since the other rows are the "
             f"negatives; received {few}. Use more rows, or a larger batch size."
@@ -357,7 +357,8 @@ def _checked_dataset(method, dataset):
             "targets and weights. Map the dataset with lambda x, y: ((x, y),), or with "
             "lambda x, y, weights: ((x, y), None, weights) where pairs have weights."
         )
-    return dataset.map(lambda *element: _in_form(element))
+    in_form = tf.autograph.experimental.do_not_convert(_in_form)
+    return dataset.map(lambda *element: in_form(element))
 
 
 def _checked_py_dataset(batches, least):
@@ -445,6 +446,8 @@ def _describe(value: Any) -> str:
         return f"an array of shape {tuple(shape)}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, (dict, str, numbers.Number)):
+    if isinstance(value, dict):
+        return f"a dictionary with the keys {sorted(map(str, value))}"
+    if isinstance(value, (str, numbers.Number)):
         return repr(value)
     return f"a {type(value).__name__}"

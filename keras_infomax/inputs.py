@@ -174,6 +174,9 @@ def asserted(holds, message, found, values):
         InvalidArgumentError: When run, if it does not hold; `as_value_errors` makes a
             `ValueError` of that. XLA drops assertions, so the values are NaN there.
     """
+    if tf.executing_eagerly():
+        holds = bool(holds)
+        found = [tf.get_static_value(number) for number in found]
     if isinstance(holds, bool):
         if not holds:
             raise ValueError(message.format(*found))

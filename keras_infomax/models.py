@@ -1,5 +1,7 @@
 """The model that trains encoders by the mutual information of their encodings."""
 
+import warnings
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -284,6 +286,16 @@ class InfoMax(BaseModel):
                 if any(map(compile_arguments.is_of_keras, of_term))
             ]
 
+    def compile_from_config(self, config):
+        try:
+            super().compile_from_config(config)
+        except ValueError as error:
+            # What was once accepted: the encoders can be used all the same.
+            warnings.warn(
+                f"The model is loaded without what it was compiled with. {error}",
+                stacklevel=2,
+            )
+
     def get_compile_config(self):
         config = super().get_compile_config()
         scaled = {"auto_scale_loss": self._auto_scale_loss}
@@ -309,6 +321,7 @@ class InfoMax(BaseModel):
         validation_freq=1,
     ):
         self._assert_compile_called("fit")
+        self._check_optimizer()
         fit_arguments.check_no_targets("fit", y, class_weight)
         fit_arguments.check_numbers(0, epochs=epochs, initial_epoch=initial_epoch)
         fit_arguments.check_numbers(
@@ -450,6 +463,7 @@ class InfoMax(BaseModel):
         weights = inputs.checked_weights(weights, views)
         with tf.GradientTape() as tape, replicas.collecting_losses(self):
             partners, scores = self._score(views, training=True)
+            self._check_optimizer()
             self._check_trainable()
             loss = self.compute_loss(
                 y=partners, y_pred=scores, sample_weight=weights, training=True
@@ -642,6 +656,13 @@ class InfoMax(BaseModel):
     @property
     def _fewest_rows(self):
         return max(term.fewest_rows for term in self.terms)
+
+    def _check_optimizer(self):
+        if self.optimizer is None:
+            raise ValueError(
+                "InfoMax must be compiled with an optimizer to be trained; received "
+                "optimizer=None. Use compile('adam', loss='infonce')."
+            )
 
     def _check_trainable(self):
         if not self.trainable_variables:

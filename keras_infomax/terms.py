@@ -246,8 +246,8 @@ def _with_negatives(y):
     columns = _rows(y)
     message = (
         "A batch must have at least 2 rows, since the other rows are the negatives; "
-        "received {}. Use a larger batch size, and drop_remainder=True if it was the "
-        "last batch."
+        "received {}. Use a larger batch size, and batch(..., drop_remainder=True) if "
+        "it was the last batch of a dataset."
     )
     return inputs.asserted(columns > 1, message, [columns], y)
 

@@ -96,7 +96,7 @@ class ScoreLoss(keras.losses.Loss):
             return super().__call__(y_true, y_pred)
         # Keras would multiply the one value of all rows by each weight.
         weights = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
-        with ops.name_scope(self.name):
+        with keras.name_scope(self.name):
             value = self.value(
                 ops.convert_to_tensor(y_true),
                 ops.convert_to_tensor(y_pred, dtype=self.dtype),
