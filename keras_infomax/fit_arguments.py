@@ -171,7 +171,7 @@ def check_part(part: Any) -> None:
     if (
         not isinstance(part, numbers.Real)
         or isinstance(part, bool)
-        or not 0 <= part < 1
+        or not 0 <= float(part) < 1
     ):
         raise ValueError(
             "validation_split must be at least 0 and less than 1, a part of the rows; "

@@ -214,7 +214,7 @@ class InfoMax(BaseModel):
         scores = {name: pair[1] for name, pair in pairs.items()}
         return (partners, scores) if with_partners else self._of_one_or_all(scores)
 
-    def compile(
+    def compile(  # type: ignore[override]
         self,
         optimizer="rmsprop",
         loss=None,
@@ -301,7 +301,7 @@ class InfoMax(BaseModel):
         scaled = {"auto_scale_loss": self._auto_scale_loss}
         return {**config, **scaled} if config else config
 
-    def fit(
+    def fit(  # type: ignore[override]
         self,
         x=None,
         y=None,
