@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import breakage, execution, fusion, inputs, replicas
+from keras_infomax import breakage, execution, fit_arguments, fusion, inputs, replicas
 from keras_infomax.callbacks import StopOnNonFinite
 
 
@@ -136,7 +136,7 @@ class BaseModel(keras.Model):
     ):
         self._assert_compile_called("fit")
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = list(callbacks or [])
+            callbacks = fit_arguments.checked_callbacks(callbacks)
             if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
                 # NaN in the data would go unnoticed: a fused ReLU swallows it.
                 callbacks.insert(0, StopOnNonFinite())

@@ -13,22 +13,74 @@ from keras import ops
 
 
 def unpack(data):
-    """The views of a dataset element `((x, y),)`.
+    """The views and the weights of a dataset element.
 
     Args:
-        data: Element of a dataset, as Keras gives it to `train_step`.
+        data: Element of a dataset, as Keras gives it to `train_step`: `((x, y),)`, or
+            `((x, y), None, weights)`, with `()` for `None` where a structure must have
+            tensors alone, or that as one, as arrays come.
+
+    Returns:
+        Pair of the views and of the weights of their rows, `None` if they have none.
 
     Raises:
-        ValueError: If it holds targets or weights.
+        ValueError: If it holds targets.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None and sample_weight is None:
-        return x
+    if y is None and _is_weighted(x):
+        x, y, sample_weight = x
+    if _is_nothing(y):
+        return x, None if _is_nothing(sample_weight) else sample_weight
     raise ValueError(
         "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
         f"received a tuple of {2 if sample_weight is None else 3}, which Keras takes "
         "for inputs, targets and weights. Map the dataset with "
         "lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
+    )
+
+
+def checked_weights(sample_weight, views):
+    """Weights of the rows of a batch, once it is known that they are weights.
+
+    Args:
+        sample_weight: Tensor `(rows,)` or `(rows, 1)`, or `None`.
+        views: Structure of tensors `(rows, ...)`.
+
+    Returns:
+        Float tensor `(rows,)`, or `None`.
+
+    Raises:
+        ValueError: If its shape is known to be another.
+        InvalidArgumentError: When run, if a weight is negative or not finite, or they
+            are more or fewer than rows.
+    """
+    if sample_weight is None:
+        return None
+    weights = ops.convert_to_tensor(sample_weight)
+    shape = tuple(weights.shape)
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        raise ValueError(
+            "sample_weight must hold one number for each pair; received shape "
+            f"{shape}. Give weights of shape (rows,)."
+        )
+    weights = ops.reshape(ops.cast(weights, keras.config.floatx()), (-1,))
+    view = tf.nest.flatten(views)[0]
+    counts = [
+        tf.shape(tensor)[0] if tensor.shape[0] is None else tensor.shape[0]
+        for tensor in (weights, ops.convert_to_tensor(view))
+    ]
+    weights = asserted(
+        counts[0] == counts[1],
+        "sample_weight must hold one number for each pair; received {} for {} pairs.",
+        counts,
+        weights,
+    )
+    return asserted(
+        tf.reduce_all(tf.math.is_finite(weights) & (weights >= 0)),
+        "sample_weight must be finite numbers of at least 0; received numbers from {} "
+        "to {}.",
+        [tf.reduce_min(weights), tf.reduce_max(weights)],
+        weights,
     )
 
 
@@ -122,6 +174,9 @@ def asserted(holds, message, found, values):
         InvalidArgumentError: When run, if it does not hold; `as_value_errors` makes a
             `ValueError` of that. XLA drops assertions, so the values are NaN there.
     """
+    if tf.executing_eagerly():
+        holds = bool(holds)
+        found = [tf.get_static_value(number) for number in found]
     if isinstance(holds, bool):
         if not holds:
             raise ValueError(message.format(*found))
@@ -143,6 +198,19 @@ def as_value_errors():
             raise
         message, found = failed.groups()
         raise ValueError(message.format(*found.strip(" []").split("] ["))) from None
+
+
+def _is_weighted(x):
+    """Whether these are views and weights as `fit_arguments` puts them together."""
+    return isinstance(x, (tuple, list)) and len(x) == 3 and _is_empty(x[1])
+
+
+def _is_nothing(part):
+    return part is None or _is_empty(part) or isinstance(part, tf.experimental.Optional)
+
+
+def _is_empty(part):
+    return isinstance(part, (tuple, list, dict)) and not part
 
 
 def _describe(value):
