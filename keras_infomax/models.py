@@ -12,6 +12,7 @@ from keras_infomax import (
     losses,
     networks,
     replicas,
+    structures,
 )
 from keras_infomax.base_model import BaseModel
 from keras_infomax.memory import MemoryTerm
@@ -110,7 +111,6 @@ class InfoMax(BaseModel):
             "encoder_chunk_size", encoder_chunk_size
         )
         self.network = network
-        self._encoded_view = 0
         if network is None:
             if encoder_x is None or terms is not None:
                 raise ValueError(
@@ -132,7 +132,6 @@ class InfoMax(BaseModel):
             self.terms = list(terms)
             self.representation = representation or self.terms[0].x
             self.encoder_x = networks.encoder_of(network, self.representation)
-            self._encoded_view = networks.view_of(network, self.encoder_x)
         self.mi_tracker = keras.metrics.Mean(name="mi")
         self.term_trackers = [
             keras.metrics.Mean(name=f"mi_{term.name}")
@@ -169,17 +168,28 @@ class InfoMax(BaseModel):
         Raises:
             ValueError: If the views are not what the encoders take.
         """
+        views = self._checked(views)
         if self.network is not None:
-            views = inputs.checked_inputs(self.network, views)
             return self._encode(self.network, views, training)
-        x, y = inputs.checked_pair(views)
-        encodings = {
-            "x": self._encode(self.encoder_x, x, training),
-            "y": self._encode(self.encoder_y, y, training),
-        }
-        for name, encoding in encodings.items():
-            networks.check_encodings(f"encoder_{name}", encoding)
+        encodings = {}
+        for name, view in zip("xy", views, strict=True):
+            encoder = getattr(self, f"encoder_{name}")
+            was_built = encoder.built
+            encodings[name] = self._encode(encoder, view, training)
+            if not was_built:
+                # It may know only now what it takes.
+                inputs.checked_view(f"View {name}", encoder, view)
+            networks.check_encodings(f"encoder_{name}", encodings[name])
         return encodings
+
+    def _checked(self, views):
+        if self.network is not None:
+            return inputs.checked_inputs(self.network, views)
+        return inputs.checked_pair(views, self.encoder_x, self.encoder_y)
+
+    def __call__(self, views, *args, **kwargs):
+        # Here, or Keras would wrap the one line that says what is wrong into many.
+        return super().__call__(self._checked(views), *args, **kwargs)
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)
@@ -237,9 +247,25 @@ class InfoMax(BaseModel):
         return self._report(loss, partners, scores)
 
     def predict_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        view = x[self._encoded_view] if isinstance(x, (tuple, list)) else x
-        return self.encoder_x(inputs.checked_view("x", view), training=False)
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        view = inputs.checked_view(
+            "View x" if self.network is None else f"The view of {self.representation}",
+            self.encoder_x,
+            self._view_to_encode(views),
+        )
+        return self.encoder_x(view, training=False)
+
+    def _view_to_encode(self, views):
+        one = structures.of(self.encoder_x)
+        if self.network is None:
+            every = (one, structures.of(self.encoder_y))
+            return inputs.view_to_encode(every, one, lambda pair: pair[0], views)
+        return inputs.view_to_encode(
+            structures.of(self.network),
+            one,
+            lambda every: networks.view_from(self.network, self.encoder_x, every),
+            views,
+        )
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
