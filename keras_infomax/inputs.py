@@ -130,6 +130,21 @@ def _tensors(views):
     return keras.tree.map_structure(tensor, views)
 
 
+def texts_as_tensors(data):
+    """Arrays of texts as tensors, as Keras iterates over no arrays of them.
+
+    Args:
+        data: What `fit` is given, any structure of arrays, or a dataset.
+    """
+    return keras.tree.map_structure(
+        lambda part: tf.constant(part) if _is_array_of_texts(part) else part, data
+    )
+
+
+def _is_array_of_texts(part):
+    return isinstance(part, np.ndarray) and structures.dtype_of(part) == "string"
+
+
 def asserted(holds, message, found, values):
     """Values, once it is known that something about them holds.
 

@@ -48,8 +48,8 @@ class InfoMax(BaseModel):
             encodings, instead of encoders and a critic.
         terms: The `Term`s of the network's encodings.
         representation: Name of the encoding that is probed, predicted and exported,
-            as `encoder_x`. It must depend on one view alone. Defaults to the x of
-            the first term.
+            as `encoder_x`. Its view is what it depends on. Defaults to the x of the
+            first term.
         encoder_chunk_size: Largest number of rows that are encoded at a time, each
             chunk a second time in the backward pass, with the same dropout. Memory is
             then that of one chunk and the encodings, whatever the batch size. Defaults
@@ -57,16 +57,19 @@ class InfoMax(BaseModel):
         **kwargs: Passed to `keras.Model`.
 
     Call arguments:
-        views: Pair of float tensors, `(rows, ...)` each; with a network, whatever it
-            takes.
+        views: Pair of views, each a tensor `(rows, ...)` or any structure of tensors
+            that its encoder takes, of the dtypes that it declares; with a network,
+            whatever it takes. Parts of dictionaries are told by their names, those of
+            tuples and lists by their positions. One view alone scores nothing.
         training: Whether the encoders run in training mode.
         with_partners: Whether to return a pair of dictionaries by term, partners and
             scores, as losses take them.
 
     Returns:
         Scores `(rows, rows)`, a dictionary of them by term if there are several.
-        `predict` returns the encodings of the first view, `(rows, dim_x)`, with a
-        network the representation of its view, and accepts that view alone.
+        `predict` takes the same views, and returns the encodings of the first,
+        `(rows, dim_x)`, with a network the representation; it takes the view that it
+        encodes alone, too.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
     nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
@@ -78,7 +81,8 @@ class InfoMax(BaseModel):
 
     Raises:
         ValueError: If the critic cannot match the encodings, and in `fit` and
-            `evaluate` if the data are not pairs of float views of equal length.
+            `evaluate` if the data are not pairs of views of equal length, as the
+            encoders take them.
 
     Example:
     >>> import keras_infomax as kim
@@ -158,8 +162,7 @@ class InfoMax(BaseModel):
         """Encodings of a batch of views.
 
         Args:
-            views: Pair of float tensors, `(rows, ...)` each; with a network, whatever
-                it takes.
+            views: Pair of views, or with a network whatever it takes, as in a call.
             training: Whether the encoders run in training mode.
 
         Returns:
@@ -213,6 +216,34 @@ class InfoMax(BaseModel):
         if isinstance(loss, str) and not _knows_loss(loss):
             loss = losses.get(loss)
         super().compile(optimizer, loss, *args, **kwargs)
+
+    def fit(self, x=None, *args, validation_data=None, **kwargs):
+        return super().fit(
+            inputs.texts_as_tensors(x),
+            *args,
+            validation_data=inputs.texts_as_tensors(validation_data),
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, *args, **kwargs):
+        return super().evaluate(inputs.texts_as_tensors(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Encodings of the first view, with a network those of the representation.
+
+        Args:
+            x: All views, in the structure in which `fit` takes them, or the one that
+                is encoded by itself.
+            *args: As for `keras.Model.predict`.
+            **kwargs: As for `keras.Model.predict`.
+
+        Returns:
+            Array of shape `(rows, dim)`.
+
+        Raises:
+            ValueError: If it is neither, or of another dtype or shape.
+        """
+        return super().predict(inputs.texts_as_tensors(x), *args, **kwargs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras builds from a batch that it averages over replicas, which fails where

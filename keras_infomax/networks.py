@@ -1,5 +1,7 @@
 """What a model asks of the networks that encode its views."""
 
+import warnings
+
 import keras
 
 
@@ -29,8 +31,11 @@ def encoder_of(network, name):
         others = [other for other in needed if other is not view]
         if others and _makes(others, outputs[name], name):
             needed = others
-    ids = {id(view) for view in needed}
-    return keras.Model(_only(network.input, ids), outputs[name], name=name)
+    taken = _only(network.input, {id(view) for view in needed})
+    with warnings.catch_warnings():
+        # Keras says of a dictionary what it does not say of one inside of another.
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
+        return keras.Model(taken, outputs[name], name=name)
 
 
 def _makes(views, output, name):

@@ -114,11 +114,10 @@ def is_structure(given: Any) -> bool:
 
 
 def arranged(expected: Any, given: Any) -> tuple[bool, Any]:
-    """What is given, in the structure that is expected.
+    """What is given, in the structure that is expected, with tuples for lists.
 
-    A tuple does for a list, and a view by itself for the tuple or dictionary that would
-    hold it alone, and the other way round. The parts of a tuple or list that have
-    names may be given by these.
+    A view by itself does for the tuple or dictionary that would hold it alone, and the
+    other way round. The parts of a tuple or list that have names may be given by these.
 
     Args:
         expected: Structure of `Spec`s; `None` where anything will do.
@@ -152,7 +151,7 @@ def arranged(expected: Any, given: Any) -> tuple[bool, Any]:
     values = [value for _, value in found]
     if by_name:
         return True, dict(zip(names, values, strict=True))
-    return True, values if isinstance(expected, list) else tuple(values)
+    return True, tuple(values)
 
 
 def checked(

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from keras_infomax import probes as probing
+from keras_infomax import structures
 from keras_infomax.callbacks.common import check_every, encoder_of
-from keras_infomax.probes import Judgement, check_classes, check_labelled
+from keras_infomax.probes import Judgement, check_classes, labelled_views
 
 
 class Probes(keras.callbacks.Callback):
@@ -27,13 +28,15 @@ class Probes(keras.callbacks.Callback):
     values stand. Callbacks listed *after* this one can use them. To `EarlyStopping` and
     `ModelCheckpoint` pass `mode="max"`, since they refuse to guess the direction.
 
-    The pixel baseline, the accuracy of the same probes fitted on the raw views, is
-    printed when training starts: an encoder that stays below it has lost more than
-    it has made accessible.
+    The accuracy of the same probes fitted on the raw views, the `pixel_baseline`, is
+    printed when training starts: an encoder that stays below it has lost more than it
+    has made accessible. The parts of a structure lie side by side for it, integers as
+    the numbers that they are; views with texts have none.
 
     Args:
-        train: Pair `(x, labels)` on which the probes are fitted: float views as the
-            encoder takes them, `(rows, ...)`, and integers of shape `(rows,)`.
+        train: Pair `(x, labels)` on which the probes are fitted: views as the encoder
+            takes them, an array `(rows, ...)` or any structure of arrays, and integers
+            of shape `(rows,)`.
         test: Pair `(x, labels)` on which they are measured.
         probes: Dictionary from names of the caller's choice to probes: names as in
             `probes.get`, `Probe` objects, or any objects with `fit(x, labels)` and
@@ -56,9 +59,10 @@ class Probes(keras.callbacks.Callback):
             those that fine-tune; `None` before the first `fit`.
 
     Raises:
-        ValueError: If `train` or `test` is not a pair of labelled finite float views,
-            if their widths differ, if `train` has one class only, if there are no
-            probes or one is unknown, or if `every` or `unit` is none of the above.
+        ValueError: If `train` or `test` is not a pair of labelled finite views, if
+            their shapes differ, if `train` has one class only, if there are no probes
+            or one is unknown, or if `every` or `unit` is none of the above; in `fit` if
+            the views are not what the encoder takes.
 
     Example:
     ```python
@@ -78,11 +82,11 @@ class Probes(keras.callbacks.Callback):
         self.train = _labelled_views("train", train)
         self.test = _labelled_views("test", test)
         check_classes("train", self.train[1])
-        train_shape, test_shape = self.train[0].shape[1:], self.test[0].shape[1:]
+        train_shape, test_shape = map(_shape_of_rows, (self.train[0], self.test[0]))
         if train_shape != test_shape:
             raise ValueError(
                 f"test must hold views of the shape of train, {train_shape}; got "
-                f"{test_shape}. Cut and scale both sets alike."
+                f"{test_shape}. Make both sets alike."
             )
         if not isinstance(probes, Mapping) or not probes:
             raise ValueError(
@@ -106,7 +110,8 @@ class Probes(keras.callbacks.Callback):
     def __deepcopy__(self, memo):
         # keras-tuner copies callbacks for every trial. The arrays are only read and
         # the model is replaced by the trial's own: both are shared, not copied.
-        for shared in (*self.train, *self.test, self._model):
+        shared_ones = (*keras.tree.flatten((self.train, self.test)), self._model)
+        for shared in shared_ones:
             memo[id(shared)] = shared
         copied = copy.copy(self)
         copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
@@ -121,16 +126,27 @@ class Probes(keras.callbacks.Callback):
         return self._pixel_baseline
 
     @property
+    def of_images(self) -> bool:
+        """Whether the raw views are images, `(rows, height, width, channels)`."""
+        views = self.train[0]
+        return not structures.is_structure(views) and views.ndim == 4
+
+    @property
     def steps_between_looks(self) -> int | None:
         """Steps after which it looks at a run, for `execution.choose`."""
         return self.every if self.unit == "step" else None
 
     def on_train_begin(self, logs=None):
         self._history = []
+        encoder = encoder_of(self.model, self.encoder)
+        for name, (views, _) in (("train", self.train), ("test", self.test)):
+            # Before what takes long.
+            probing.checked_views(encoder, views, name)
         if self._pixel_baseline is None:
             self.take_pixels(self.judge_pixels())
             if self._pixel_baseline and self.params.get("verbose"):
-                print(f"{type(self).__name__}: pixel baseline {self._described()}")
+                kind = "pixel" if self.of_images else "raw view"
+                print(f"{type(self).__name__}: {kind} baseline {self._described()}")
 
     def judge_pixels(self) -> dict[str, Judgement]:
         """Fits the probes that do not fine-tune to the raw views, and judges them."""
@@ -265,16 +281,16 @@ class LinearProbe(Probes):
         return f"{self.pixel_baseline:.4f}"
 
 
-def _labelled_views(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+def _labelled_views(name: str, pair: Any) -> tuple[Any, np.ndarray]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(
             f"{name} must be a pair (x, labels) of arrays; got {type(pair).__name__}. "
             "Collect a data set into two arrays first."
         )
-    x, labels = map(np.asarray, pair)
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(
-            f"{name} must hold float views, scaled as the encoder takes them; got "
-            f"{x.dtype}. Scale images with x.astype('float32') / 255."
-        )
-    return check_labelled(name, x, labels)
+    return labelled_views(name, *pair)
+
+
+def _shape_of_rows(views: Any) -> Any:
+    if not structures.is_structure(views):
+        return views.shape[1:]
+    return structures.described(structures.of_tensors(views))
