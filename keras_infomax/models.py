@@ -16,6 +16,7 @@ from keras_infomax import (
     losses,
     networks,
     replicas,
+    structures,
 )
 from keras_infomax.base_model import BaseModel
 from keras_infomax.memory import MemoryTerm
@@ -51,8 +52,8 @@ class InfoMax(BaseModel):
             encodings, instead of encoders and a critic.
         terms: The `Term`s of the network's encodings.
         representation: Name of the encoding that is probed, predicted and exported,
-            as `encoder_x`. It must depend on one view alone. Defaults to the x of
-            the first term.
+            as `encoder_x`. Its view is what it depends on. Defaults to the x of the
+            first term.
         encoder_chunk_size: Largest number of rows that are encoded at a time, each
             chunk a second time in the backward pass, with the same dropout. Memory is
             then that of one chunk and the encodings, whatever the batch size. Defaults
@@ -60,16 +61,19 @@ class InfoMax(BaseModel):
         **kwargs: Passed to `keras.Model`.
 
     Call arguments:
-        views: Pair of float tensors, `(rows, ...)` each; with a network, whatever it
-            takes.
+        views: Pair of views, each a tensor `(rows, ...)` or any structure of tensors
+            that its encoder takes, of the dtypes that it declares; with a network,
+            whatever it takes. Parts of dictionaries are told by their names, those of
+            tuples and lists by their positions. One view alone scores nothing.
         training: Whether the encoders run in training mode.
         with_partners: Whether to return a pair of dictionaries by term, partners and
             scores, as losses take them.
 
     Returns:
         Scores `(rows, rows)`, a dictionary of them by term if there are several.
-        `predict` returns the encodings of the first view, `(rows, dim_x)`, with a
-        network the representation of its view, and accepts that view alone.
+        `predict` takes the same views, and returns the encodings of the first,
+        `(rows, dim_x)`, with a network the representation; it takes the view that it
+        encodes alone, too.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
     nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
@@ -92,8 +96,9 @@ class InfoMax(BaseModel):
 
     Raises:
         ValueError: If the critic cannot match the encodings, and in `fit` and
-            `evaluate` if the data are not pairs of float views of equal length, have
-            targets or classes, or an option cannot have an effect.
+            `evaluate` if the data are not pairs of views of equal length, as the
+            encoders take them, have targets or classes, or an option cannot have an
+            effect.
 
     Example:
     >>> import keras_infomax as kim
@@ -124,7 +129,6 @@ class InfoMax(BaseModel):
         super().__init__(autocast=False, **kwargs)
         self.encoder_chunk_size = encoder_chunk_size
         self.network = network
-        self._encoded_view = 0
         if network is None:
             if encoder_x is None or terms is not None:
                 raise ValueError(
@@ -146,7 +150,6 @@ class InfoMax(BaseModel):
             self.terms = list(terms)
             self.representation = representation or self.terms[0].x
             self.encoder_x = networks.encoder_of(network, self.representation)
-            self._encoded_view = networks.view_of(network, self.encoder_x)
         self._loss_weights = dict.fromkeys((term.name for term in self.terms), 1.0)
         self._auto_scale_loss = True
         self._measured_by_keras = []
@@ -185,8 +188,7 @@ class InfoMax(BaseModel):
         """Encodings of a batch of views.
 
         Args:
-            views: Pair of float tensors, `(rows, ...)` each; with a network, whatever
-                it takes.
+            views: Pair of views, or with a network whatever it takes, as in a call.
             training: Whether the encoders run in training mode.
 
         Returns:
@@ -195,17 +197,28 @@ class InfoMax(BaseModel):
         Raises:
             ValueError: If the views are not what the encoders take.
         """
+        views = self._checked(views)
         if self.network is not None:
-            views = inputs.checked_inputs(self.network, views)
             return self._encode(self.network, views, training)
-        x, y = inputs.checked_pair(views)
-        encodings = {
-            "x": self._encode(self.encoder_x, x, training),
-            "y": self._encode(self.encoder_y, y, training),
-        }
-        for name, encoding in encodings.items():
-            networks.check_encodings(f"encoder_{name}", encoding)
+        encodings = {}
+        for name, view in zip("xy", views, strict=True):
+            encoder = getattr(self, f"encoder_{name}")
+            was_built = encoder.built
+            encodings[name] = self._encode(encoder, view, training)
+            if not was_built:
+                # It may know only now what it takes.
+                inputs.checked_view(f"View {name}", encoder, view)
+            networks.check_encodings(f"encoder_{name}", encodings[name])
         return encodings
+
+    def _checked(self, views):
+        if self.network is not None:
+            return inputs.checked_inputs(self.network, views)
+        return inputs.checked_pair(views, self.encoder_x, self.encoder_y)
+
+    def __call__(self, views, *args, **kwargs):
+        # Here, or Keras would wrap the one line that says what is wrong into many.
+        return super().__call__(self._checked(views), *args, **kwargs)
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)
@@ -322,6 +335,8 @@ class InfoMax(BaseModel):
     ):
         self._assert_compile_called("fit")
         self._check_optimizer()
+        x = inputs.texts_as_tensors(x)
+        validation_data = inputs.texts_as_tensors(validation_data)
         fit_arguments.check_no_targets("fit", y, class_weight)
         fit_arguments.check_numbers(0, epochs=epochs, initial_epoch=initial_epoch)
         fit_arguments.check_numbers(
@@ -391,7 +406,7 @@ class InfoMax(BaseModel):
             fit_arguments.check_choices(verbose=verbose)
             callbacks = fit_arguments.checked_callbacks(callbacks)
             x = fit_arguments.checked_data(
-                "evaluate", x, sample_weight, batch_size, steps, self._fewest_rows
+                "evaluate", inputs.texts_as_tensors(x), sample_weight, batch_size, steps, self._fewest_rows
             )
         return super().evaluate(
             x,
@@ -404,9 +419,26 @@ class InfoMax(BaseModel):
         )
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Encodings of the first view, with a network those of the representation.
+
+        Args:
+            x: All views, in the structure in which `fit` takes them, or the one that
+                is encoded by itself.
+            batch_size: As for `keras.Model.predict`.
+            verbose: As for `keras.Model.predict`.
+            steps: As for `keras.Model.predict`.
+            callbacks: As for `keras.Model.predict`.
+
+        Returns:
+            Array of shape `(rows, dim)`.
+
+        Raises:
+            ValueError: If it is neither, or of another dtype or shape.
+        """
         fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
         fit_arguments.check_choices(verbose=verbose)
         callbacks = fit_arguments.checked_callbacks(callbacks)
+        x = inputs.texts_as_tensors(x)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def train_on_batch(
@@ -491,9 +523,25 @@ class InfoMax(BaseModel):
         return self._report(loss, partners, scores, weights)
 
     def predict_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        view = x[self._encoded_view] if isinstance(x, (tuple, list)) else x
-        return self.encoder_x(inputs.checked_view("x", view), training=False)
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        view = inputs.checked_view(
+            "View x" if self.network is None else f"The view of {self.representation}",
+            self.encoder_x,
+            self._view_to_encode(views),
+        )
+        return self.encoder_x(view, training=False)
+
+    def _view_to_encode(self, views):
+        one = structures.of(self.encoder_x)
+        if self.network is None:
+            every = (one, structures.of(self.encoder_y))
+            return inputs.view_to_encode(every, one, lambda pair: pair[0], views)
+        return inputs.view_to_encode(
+            structures.of(self.network),
+            one,
+            lambda every: networks.view_from(self.network, self.encoder_x, every),
+            views,
+        )
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -162,7 +162,7 @@ class FewLabels(Probe):
             rows = draw(targets, self._count, generator)
             # Shallow: fitting replaces what was fitted and changes nothing in place.
             probe = copy.copy(self.probe)
-            self.fitted.append(probe.fit(x[rows], self.classes[targets[rows]]))
+            self.fitted.append(probe.fit(taken(x, rows), self.classes[targets[rows]]))
 
     def _count(self, rows: int) -> int:
         if self.fraction is not None:
