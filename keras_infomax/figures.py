@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_infomax import files, plots
 from keras_infomax.methods import METHODS
+from keras_infomax.settings import OTHERS
 from keras_infomax.verdicts import Results
 
 NATS = "estimate, nats"
@@ -195,8 +196,12 @@ def _rows(results: Results, name: str, panel: Panel) -> list[Mapping[str, str]]:
 
 def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
     curves: dict[tuple[str, ...], dict[int, list[float]]] = {}
+    columns = panel.curves
+    if len({row[OTHERS] for row in rows} - {""}) > 1:
+        # They would be averaged as if they differed in their seeds alone.
+        columns = (*columns, OTHERS)
     for row in rows:
-        curve = curves.setdefault(tuple(row[c] for c in panel.curves), {})
+        curve = curves.setdefault(tuple(row[c] for c in columns), {})
         curve.setdefault(int(row["step"]), []).append(float(row[panel.column]))
     for key, points in curves.items():
         steps = sorted(points)
@@ -210,7 +215,7 @@ def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
             axes.axhline(float(value), color="0.4", linestyle="--", linewidth=1)
     axes.set(title=panel.title, xlabel="step", ylabel=panel.label)
     axes.grid(alpha=0.3)
-    if panel.curves:
+    if columns:
         axes.legend(frameon=False, fontsize="small")
 
 

@@ -103,7 +103,8 @@ def append_many(path, seed):
     table = sweeps.Table(path)
     for steps in range(10, 110, 10):
         settings = sweeps.Sweep({**SETTINGS, "seed": seed, "steps": steps}, {}).runs(1)
-        table.append(sweeps.key(settings[0]), [dict.fromkeys(runs.COLUMNS)])
+        row = dict.fromkeys(runs.COLUMNS) | {"step": steps}
+        table.append(sweeps.key(settings[0]), [row])
 
 
 def test_sweeps_that_share_a_table_lose_no_run(tmp_path):

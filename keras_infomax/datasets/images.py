@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import sources
+from keras_infomax.settings import check_seed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,6 +81,7 @@ def load(
     >>> digits.train_images.shape, digits.test_images.shape
     ((4000, 28, 28, 1), (1000, 28, 28, 1))
     """
+    check_seed("split_seed", split_seed)
     if image_size is not None and not (
         len(image_size) == 2
         and all(isinstance(side, int) and side > 0 for side in image_size)

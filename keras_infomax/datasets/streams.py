@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_infomax import views as view_layers
 from keras_infomax.datasets.images import check_images, to_float
+from keras_infomax.settings import check_seed
 
 
 def pairs(
@@ -152,6 +153,7 @@ def _stream(
     shuffle: bool,
 ) -> tf.data.Dataset:
     """As `pairs`; `element` makes its elements of the views and rows of a batch."""
+    check_seed("seed", seed)
     images = np.asarray(images)
     check_images("images", images)
     rows = len(images)

@@ -13,6 +13,7 @@ from keras_infomax.probes.checks import check_counts
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.settings import check_seed
 
 
 class FewLabels(Probe):
@@ -80,6 +81,7 @@ class FewLabels(Probe):
         self.per_class = per_class
         self.fraction = fraction
         self.draws = draws
+        check_seed("seed", seed)
         self.seed = seed
         self.fitted: list[Probe] = []
 

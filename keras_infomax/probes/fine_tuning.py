@@ -13,6 +13,7 @@ from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import ensure_built
 from keras_infomax.probes.probe import Probe
+from keras_infomax.settings import check_seed
 
 # Rows encoded at once in inference: bounds the memory, not the result.
 _ROWS_AT_ONCE = 1000
@@ -73,6 +74,7 @@ class FineTuning(Probe):
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
+        check_seed("seed", seed)
         self.seed = seed
 
     def of(self, encoder: keras.Layer) -> Self:

@@ -10,6 +10,7 @@ from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.probe import Probe, flat
 from keras_infomax.probes.threads import one_thread
+from keras_infomax.settings import check_seed
 
 
 class MLPProbe(Probe):
@@ -54,6 +55,7 @@ class MLPProbe(Probe):
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.patience = patience
+        check_seed("seed", seed)
         self.seed = seed
 
     def _fit(self, x, targets):
