@@ -263,14 +263,12 @@ def _claim(workdir: pathlib.Path, described: Search) -> None:
                 f"{path} cannot be read; it may be damaged: it has no settings."
             )
         differing = [
-            *filter(None, [differences(found["settings"], wanted["settings"])]),
-            *(
-                f"{key}: {found.get(key)!r} there, {wanted[key]!r} here"
-                for key in wanted
-                if key not in ("settings", "max_trials")
-                and found.get(key) != wanted[key]
-            ),
+            f"{key}: {found.get(key)!r} there, {wanted[key]!r} here"
+            for key in wanted
+            if key not in ("settings", "max_trials") and found.get(key) != wanted[key]
         ]
+        if of_settings := differences(found["settings"], wanted["settings"]):
+            differing.append(f"settings: {of_settings}")
         if differing:
             raise ValueError(
                 f"workdir {workdir} holds another search ({'; '.join(differing)}). "
