@@ -406,7 +406,12 @@ class InfoMax(BaseModel):
             fit_arguments.check_choices(verbose=verbose)
             callbacks = fit_arguments.checked_callbacks(callbacks)
             x = fit_arguments.checked_data(
-                "evaluate", inputs.texts_as_tensors(x), sample_weight, batch_size, steps, self._fewest_rows
+                "evaluate",
+                inputs.texts_as_tensors(x),
+                sample_weight,
+                batch_size,
+                steps,
+                self._fewest_rows,
             )
         return super().evaluate(
             x,

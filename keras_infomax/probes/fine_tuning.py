@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import checks
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import checked_views, tensor_specs
@@ -74,6 +75,7 @@ class FineTuning(Probe):
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
+        checks.seed("seed", seed)
         self.seed = seed
 
     def of(self, encoder: keras.Layer) -> Self:
