@@ -157,6 +157,27 @@ def new_folder(
         _remove(temporary)
 
 
+def has_wildcards(path: str | os.PathLike) -> bool:
+    """Whether TensorFlow may take a path for a pattern, and find nothing there."""
+    return any(mark in os.fspath(path) for mark in "*?[\\")
+
+
+def link(source: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Makes a folder, if it exists, known by another path, without its content moved.
+
+    Args:
+        source: The folder.
+        path: Where nothing is yet. Where the system has no links, as Windows may not,
+            it becomes a copy.
+    """
+    source = pathlib.Path(source).resolve()
+    if source.is_dir():
+        try:
+            os.symlink(source, path, target_is_directory=True)
+        except (OSError, NotImplementedError):
+            shutil.copytree(source, path)
+
+
 @contextlib.contextmanager
 def locked(path: str | os.PathLike, wait: bool = False) -> Iterator[bool]:
     """Holds a file or folder, until the block ends or the process is killed.

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import structures
-from keras_infomax.probes.rows import taken, views_as_arrays
+from keras_infomax.probes.rows import count, taken, views_as_arrays
 
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
@@ -147,7 +147,7 @@ def _graph(encoder, specs):
 
 
 def _in_batches(encode_batch, views, batch_size):
-    encodings, rows = None, structures.rows_of(views)
+    encodings, rows = None, count(views)
     for start in range(0, rows, batch_size):
         batch = taken(views, slice(start, start + batch_size))
         encoded = encode_batch(keras.tree.map_structure(tf.constant, batch)).numpy()
