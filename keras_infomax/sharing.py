@@ -35,11 +35,8 @@ def serialize(parts: dict[str, Any]) -> dict[str, Any]:
         configs = keras.saving.serialize_keras_object(parts)
     _check_all_shared_are_held(parts, configs)
     places = Counter(_layers_once(configs, set()))
-    numbers: dict[int, int] = {}
-    for identity, count in places.items():
-        if count > 1:
-            numbers[identity] = len(numbers)
-    return _noted(configs, numbers)
+    shared = [identity for identity, count in places.items() if count > 1]
+    return _noted(configs, {identity: n for n, identity in enumerate(shared)})
 
 
 def deserialize(configs: dict[str, Any]) -> dict[str, Any]:
@@ -121,12 +118,12 @@ def _is_layer(config: Any) -> bool:
     Other objects, such as initializers, are equal if their configs are. They may also
     have been made for the config alone, and their number be that of another one.
     """
-    return (
-        isinstance(config, dict)
-        and _MARK in config
-        and isinstance(config.get("config"), dict)
-        and {"name", "trainable"} <= config["config"].keys()
-        and config.get("class_name") != "InputLayer"
+    if not isinstance(config, dict) or _MARK not in config:
+        return False
+    inner = config.get("config")
+    of_layer = isinstance(inner, dict) and {"name", "trainable"} <= inner.keys()
+    return (of_layer or "build_config" in config) and (
+        config["class_name"] != "InputLayer"
     )
 
 
@@ -153,7 +150,7 @@ def _layers_once(config: Any, seen: set[int]) -> Iterator[int]:
 def _noted(config: Any, numbers: dict[int, int]) -> Any:
     """A config with the numbers of shared layers, and without marks of Keras."""
     if isinstance(config, (list, tuple)):
-        return [_noted(child, numbers) for child in config]
+        return type(config)(_noted(child, numbers) for child in config)
     if not isinstance(config, dict):
         return config
     number = numbers.get(config[_MARK]) if _is_layer(config) else None
@@ -229,7 +226,7 @@ def _held(config: Any) -> dict[int, set[int]]:
     held: dict[int, set[int]] = {}
 
     def visit(config: Any, around: tuple[int, ...]) -> None:
-        if _is_layer(config) or (isinstance(config, dict) and _MARK in config):
+        if isinstance(config, dict) and _MARK in config:
             for identity in around:
                 held[identity].add(config[_MARK])
             held.setdefault(config[_MARK], set())
