@@ -307,7 +307,7 @@ class BaseModel(keras.Model):
         def make():
             if execution.is_distributed(self):
                 return replicas.step_function(self, self.test_step)
-            return self._make_function(self.test_step)
+            return self._make_function(fusion.waiting_for_data(self.test_step))
 
         if self.test_function is None or force:  # type: ignore[has-type]
             self.test_function = self._by_execution(make)
