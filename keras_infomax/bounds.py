@@ -254,17 +254,25 @@ def log_sums(negatives):
     return ops.logsumexp(negatives, axis=1), _count(negatives)
 
 
-def log_mean_exp(sums, counts):
+def log_mean_exp(sums, counts, weights=None):
     """Log of the mean exponential of all negatives, from the parts of `log_sums`.
 
     Args:
         sums: Tensor `(rows,)`.
         counts: Tensor `(rows,)`.
+        weights: Tensor `(rows,)`, how often each row counts, or `None` for once.
 
     Returns:
         Scalar tensor.
     """
-    return ops.logsumexp(sums) - ops.log(ops.maximum(ops.sum(counts), 1.0))
+    if weights is not None:
+        counted = weights > 0
+        sums = ops.where(
+            counted, sums + ops.log(ops.where(counted, weights, 1.0)), _LEFT_OUT
+        )
+        counts = counts * weights
+    total = ops.sum(counts)
+    return ops.logsumexp(sums) - ops.log(ops.where(total > 0, total, 1.0))
 
 
 def _count(negatives, axis=1):

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import datasets, experiments, models
-from keras_infomax.names import lookup
+from keras_infomax.checks import lookup
 from keras_infomax.settings import Settings
 
 # Covariances of the vector that may be shared, and of the one that never is.

@@ -9,9 +9,8 @@ import functools
 import keras
 from keras import ops
 
-from keras_infomax import flows
-from keras_infomax.names import lookup
-from keras_infomax.sizes import checked_size, checked_sizes, checked_view_shape
+from keras_infomax import checks, flows
+from keras_infomax.checks import lookup
 
 
 def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
@@ -38,9 +37,9 @@ def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
     """
     views = keras.Input(_static_shape("mlp", input_shape))
     layers = [keras.layers.Flatten()]
-    for units in checked_sizes("hidden_units", hidden_units):
+    for units in checks.sizes("hidden_units", hidden_units):
         layers += [keras.layers.Dense(units, activation="relu")]
-    layers += [keras.layers.Dense(checked_size("output_dim", output_dim))]
+    layers += [keras.layers.Dense(checks.positive_integer("output_dim", output_dim))]
     return keras.Sequential([views, *layers])
 
 
@@ -66,7 +65,7 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
     Reference:
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
     """
-    input_shape = checked_view_shape(input_shape)
+    input_shape = checks.view_shape("input_shape", input_shape)
     if len(input_shape) != 3:
         raise ValueError(
             "input_shape must be (height, width, channels) for a convolutional "
@@ -74,12 +73,12 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
         )
     layers = [
         keras.layers.Conv2D(count, 5, strides=2, padding="same", activation="relu")
-        for count in checked_sizes("filters", filters)
+        for count in checks.sizes("filters", filters)
     ]
     layers += [
         FeatureMapNormalization(),
         keras.layers.GlobalAveragePooling2D(),
-        keras.layers.Dense(checked_size("output_dim", output_dim)),
+        keras.layers.Dense(checks.positive_integer("output_dim", output_dim)),
     ]
     return keras.Sequential([keras.Input(input_shape), *layers])
 
@@ -176,7 +175,7 @@ def skip_mlp(input_shape, hidden_layers=4, output_dim=None):
 
 
 def _static_shape(name, input_shape):
-    input_shape = checked_view_shape(input_shape)
+    input_shape = checks.view_shape("input_shape", input_shape)
     if None in input_shape:
         raise ValueError(
             f"input_shape must be static for {name}, which flattens the view; received "

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_infomax.sizes import checked_size, checked_sizes
+from keras_infomax import checks
 
 # A scale of less would let `changed * scale + shift` round `changed` away in float32.
 _MIN_SCALE = 1e-3
@@ -94,8 +94,8 @@ class RealNVP(keras.Model):
         **kwargs,
     ):
         super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, **kwargs)
-        self.couplings = checked_size("couplings", couplings)
-        self.hidden_units = checked_sizes("hidden_units", hidden_units)
+        self.couplings = checks.positive_integer("couplings", couplings)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units)
         self.affine = affine
         # Explicit, so that a copy from the config has the same permutations.
         self.seed = random.randrange(2**31) if seed is None else seed

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import names
+from keras_infomax import checks
 
 # Where each format lies in the folder of an export.
 FILES = {
@@ -39,7 +39,7 @@ def check(formats: Sequence[str]) -> None:
             f"received {formats!r}."
         )
     for name in formats:
-        names.lookup("format", name, FILES)
+        checks.lookup("format", name, FILES)
     if "onnx" in formats:
         missing = [p for p in ("onnx", "tf2onnx") if not importlib.util.find_spec(p)]
         if missing:

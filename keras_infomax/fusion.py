@@ -1,5 +1,6 @@
 """The steps of one call as one program of XLA, and which models gain by it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -137,6 +138,12 @@ class Blocks:
                     lambda of, i=index, n=step: of[i : i + n], block
                 )
 
+    def batches_of_call(self, batches: Any) -> Iterator[Any]:
+        """As `of_call`, one batch after another."""
+        for block in self.of_call(batches):
+            for index in range(tf.nest.flatten(block)[0].shape[0]):
+                yield tf.nest.map_structure(lambda of, i=index: of[i], block)
+
 
 def blocks(dataset: Any, steps: int) -> Blocks | None:
     """Blocks of a dataset's batches, for calls of so many steps.
@@ -216,6 +223,22 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         if not found:
             raise StopIteration
         return model.get_metrics_result()
+
+    return function
+
+
+def unfused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
+    """As `fused_function`, but compiled by Keras, which takes one batch at a time."""
+    of_iterator = model._make_function(step)
+
+    def function(iterator):
+        if model.blocks is None:
+            return of_iterator(iterator)
+        batches = model.blocks.batches_of_call(iterator)
+        first = next(batches, None)
+        if first is None:
+            raise StopIteration
+        return of_iterator(itertools.chain([first], batches))
 
     return function
 

@@ -110,6 +110,10 @@ class MemoryTerm(Term):
         self.num_negatives = num_negatives
         self.momentum = momentum
 
+    @property
+    def fewest_rows(self):
+        return 1
+
     def build(self, encodings_shape):
         super().build(encodings_shape)
         self._named(encodings_shape, self.index)

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_infomax.sizes import checked_sizes
+from keras_infomax import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -60,7 +60,7 @@ class PriorMatching(keras.layers.Layer):
                 f"weight must be a finite number of at least 0; received {weight!r}."
             )
         self.weight = weight
-        self.hidden_units = checked_sizes("hidden_units", hidden_units)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
         self.discriminator = [

@@ -7,7 +7,8 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from keras_infomax.names import nearest
+from keras_infomax import image_files
+from keras_infomax.checks import nearest
 
 # The settings that tell one run from another in tables of results.
 KEY = (
@@ -36,6 +37,10 @@ class Settings:
         dataset: Data set, as in `datasets.load`, or in `dependent` one of its kinds.
         data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
         image_size: `(height, width)` to resize images to; `None` leaves them.
+        on_error: Whether files of a folder that cannot be read are to `"raise"` an
+            error, or to `"skip"`.
+        max_pixels: Largest number of pixels of an image in a folder.
+        max_bytes: Largest number of bytes of all images in memory.
         split_seed: Seed of the train and test split of data that have none.
         views: Views of an image, as in `views.get`.
         noise: Standard deviation of Gaussian noise added to the pixels of the views,
@@ -76,6 +81,9 @@ class Settings:
     dataset: str = "digits"
     data_dir: str | None = None
     image_size: tuple[int, int] | None = None
+    on_error: str = "raise"
+    max_pixels: int = image_files.MAX_PIXELS
+    max_bytes: int = image_files.MAX_BYTES
     split_seed: int = 0
     views: str = "halves"
     noise: float = 0.0
@@ -117,7 +125,9 @@ class Settings:
         if self.steps % self.eval_every:
             raise ValueError(
                 "config.steps must be a multiple of config.eval_every, so that the "
-                f"last step is evaluated; received {self.steps} and {self.eval_every}."
+                f"last step is evaluated; received {self.steps} and {self.eval_every}. "
+                f"Use --config.eval_every={math.gcd(self.steps, self.eval_every)}, or "
+                f"--config.steps={-(-self.steps // self.eval_every) * self.eval_every}."
             )
         if not isinstance(self.learning_rate, numbers.Real) or not (
             0 < self.learning_rate < math.inf

@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from keras_infomax.names import lookup
+from keras_infomax.checks import lookup
 
 
 def get(name: str) -> tf.distribute.Strategy:

@@ -103,6 +103,11 @@ class Term(keras.layers.Layer):
         self.negatives = negatives
         self.mask = mask
 
+    @property
+    def fewest_rows(self):
+        """Smallest number of examples in a batch: 2 where the others are negatives."""
+        return 2
+
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         self._check_locations(*(_locations(shape) for shape in shapes))
@@ -247,8 +252,8 @@ def _with_negatives(y):
     columns = _rows(y)
     message = (
         "A batch must have at least 2 rows, since the other rows are the negatives; "
-        "received {}. Use a larger batch size, and drop_remainder=True if it was the "
-        "last batch."
+        "received {}. Use a larger batch size, and batch(..., drop_remainder=True) if "
+        "it was the last batch of a dataset."
     )
     return inputs.asserted(columns > 1, message, [columns], y)
 

@@ -24,7 +24,7 @@ from keras_infomax import (
     supervised,
 )
 from keras_infomax.baselines import remember
-from keras_infomax.names import lookup
+from keras_infomax.checks import lookup
 from keras_infomax.settings import Settings
 
 EXPERIMENTS = {

@@ -7,7 +7,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
-from keras_infomax.names import nearest
+from keras_infomax.checks import nearest
 from keras_infomax.settings import Settings
 
 # Seconds, on the embedded digits; the kind of the experiment stays as it is.

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from keras_infomax import probes as probing
+from keras_infomax import structures
 from keras_infomax.callbacks.common import Measuring, encoder_of
-from keras_infomax.probes import Judgement, check_classes, check_labelled
+from keras_infomax.probes import Judgement, check_classes, labelled_views
 
 
 class Probes(Measuring):
@@ -33,13 +34,15 @@ class Probes(Measuring):
     best so far. `EarlyStopping` counts all epochs: to wait for n probes pass
     `patience=n * every`, and to start with the nth `start_from_epoch=n * every - 1`.
 
-    The pixel baseline, the accuracy of the same probes fitted on the raw views, is
-    printed when training starts: an encoder that stays below it has lost more than
-    it has made accessible.
+    The accuracy of the same probes fitted on the raw views, the `pixel_baseline`, is
+    printed when training starts: an encoder that stays below it has lost more than it
+    has made accessible. The parts of a structure lie side by side for it, integers as
+    the numbers that they are; views with texts have none.
 
     Args:
-        train: Pair `(x, labels)` on which the probes are fitted: float views as the
-            encoder takes them, `(rows, ...)`, and integers of shape `(rows,)`.
+        train: Pair `(x, labels)` on which the probes are fitted: views as the encoder
+            takes them, an array `(rows, ...)` or any structure of arrays, and integers
+            of shape `(rows,)`.
         test: Pair `(x, labels)` on which they are measured.
         probes: Dictionary from names of the caller's choice to probes: names as in
             `probes.get`, `Probe` objects, or any objects with `fit(x, labels)` and
@@ -62,9 +65,10 @@ class Probes(Measuring):
             those that fine-tune; `None` before the first `fit`.
 
     Raises:
-        ValueError: If `train` or `test` is not a pair of labelled finite float views,
-            if their widths differ, if `train` has one class only, if there are no
-            probes or one is unknown, or if `every` or `unit` is none of the above.
+        ValueError: If `train` or `test` is not a pair of labelled finite views, if
+            their shapes differ, if `train` has one class only, if there are no probes
+            or one is unknown, or if `every` or `unit` is none of the above; in `fit` if
+            the views are not what the encoder takes.
 
     Example:
     ```python
@@ -84,11 +88,11 @@ class Probes(Measuring):
         self.train = _labelled_views("train", train)
         self.test = _labelled_views("test", test)
         check_classes("train", self.train[1])
-        train_shape, test_shape = self.train[0].shape[1:], self.test[0].shape[1:]
+        train_shape, test_shape = map(_shape_of_rows, (self.train[0], self.test[0]))
         if train_shape != test_shape:
             raise ValueError(
                 f"test must hold views of the shape of train, {train_shape}; got "
-                f"{test_shape}. Cut and scale both sets alike."
+                f"{test_shape}. Make both sets alike."
             )
         if not isinstance(probes, Mapping) or not probes:
             raise ValueError(
@@ -104,12 +108,23 @@ class Probes(Measuring):
     def pixel_baseline(self) -> Any:
         return self._pixel_baseline
 
+    @property
+    def of_images(self) -> bool:
+        """Whether the raw views are images, `(rows, height, width, channels)`."""
+        views = self.train[0]
+        return not structures.is_structure(views) and views.ndim == 4
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        encoder = encoder_of(self.model, self.encoder)
+        for name, (views, _) in (("train", self.train), ("test", self.test)):
+            # Before what takes long.
+            probing.checked_views(encoder, views, name)
         if self._pixel_baseline is None:
             self.take_pixels(self.judge_pixels())
             if self._pixel_baseline and self.params.get("verbose"):
-                print(f"{type(self).__name__}: pixel baseline {self._described()}")
+                kind = "pixel" if self.of_images else "raw view"
+                print(f"{type(self).__name__}: {kind} baseline {self._described()}")
 
     def judge_pixels(self) -> dict[str, Judgement]:
         """Fits the probes that do not fine-tune to the raw views, and judges them."""
@@ -148,7 +163,7 @@ class Probes(Measuring):
         return values
 
     def _arrays(self):
-        return (*self.train, *self.test)
+        return tuple(keras.tree.flatten((self.train, self.test)))
 
     def _judge(self, encoder: keras.Layer | None) -> dict[str, Judgement]:
         return probing.judge(self.probes, encoder, self.train, self.test)
@@ -224,16 +239,16 @@ class LinearProbe(Probes):
         return f"{self.pixel_baseline:.4f}"
 
 
-def _labelled_views(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+def _labelled_views(name: str, pair: Any) -> tuple[Any, np.ndarray]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(
             f"{name} must be a pair (x, labels) of arrays; got {type(pair).__name__}. "
             "Collect a data set into two arrays first."
         )
-    x, labels = map(np.asarray, pair)
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(
-            f"{name} must hold float views, scaled as the encoder takes them; got "
-            f"{x.dtype}. Scale images with x.astype('float32') / 255."
-        )
-    return check_labelled(name, x, labels)
+    return labelled_views(name, *pair)
+
+
+def _shape_of_rows(views: Any) -> Any:
+    if not structures.is_structure(views):
+        return views.shape[1:]
+    return structures.described(structures.of_tensors(views))

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
 from keras_infomax.critics.base import Critic, dense
-from keras_infomax.sizes import checked_size
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -52,7 +52,7 @@ class EncodeAndDotCritic(Critic):
 
     def __init__(self, units=2048, **kwargs):
         super().__init__(**kwargs)
-        self.units = checked_size("units", units)
+        self.units = checks.positive_integer("units", units)
         self.map_x = _ResidualMap(self.units, dtype=self.dtype_policy)
         self.map_y = _ResidualMap(self.units, dtype=self.dtype_policy)
 

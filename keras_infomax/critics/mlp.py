@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from keras_infomax import chunking, xla
+from keras_infomax import checks, chunking, xla
 from keras_infomax.critics.base import Critic, build_chain, dense
-from keras_infomax.sizes import checked_sizes
 
 # Their hidden units, with 128 columns of the paper's size, fit a processor's cache.
 _ROWS_IN_BLOCK = 4
@@ -46,7 +45,7 @@ class MLPCritic(Critic):
 
     def __init__(self, hidden_units=(200,), chunk_size=None, **kwargs):
         super().__init__(**kwargs)
-        self.hidden_units = checked_sizes("hidden_units", hidden_units)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units)
         if not self.hidden_units:
             raise ValueError(
                 "hidden_units must name at least one hidden layer; received (). "

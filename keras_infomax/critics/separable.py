@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
 from keras_infomax.critics.base import Critic, build_chain, dense
-from keras_infomax.sizes import checked_size, checked_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -36,8 +36,8 @@ class SeparableCritic(Critic):
 
     def __init__(self, hidden_units=(100,), output_dim=100, **kwargs):
         super().__init__(**kwargs)
-        self.hidden_units = checked_sizes("hidden_units", hidden_units)
-        self.output_dim = checked_size("output_dim", output_dim)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units)
+        self.output_dim = checks.positive_integer("output_dim", output_dim)
         self.map_x = self._dense_layers()
         self.map_y = self._dense_layers()
 

@@ -1,6 +1,5 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.images import check_images, to_float
+from keras_infomax.datasets.images import (
+    as_array,
+    check_images,
+    check_labels,
+    is_integer,
+    to_float,
+)
+
+# Or their numbers would leave int64.
+_TOO_MANY_STEPS = 2**62
 
 
 def pairs(
@@ -67,7 +75,7 @@ def pairs(
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
-            one batch, or a number is out of range.
+            one batch, or an argument is of another type or out of range.
 
     Example:
     >>> images = np.zeros((100, 28, 28, 1), "uint8")
@@ -77,6 +85,7 @@ def pairs(
     >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
     [[2, 32], [1, 32]]
     """
+    _check_switch("index", index)
 
     def element(views_of_batch, rows_of_batch):
         return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
@@ -117,7 +126,8 @@ def labelled(
         view of the images.
 
     Raises:
-        ValueError: As for `pairs`, or if there is not one label for each image.
+        ValueError: As for `pairs`, or if there is not one integer from 0 up for each
+            image.
 
     Example:
     >>> images, labels = np.zeros((100, 28, 28, 1), "uint8"), np.arange(100)
@@ -126,12 +136,9 @@ def labelled(
     >>> x.shape, labels_of_x.shape
     (TensorShape([32, 14, 28, 1]), TensorShape([32]))
     """
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),):
-        raise ValueError(
-            f"labels must be one for each of the {len(images)} images; received the "
-            f"shape {labels.shape}."
-        )
+    images, labels = as_array("images", images), as_array("labels", labels)
+    check_images("images", images)
+    check_labels("labels", labels, len(images))
 
     def element(views_of_batch, rows_of_batch):
         return views_of_batch[0], tf.gather(labels, rows_of_batch)
@@ -152,27 +159,36 @@ def _stream(
     shuffle: bool,
 ) -> tf.data.Dataset:
     """As `pairs`; `element` makes its elements of the views and rows of a batch."""
-    images = np.asarray(images)
+    images = as_array("images", images)
     check_images("images", images)
     rows = len(images)
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 2:
+    if not is_integer(batch_size) or batch_size < 2:
         raise ValueError(
-            f"batch_size must be an integer of at least 2; received {batch_size}. The "
-            "other rows of a batch are a row's negatives, and a batch of one row has "
-            "none."
+            f"batch_size must be an integer of at least 2; received {batch_size!r}. "
+            "The other rows of a batch are a row's negatives, and a batch of one row "
+            "has none."
         )
     if batch_size > rows:
         raise ValueError(
             f"batch_size must be at most the number of images; received {batch_size}, "
-            f"and {rows} images. Use smaller batches or more images."
+            f"and {rows} images. Use more images, or batch_size={fitting(rows)} "
+            f"(--config.batch_size={fitting(rows)})."
         )
     steps_in_pass = rows // batch_size
     num_steps = steps_in_pass if num_steps is None else num_steps
+    for name, steps in (("start_step", start_step), ("num_steps", num_steps)):
+        if not is_integer(steps) or steps >= _TOO_MANY_STEPS:
+            raise ValueError(
+                f"{name} must be an integer below {_TOO_MANY_STEPS}; received "
+                f"{steps!r}. One pass over the images has {steps_in_pass} steps."
+            )
     if start_step < 0 or num_steps < 0:
         raise ValueError(
             "start_step and num_steps must not be negative; received "
-            f"{start_step} and {num_steps}."
+            f"{start_step} and {num_steps}. Count steps from 0."
         )
+    _check_switch("shuffle", shuffle)
+    _check_seed(seed)
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # On the host, where tf.data gathers from it, also where there is an accelerator.
@@ -200,8 +216,15 @@ def _stream(
         # All views of an image are made here, in one place, so no shuffling, sharding
         # or parallel mapping can part them.
         batch = to_float(tf.gather(stored, rows_of_batch))
-        views_of_batch = tuple(views_of(batch, seed=views_seed(seed, step)))
-        return element(views_of_batch, rows_of_batch)
+        views_of_batch = views_of(batch, seed=views_seed(seed, step))
+        if not isinstance(views_of_batch, tuple | list) or not views_of_batch:
+            # A tensor would be taken apart into its rows.
+            raise ValueError(
+                "views must return a tuple of views; received "
+                f"{type(views_of_batch).__name__} from {views!r}. Return (view,) if "
+                "there is one."
+            )
+        return element(tuple(views_of_batch), rows_of_batch)
 
     def element_of_block(steps, rows_of_block):
         # Each row for itself, so all batches as one.
@@ -249,10 +272,40 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
     Returns:
         int64 tensor `(2,)`.
 
+    Raises:
+        ValueError: If the seed is no integer.
+
     Example:
     >>> views_seed(0, 7).shape
     TensorShape([2])
     """
+    _check_seed(seed)
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
+
+
+def fitting(rows: int) -> int:
+    """The largest power of two, at least 2, of which batches fit into so many rows.
+
+    Args:
+        rows: Number of images.
+
+    Example:
+    >>> fitting(150)
+    128
+    """
+    return max(2, 1 << (rows.bit_length() - 1))
+
+
+def _check_seed(seed: Any) -> None:
+    if not is_integer(seed) or not -(2**63) <= seed < 2**63:
+        raise ValueError(
+            f"seed must be an integer of at most 64 bits; received {seed!r}. Write "
+            "seed=0 for the default."
+        )
+
+
+def _check_switch(name: str, value: Any) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; received {value!r}.")

@@ -2,9 +2,9 @@
 
 import functools
 
+from keras_infomax.checks import lookup
 from keras_infomax.losses import estimates, metric_learning
 from keras_infomax.losses.base import ScoreLoss
-from keras_infomax.names import lookup
 
 LOSSES = {
     "infonce": estimates.InfoNCE,

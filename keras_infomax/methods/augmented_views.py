@@ -5,9 +5,9 @@ import inspect
 import keras
 
 from keras_infomax import encoders
+from keras_infomax.checks import lookup
 from keras_infomax.critics import CosineCritic, ProjectedCritic
 from keras_infomax.models import InfoMax
-from keras_infomax.names import lookup
 
 
 def augmented_views(
@@ -77,7 +77,7 @@ def _encoder(encoder, image_shape, encoding_dim):
     except ValueError as error:
         raise ValueError(
             f"encoder {encoder!r} cannot take images of shape {image_shape}: {error} "
-            "Resize them, for instance with config.image_size=(32, 32)."
+            'Resize them, for instance with --config.image_size="(32, 32)".'
         ) from error
 
 

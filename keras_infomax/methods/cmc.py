@@ -4,7 +4,7 @@ import itertools
 
 import keras
 
-from keras_infomax import colour, encoders, names, patches, views
+from keras_infomax import checks, colour, encoders, patches, views
 from keras_infomax.critics import CosineCritic
 from keras_infomax.memory import MemoryTerm
 from keras_infomax.models import InfoMax
@@ -120,4 +120,4 @@ def _views_layer(identifier, image_shape):
         identifier = "lab" if image_shape[-1] == 3 else "quadrants"
     if isinstance(identifier, keras.layers.Layer):
         return identifier
-    return names.lookup("views", identifier, VIEWS)()
+    return checks.lookup("views", identifier, VIEWS)()

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_infomax import encoders, names
+from keras_infomax import checks, encoders
 from keras_infomax.critics import BilinearCritic
 from keras_infomax.models import InfoMax
 from keras_infomax.patches import Patches, Windows
@@ -84,7 +84,7 @@ def cpc(
     encode = encoders.build(encoder, piece_shape, encoder_units, encoding_dim)
     encodings = encode(ops.reshape(pieces, (-1, *piece_shape)))
     encodings = ops.reshape(encodings, (-1, positions, encoding_dim))
-    contexts = names.lookup("context", context, CONTEXTS)(context_dim)(encodings)
+    contexts = checks.lookup("context", context, CONTEXTS)(context_dim)(encodings)
     outputs = {
         "patches": keras.layers.GlobalAveragePooling1D()(encodings),
         "context": _without(contexts, positions - 1, 0, flat=True),

@@ -2,9 +2,9 @@
 
 import keras
 
+from keras_infomax.checks import lookup
 from keras_infomax.critics import EncodeAndDotCritic, MLPCritic
 from keras_infomax.models import InfoMax
-from keras_infomax.names import lookup
 from keras_infomax.priors import PriorMatching
 from keras_infomax.terms import Term
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_infomax import encoders, names, views
+from keras_infomax import checks, encoders, views
 from keras_infomax.critics import DistanceCritic, InnerProductCritic
 from keras_infomax.masks import SemiHard
 from keras_infomax.models import InfoMax
@@ -75,7 +75,7 @@ def metric_learning(
     term = Term(
         "anchor",
         "positive",
-        names.lookup("metric", metric, METRICS)(),
+        checks.lookup("metric", metric, METRICS)(),
         mask=SemiHard(semi_hard_margin) if semi_hard_margin else None,
     )
     return InfoMax(network=network, terms=[term], representation="representation")

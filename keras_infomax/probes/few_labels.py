@@ -9,10 +9,10 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
-from keras_infomax.probes.checks import check_counts
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.probes.rows import check_counts
 
 
 class FewLabels(Probe):
@@ -162,7 +162,7 @@ class FewLabels(Probe):
             rows = draw(targets, self._count, generator)
             # Shallow: fitting replaces what was fitted and changes nothing in place.
             probe = copy.copy(self.probe)
-            self.fitted.append(probe.fit(x[rows], self.classes[targets[rows]]))
+            self.fitted.append(probe.fit(taken(x, rows), self.classes[targets[rows]]))
 
     def _count(self, rows: int) -> int:
         if self.fraction is not None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax.probes.checks import check_counts, check_positive
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.probe import Probe, flat
+from keras_infomax.probes.rows import check_counts, check_positive
 from keras_infomax.probes.threads import one_thread
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_infomax.probes.checks import check_counts, check_positive
 from keras_infomax.probes.probe import Probe, flat
+from keras_infomax.probes.rows import check_counts, check_positive
 from keras_infomax.probes.threads import one_thread
 
 # Similarities held in memory at a time: 128 MB, and their order twice as much.

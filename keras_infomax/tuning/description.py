@@ -7,7 +7,7 @@ from typing import Any
 import keras_tuner
 
 from keras_infomax import datasets, experiments
-from keras_infomax.names import lookup, nearest
+from keras_infomax.checks import lookup, nearest
 from keras_infomax.settings import Settings
 from keras_infomax.tuning import tuners
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_infomax import critics, encoders
-from keras_infomax.names import nearest
+from keras_infomax.checks import nearest
 from keras_infomax.settings import Settings
 
 # Settings that some kinds of another one have, by the argument that takes them.
@@ -23,6 +23,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 _FIXED = {
     *("figure", "budget", "experiment", "options", "strategy", "steps", "eval_every"),
     *("dataset", "data_dir", "image_size", "split_seed"),
+    *("on_error", "max_pixels", "max_bytes"),
 }
 
 

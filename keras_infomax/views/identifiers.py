@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import names
+from keras_infomax import checks
 from keras_infomax.views.augmentations import Augmented, photographic
 from keras_infomax.views.cuts import Halves, Whole
 
@@ -39,7 +39,7 @@ def get(identifier: Any) -> Callable:
     """
     if callable(identifier) and not isinstance(identifier, type):
         return identifier
-    return names.lookup("views", identifier, _BY_NAME)()
+    return checks.lookup("views", identifier, _BY_NAME)()
 
 
 def seeded(views: Callable) -> Callable:

@@ -1,0 +1,596 @@
+"""Checks of arguments, at the border of the package: one family, one form of message.
+
+Each check takes the name of an argument and what was given for it. It returns the value
+as a plain Python object, or raises a `ValueError` that says what the argument must be,
+what was received, and what to write instead. Scalars of NumPy pass as those of Python;
+a boolean is no number, and a string is neither.
+"""
+
+import difflib
+import math
+import numbers
+import operator
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# Of what was received, so that a message stays readable.
+_MOST_SHOWN = 80
+
+
+def refusal(argument: str, expected: str, received: Any, advice: str) -> ValueError:
+    """The error of an argument that is not as it must be.
+
+    Args:
+        argument: Name of the argument.
+        expected: What it must be.
+        received: What was given.
+        advice: A sentence that says what to write.
+
+    Example:
+    >>> print(refusal("units", "positive", -1, "Write, for example, units=32."))
+    units must be positive; received -1. Write, for example, units=32.
+    """
+    return ValueError(
+        f"{argument} must be {expected}; received {shown(received)}. {advice}"
+    )
+
+
+def shown(value: Any) -> str:
+    """What was received, in a few words.
+
+    Args:
+        value: Anything.
+
+    Example:
+    >>> shown(np.zeros((3, 4)))
+    'a float64 array of shape (3, 4)'
+    """
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None and not np.isscalar(value):
+        name = getattr(dtype, "name", dtype)
+        try:
+            return f"a {name} array of shape {tuple(shape)}"
+        except (TypeError, ValueError):  # A tensor of unknown rank.
+            return f"a {name} tensor"
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+def boolean(argument: str, value: Any) -> bool:
+    """`True` or `False`, and nothing that merely counts as one.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+    >>> boolean("shuffle", np.bool_(True))
+    True
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise refusal(
+        argument,
+        "True or False",
+        value,
+        f"Write {argument}=True or {argument}=False.",
+    )
+
+
+def integer(
+    argument: str,
+    value: Any,
+    least: int | None = None,
+    example: int = 1,
+    advice: str = "",
+    optional: bool = False,
+) -> Any:
+    """An integer, of at least some value.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        least: The smallest that is allowed, if there is one.
+        example: A good value, for the message.
+        advice: What else the message shall say.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none, or smaller.
+
+    Example:
+    >>> integer("start_step", np.int64(7), least=0)
+    7
+    """
+    if optional and value is None:
+        return None
+    if _is_integer(value) and (least is None or value >= least):
+        return int(value)
+    expected = {None: "an integer", 1: "a positive integer"}.get(
+        least, f"an integer of at least {least}"
+    )
+    raise _unfit(argument, expected, value, example, advice, optional)
+
+
+def positive_integer(
+    argument: str,
+    value: Any,
+    example: int = 32,
+    advice: str = "",
+    optional: bool = False,
+) -> Any:
+    """An integer of at least 1: a number of rows, of layers, of steps.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        example: A good value, for the message.
+        advice: What else the message shall say.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> positive_integer("units", 300)
+    300
+    """
+    return integer(argument, value, 1, example, advice, optional)
+
+
+def seed(argument: str, value: Any, optional: bool = False) -> Any:
+    """The seed of something random: an integer of at least 0.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return integer(argument, value, 0, example=0, optional=optional)
+
+
+def number(
+    argument: str,
+    value: Any,
+    expected: str,
+    holds: Callable[[float], bool],
+    example: float,
+    advice: str = "",
+    optional: bool = False,
+) -> Any:
+    """A finite real number of some kind, an integer if one was given.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        expected: What it must be, for the message.
+        holds: Whether a number is of that kind.
+        example: A good value, for the message.
+        advice: What else the message shall say.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if optional and value is None:
+        return None
+    if _is_integer(value) and holds(value):
+        return int(value)
+    if (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, (bool, np.bool_))
+        and math.isfinite(value)
+        and holds(float(value))
+    ):
+        return float(value)
+    raise _unfit(argument, expected, value, example, advice, optional)
+
+
+def positive_number(
+    argument: str,
+    value: Any,
+    example: float = 0.1,
+    advice: str = "",
+    optional: bool = False,
+) -> Any:
+    """A finite number above 0: a rate, a temperature, a margin.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        example: A good value, for the message.
+        advice: What else the message shall say.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> positive_number("temperature", 0.07)
+    0.07
+    """
+    expected = "a positive, finite number"
+    return number(argument, value, expected, lambda v: v > 0, example, advice, optional)
+
+
+def non_negative_number(
+    argument: str,
+    value: Any,
+    example: float = 0.1,
+    advice: str = "",
+    optional: bool = False,
+) -> Any:
+    """A finite number of at least 0: a weight, a standard deviation.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        example: A good value, for the message.
+        advice: What else the message shall say.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> non_negative_number("weight", 0)
+    0
+    """
+    expected = "a finite number of at least 0"
+    return number(
+        argument, value, expected, lambda v: v >= 0, example, advice, optional
+    )
+
+
+def probability(
+    argument: str, value: Any, ends: str = "[]", example: float = 0.5, advice: str = ""
+) -> Any:
+    """A number between 0 and 1: a share, a probability, a momentum.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        ends: Whether the ends belong to the interval: `"[]"`, `"[)"`, `"(]"` or `"()"`.
+        example: A good value, for the message.
+        advice: What else the message shall say.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> probability("momentum", 0.9, "[)")
+    0.9
+    """
+    left = operator.le if ends[0] == "[" else operator.lt
+    right = operator.le if ends[1] == "]" else operator.lt
+    return number(
+        argument,
+        value,
+        f"a number in {ends[0]}0, 1{ends[1]}",
+        lambda v: left(0, v) and right(v, 1),
+        example,
+        advice,
+    )
+
+
+def one_of(argument: str, value: Any, choices: Sequence[Any]) -> Any:
+    """One of a few values, such as `"epoch"` and `"step"`.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        choices: The values, of one or several types.
+
+    Raises:
+        ValueError: If it is none of them.
+
+    Example:
+    >>> one_of("axis", np.int64(1), (0, 1))
+    1
+    """
+    for choice in choices:
+        # Not `in`: True equals 1, and an array equals many things.
+        if isinstance(choice, int) and not isinstance(choice, bool):
+            if _is_integer(value) and value == choice:
+                return choice
+        elif type(value) is type(choice) and value == choice:
+            return choice
+    *rest, last = map(repr, choices)
+    listed = f"{', '.join(rest)} or {last}" if rest else last
+    word = (
+        _nearest_word(value, [c for c in choices if isinstance(c, str)]) or choices[0]
+    )
+    raise refusal(argument, listed, value, f"Write, for example, {argument}={word!r}.")
+
+
+def text(argument: str, value: Any, example: str, optional: bool = False) -> Any:
+    """A string that is not empty.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        example: A good value, for the message.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if optional and value is None:
+        return None
+    if isinstance(value, str) and value:
+        return str(value)
+    raise _unfit(argument, "a string, not empty", value, example, "", optional)
+
+
+def path(argument: str, value: Any, example: str = "runs/first") -> str:
+    """A path of the file system, as a string.
+
+    Args:
+        argument: Name of the argument.
+        value: A string, or a path object.
+        example: A good value, for the message.
+
+    Raises:
+        ValueError: If it is neither, or empty.
+
+    Example:
+    >>> path("log_dir", "logs")
+    'logs'
+    """
+    if isinstance(value, (str, os.PathLike)):
+        found = os.fspath(value)
+        if isinstance(found, str) and found and "\0" not in found:
+            return found
+    raise _unfit(argument, "a path, a string or pathlib.Path", value, example, "")
+
+
+def instance(
+    argument: str,
+    value: Any,
+    kinds: type | tuple[type, ...],
+    expected: str,
+    advice: str,
+    optional: bool = False,
+) -> Any:
+    """An object of a class.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        kinds: The class, or several.
+        expected: What it must be, for the message.
+        advice: A sentence that says what to write.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(value, kinds) or (optional and value is None):
+        return value
+    raise refusal(argument, expected + " or None" * optional, value, advice)
+
+
+def function(
+    argument: str, value: Any, expected: str, advice: str, optional: bool = False
+) -> Any:
+    """An object that can be called, and is no class.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        expected: What it must be, for the message.
+        advice: A sentence that says what to write.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if (callable(value) and not isinstance(value, type)) or (
+        optional and value is None
+    ):
+        return value
+    raise refusal(argument, expected + " or None" * optional, value, advice)
+
+
+def mapping(argument: str, value: Any, advice: str) -> Mapping:
+    """A dictionary, or whatever has keys and values as one.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        advice: A sentence that says what to write.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    # A `ConfigDict` is no `Mapping`.
+    if isinstance(value, Mapping) or (
+        hasattr(value, "items") and hasattr(value, "keys")
+    ):
+        return value
+    raise refusal(argument, "a dictionary", value, advice)
+
+
+def sizes(
+    argument: str,
+    values: Any,
+    empty: bool = True,
+    advice: str = "",
+    example: tuple[int, ...] = (300, 100),
+) -> tuple[int, ...]:
+    """Sizes of layers that follow each other.
+
+    Args:
+        argument: Name of the argument.
+        values: Sequence of positive integers.
+        empty: Whether there may be none.
+        advice: What else the message shall say.
+        example: A good value, for the message.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> sizes("hidden_units", [300, np.int64(300)])
+    (300, 300)
+    """
+    found = _sequence(values)
+    if found is None or not all(map(_is_size, found)) or not (found or empty):
+        raise _unfit(
+            argument,
+            "positive integers, one for each layer"
+            + ("" if empty else ", and at least one"),
+            values,
+            example,
+            advice,
+        )
+    return tuple(map(int, found))
+
+
+def view_shape(
+    argument: str,
+    values: Any,
+    rank: int | None = None,
+    static: bool = False,
+    example: tuple[int, ...] = (14, 28, 1),
+    expected: str = "the shape of a view without the rows",
+    advice: str = "",
+) -> tuple[int | None, ...]:
+    """Shape of a view without the rows.
+
+    Args:
+        argument: Name of the argument.
+        values: Sequence of positive integers, or of `None` for a size that may be any.
+        rank: Number of sizes, or `None` for any number.
+        static: Whether all sizes must be known.
+        example: A good value, for the message.
+        expected: What it must be, for the message.
+        advice: What else the message shall say.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> view_shape("input_shape", [None, 28, 1])
+    (None, 28, 1)
+    """
+    found = _sequence(values)
+    if (
+        found is None
+        or rank not in (None, len(found))
+        or not all(_is_size(size) or (size is None and not static) for size in found)
+    ):
+        raise _unfit(argument, expected, values, example, advice)
+    return tuple(None if size is None else int(size) for size in found)
+
+
+def image_shape(argument: str, values: Any) -> Any:
+    """`(height, width, channels)` of an image, all of them known.
+
+    Args:
+        argument: Name of the argument.
+        values: Sequence of three positive integers.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> image_shape("image_shape", (28, 28, 1))
+    (28, 28, 1)
+    """
+    expected = "(height, width, channels), three positive integers"
+    return view_shape(argument, values, 3, True, (28, 28, 1), expected)
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A hint such as ` Did you mean 'mlp'?`, or an empty string.
+
+    Args:
+        word: What was given; what is no string is like none.
+        known: What would have been known.
+
+    Example:
+    >>> nearest("bilinaer", ["bilinear", "mlp"])
+    " Did you mean 'bilinear'?"
+    """
+    close = _nearest_word(word, known)
+    return f" Did you mean {close!r}?" if close else ""
+
+
+def lookup(
+    kind: str, name: Any, table: Mapping[str, Any], argument: str | None = None
+) -> Any:
+    """Returns `table[name]`.
+
+    Args:
+        kind: What the table holds, for the message: `"critic"`, `"bound"`, ...
+        name: The name to look up.
+        table: Known names and what they stand for.
+        argument: Name of the argument. Defaults to `kind`.
+
+    Raises:
+        ValueError: If `name` is unknown; the message suggests the nearest one.
+
+    Example:
+    >>> lookup("critic", "mlp", {"mlp": 1, "bilinear": 2})
+    1
+    """
+    if isinstance(name, str) and name in table:
+        return table[name]
+    known = sorted(table)
+    word = _nearest_word(name, known) or known[0]
+    raise ValueError(
+        f"Unknown {kind} {shown(name)}.{nearest(name, known)} Expected one of: "
+        f"{', '.join(map(repr, known))}. Write, for example, "
+        f"{argument or kind}={word!r}."
+    )
+
+
+def _nearest_word(word: Any, known: Iterable[str]) -> str | None:
+    if not isinstance(word, str):
+        return None
+    close = difflib.get_close_matches(word, [*known], n=1, cutoff=0.5)
+    return next(iter(close), None)
+
+
+def _unfit(argument, expected, value, example, advice="", optional=False):
+    """The refusal of a value of which an example can be given."""
+    write = f"Write, for example, {argument}={example!r}."
+    return refusal(
+        argument,
+        expected + (", or None" if optional else ""),
+        value,
+        f"{advice} {write}".strip(),
+    )
+
+
+def _sequence(values: Any) -> tuple | None:
+    """The elements of an ordered collection, or `None` if it is none."""
+    if isinstance(values, np.ndarray):
+        return tuple(values) if values.ndim == 1 else None
+    # tf.TensorShape and the lists of a ConfigDict are no `Sequence`.
+    ordered = hasattr(values, "__len__") and hasattr(values, "__getitem__")
+    if not ordered or isinstance(values, (str, bytes, Mapping)):
+        return None
+    try:
+        return tuple(values)
+    except (TypeError, ValueError):  # A shape of unknown rank.
+        return None
+
+
+def _is_integer(value: Any) -> bool:
+    # NumPy's integers are Integral, too, and so is bool.
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_size(value: Any) -> bool:
+    return _is_integer(value) and value >= 1
