@@ -220,7 +220,7 @@ def check_seed(argument: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         given = False
     else:
-        given = 0 <= value <= _LARGEST_SEED
+        given = 0 <= int(value) <= _LARGEST_SEED
     if not given:
         raise ValueError(
             f"{argument} must be an integer from 0 to {_LARGEST_SEED}, so that what is "
