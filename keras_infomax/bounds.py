@@ -288,9 +288,11 @@ def _partner_mask(scores, partners):
     """Boolean `(rows, columns)`: whether a pair is a true one."""
     rows, columns = ops.shape(scores)[0], ops.shape(scores)[1]
     if len(partners.shape) == 1:
-        return ops.equal(partners[:, None], ops.arange(columns)[None])
+        return ops.equal(partners[:, None], ops.arange(columns, dtype="int32")[None])
     # Scattered, since comparisons would take rows * positives * columns numbers.
-    of_row = ops.broadcast_to(ops.arange(rows)[:, None], ops.shape(partners))
+    of_row = ops.broadcast_to(
+        ops.arange(rows, dtype="int32")[:, None], ops.shape(partners)
+    )
     indices = ops.reshape(ops.stack([of_row, partners], axis=-1), (-1, 2))
     hits = ops.ones_like(indices[:, 0])
     return ops.scatter(indices, hits, (rows, columns)) > 0

@@ -258,7 +258,7 @@ def _check_classes(root: pathlib.Path, files: Sequence[_File]) -> None:
             classes = [shown(name) for name in examples if name is not None]
             raise ValueError(
                 f"{shown(root / split)} holds both images "
-                f"({shown(examples[None].path.name)}, ...) and folders of images "
+                f"({shown(examples[None].path.name)}, ...) and folders "
                 f"({classes[0]}, ...), so it is unclear whether the folders are "
                 "classes. Keep the one or the other."
             )

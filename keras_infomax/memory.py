@@ -210,7 +210,7 @@ class MemoryTerm(Term):
 def _same_example(partners, index, index_of_columns):
     """Boolean `(rows, columns)`: whether another column is of the same example."""
     same = ops.equal(index[:, None], index_of_columns[None])
-    column = ops.arange(ops.shape(index_of_columns)[0])
+    column = ops.arange(ops.shape(index_of_columns)[0], dtype="int32")
     return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
 
 

@@ -134,13 +134,19 @@ class Term(keras.layers.Layer):
         if locations_x == locations_y == 1:
             return examples, None
         if locations_x == 1:
-            locations = ops.arange(locations_y)
+            locations = ops.arange(locations_y, dtype="int32")
             return examples[:, None] * locations_y + locations[None], None
-        rows = examples[:, None] * locations_x + ops.arange(locations_x)[None]
+        rows = (
+            examples[:, None] * locations_x
+            + ops.arange(locations_x, dtype="int32")[None]
+        )
         partners = ops.reshape(rows, (-1,))
         if self.negatives == "all_positions":
             return partners, None
-        row, column = partners[:, None], ops.arange(columns * locations_y)
+        row, column = (
+            partners[:, None],
+            ops.arange(columns * locations_y, dtype="int32"),
+        )
         if self.negatives == "same_position":
             return partners, row % locations_x != column % locations_y
         same_example = row // locations_x == column // locations_y

@@ -322,7 +322,7 @@ def check_labels(what: str, labels: np.ndarray, rows: int) -> None:
             )
         raise ValueError(
             f"{what} must be integers from 0 up; received the dtype {labels.dtype}, "
-            f"such as {labels.flat[0]!r}. {remedy}, or leave labels None for "
+            f"such as {labels[:1].tolist()[0]!r}. {remedy}, or leave labels None for "
             "unlabelled images."
         )
     low, high = int(labels.min()), int(labels.max())
@@ -393,9 +393,10 @@ def _check_values(what: str, images: np.ndarray) -> None:
         )
     low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
+        example = "divide by 255" if high > 1 else "(images + 1) / 2"
         raise ValueError(
             f"{what}, being float, must lie in [0, 1]; received values from {low:g} "
-            f"to {high:g}. Scale them, for instance divide by 255."
+            f"to {high:g}. Scale them, for instance {example}."
         )
 
 
@@ -420,13 +421,13 @@ def _wrong_dtype(what: str, images: Any) -> str:
 
 
 def _described(value: Any) -> str:
-    """A value as a few words."""
-    if isinstance(value, tuple | list) and len(value) > 3:
-        return f"a {type(value).__name__} of {len(value)}"
+    """A value in a few words."""
     if hasattr(value, "shape"):
         return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
-    return text if len(text) < 100 else type(value).__name__
+    return text if len(text) < 60 else f"a {type(value).__name__}"
 
 
 def is_integer(value: Any) -> bool:

@@ -173,8 +173,8 @@ def _stream(
     if batch_size > rows:
         raise ValueError(
             f"batch_size must be at most the number of images; received {batch_size}, "
-            f"and {rows} images. Use more images, or batch_size={fitting(rows)} "
-            f"(--config.batch_size={fitting(rows)})."
+            f"and {rows} images. Use more images"
+            + (f", or --config.batch_size={fitting(rows)}." if rows >= 2 else ".")
         )
     steps_in_pass = rows // batch_size
     num_steps = steps_in_pass if num_steps is None else num_steps
@@ -193,6 +193,14 @@ def _stream(
     checks.seed("seed", seed)
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
+    # A mistake in the graph of tf.data would be wrapped in many lines.
+    example = views_of(to_float(tf.constant(images[:2])), seed=views_seed(seed, -1))
+    if not isinstance(example, tuple | list) or not example:
+        # A tensor would be taken apart into its rows, a dictionary into its keys.
+        raise ValueError(
+            f"views must return a tuple of views; received {type(example).__name__} "
+            f"from {views!r}. Return (view,) if there is one."
+        )
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.constant(images)
@@ -218,15 +226,8 @@ def _stream(
         # All views of an image are made here, in one place, so no shuffling, sharding
         # or parallel mapping can part them.
         batch = to_float(tf.gather(stored, rows_of_batch))
-        views_of_batch = views_of(batch, seed=views_seed(seed, step))
-        if not isinstance(views_of_batch, tuple | list) or not views_of_batch:
-            # A tensor would be taken apart into its rows.
-            raise ValueError(
-                "views must return a tuple of views; received "
-                f"{type(views_of_batch).__name__} from {views!r}. Return (view,) if "
-                "there is one."
-            )
-        return element(tuple(views_of_batch), rows_of_batch)
+        views_of_batch = tuple(views_of(batch, seed=views_seed(seed, step)))
+        return element(views_of_batch, rows_of_batch)
 
     def element_of_block(steps, rows_of_block):
         # Each row for itself, so all batches as one.
@@ -275,13 +276,16 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
         int64 tensor `(2,)`.
 
     Raises:
-        ValueError: If the seed is no integer.
+        ValueError: If the seed or the step is no integer.
 
     Example:
     >>> views_seed(0, 7).shape
     TensorShape([2])
     """
     checks.seed("seed", seed)
+    of_tensor = tf.is_tensor(step) and step.dtype.is_integer
+    if not of_tensor and not is_integer(step):
+        raise ValueError(f"step must be an integer; received {step!r}.")
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))

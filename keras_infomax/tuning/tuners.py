@@ -29,9 +29,10 @@ class _Durable(stateful.Stateful):
         with files.replaced_file(fname) as temporary:
             super().save(str(temporary))
 
-    def reload(self, fname):
-        files.read_json(fname)  # Or its damage would name no file.
-        super().reload(fname)
+    def reload(self, *fname):
+        for path in fname:  # Or their damage would name no file.
+            files.read_json(path)
+        super().reload(*fname)
 
 
 class _DurableOracle(keras_tuner.Oracle, _Durable):
