@@ -6,6 +6,7 @@ of a shared layer bears the same number, and loading makes one layer of a number
 """
 
 import contextlib
+import copy
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +49,8 @@ def deserialize(configs: dict[str, Any]) -> dict[str, Any]:
     _loading.append({})
     try:
         return {
-            name: keras.saving.deserialize_keras_object(config)
+            # Functional models take their config apart.
+            name: keras.saving.deserialize_keras_object(copy.deepcopy(config))
             if isinstance(config, (dict, list))
             else config
             for name, config in configs.items()
@@ -57,8 +59,15 @@ def deserialize(configs: dict[str, Any]) -> dict[str, Any]:
         _loading.pop()
 
 
+class _Place:
+    """What stands in a config for a layer. It never is an object of a model."""
+
+    def get_config(self):
+        return {}
+
+
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class SharedLayer:
+class SharedLayer(_Place):
     """Place of a layer that has other places; in a file only."""
 
     @classmethod
@@ -72,7 +81,7 @@ class SharedLayer:
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class SharingModel:
+class SharingModel(_Place):
     """Place of a functional model with layers that have other places; in a file only.
 
     Keras looks for the outputs of such a model among the calls of its layers by their
@@ -181,7 +190,9 @@ def _without_mark(config: dict[str, Any], numbers: dict[int, int]) -> dict[str, 
     if not shared:
         return model
     # To the model that this one is a layer of.
-    outer = {k: model.pop(k) for k in ("name", "inbound_nodes") if k in model}
+    outer: dict[str, Any] = {
+        k: model.pop(k) for k in ("name", "inbound_nodes") if k in model
+    }
     return {**_place(SharingModel, {"model": model, "numbers": shared}), **outer}
 
 
@@ -214,9 +225,9 @@ def _check_all_shared_are_held(parts: dict[str, Any], configs: Any) -> None:
                 raise ValueError(
                     f"Layer {hidden.name!r} is a part of {layer.name!r} and of another "
                     f"part of the model, but the config of {layer.name!r} does not "
-                    "hold it, so that they would be two after loading. Take it as an "
-                    f"argument of {type(layer).__name__}, and return it from get_config "
-                    "as keras.saving.serialize_keras_object makes it; or give each a "
+                    "hold it, so that they would be two after loading. Make it an "
+                    f"argument of {type(layer).__name__}, and return it from its "
+                    "get_config by keras.saving.serialize_keras_object, or give each a "
                     "layer of its own."
                 )
 
@@ -254,5 +265,3 @@ def _all_layers(values: Any, without: Any = ()) -> Iterator[keras.Layer]:
             waiting.extend(value.values())
         elif isinstance(value, (list, tuple, set)):
             waiting.extend(value)
-
-
