@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_infomax import (
+    checks,
     chunking,
     critics,
     distribution,
@@ -106,8 +107,8 @@ class InfoMax(BaseModel):
     ):
         # The encoders know best in which precision they take their views.
         super().__init__(autocast=False, **kwargs)
-        self.encoder_chunk_size = chunking.checked_size(
-            "encoder_chunk_size", encoder_chunk_size
+        self.encoder_chunk_size = checks.positive_integer(
+            "encoder_chunk_size", encoder_chunk_size, 1024, optional=True
         )
         self.network = network
         self._encoded_view = 0

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from keras_infomax import files, runs, training
+from keras_infomax import checks, files, runs, training
 from keras_infomax.settings import KEY, Settings
 
 MEASURES = {
@@ -135,9 +135,8 @@ def sweep(
         ValueError: If a number is not positive, or the table has other columns.
     """
     processes = _default_processes() if processes is None else processes
-    for argument, value in (("seeds", seeds), ("processes", processes)):
-        if value < 1:
-            raise ValueError(f"{argument} must be at least 1; received {value}.")
+    checks.positive_integer("seeds", seeds, 5)
+    checks.positive_integer("processes", processes, 2)
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     table = Table(results or workdir / "results.csv")

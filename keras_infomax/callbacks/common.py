@@ -1,17 +1,6 @@
 """What the callbacks that measure an encoder have in common."""
 
-from typing import Any
-
 import keras
-
-
-def check_every(every: Any) -> None:
-    """Raises a `ValueError` unless `every` is a positive integer."""
-    if not isinstance(every, int) or every < 1:
-        raise ValueError(
-            f"every must be a positive integer; got {every!r}. Give the number of "
-            "epochs or steps between two measurements."
-        )
 
 
 def encoder_of(model: keras.Model, name: str) -> keras.Layer:

@@ -3,9 +3,9 @@
 import copy
 
 import keras
-import numpy as np
 
-from keras_infomax.callbacks.common import check_every, encoder_of
+from keras_infomax import checks
+from keras_infomax.callbacks.common import encoder_of
 from keras_infomax.jacobians import (
     PERCENTILES,
     LogConditionNumbers,
@@ -57,10 +57,13 @@ class ConditionNumbers(keras.callbacks.Callback):
 
     def __init__(self, views, encoder="encoder_x", every=1):
         super().__init__()
-        check_every(every)
-        self.views = np.asarray(views)
-        self.encoder = encoder
-        self.every = every
+        advice = "Give a batch of views as the encoder takes them."
+        expected = "floats of shape (rows, ...), at least one row"
+        self.views = checks.array("views", views, expected, advice)
+        if self.views.ndim < 2 or not self.views.size or self.views.dtype.kind != "f":
+            raise checks.refusal("views", expected, self.views, advice)
+        self.encoder = checks.text("encoder", encoder, "encoder_x")
+        self.every = checks.positive_integer("every", every, 5)
         self.history: list[tuple[int, LogConditionNumbers]] = []
 
     def __deepcopy__(self, memo):

@@ -7,9 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax import probes as probing
-from keras_infomax.callbacks.common import check_every, encoder_of
+from keras_infomax.callbacks.common import encoder_of
 from keras_infomax.probes import Judgement, check_classes, check_labelled
+
+_SCALE = "Scale images with x.astype('float32') / 255."
 
 
 class Probes(keras.callbacks.Callback):
@@ -90,12 +93,9 @@ class Probes(keras.callbacks.Callback):
                 f"got {probes!r}. The names are those that the logs will have, as in "
                 "{'mlp': probes.MLPProbe()}."
             )
-        check_every(every)
-        if unit not in ("epoch", "step"):
-            raise ValueError(
-                f"unit must be 'epoch' or 'step'; got {unit!r}. It says what `every` "
-                "counts."
-            )
+        every = checks.positive_integer("every", every, 5)
+        checks.one_of("unit", unit, ("epoch", "step"))
+        checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}
         self.every = every
         self.unit = unit
@@ -271,10 +271,11 @@ def _labelled_views(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
             f"{name} must be a pair (x, labels) of arrays; got {type(pair).__name__}. "
             "Collect a data set into two arrays first."
         )
-    x, labels = map(np.asarray, pair)
+    x = checks.array(name, pair[0], "float views and their labels", _SCALE)
+    labels = pair[1]
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(
             f"{name} must hold float views, scaled as the encoder takes them; got "
-            f"{x.dtype}. Scale images with x.astype('float32') / 255."
+            f"{x.dtype}. {_SCALE}"
         )
     return check_labelled(name, x, labels)

@@ -1,12 +1,12 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import checks
 from keras_infomax import views as view_layers
 from keras_infomax.datasets.images import check_images, to_float
 
@@ -77,6 +77,7 @@ def pairs(
     >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
     [[2, 32], [1, 32]]
     """
+    index = checks.boolean("index", index)
 
     def element(views_of_batch, rows_of_batch):
         return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
@@ -155,12 +156,13 @@ def _stream(
     images = np.asarray(images)
     check_images("images", images)
     rows = len(images)
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 2:
-        raise ValueError(
-            f"batch_size must be an integer of at least 2; received {batch_size}. The "
-            "other rows of a batch are a row's negatives, and a batch of one row has "
-            "none."
-        )
+    batch_size = checks.integer(
+        "batch_size", batch_size, 2, 128, "The other rows are a row's negatives."
+    )
+    seed = checks.seed("seed", seed)
+    start_step = checks.integer("start_step", start_step, least=0)
+    num_steps = checks.integer("num_steps", num_steps, least=0, optional=True)
+    shuffle = checks.boolean("shuffle", shuffle)
     if batch_size > rows:
         raise ValueError(
             f"batch_size must be at most the number of images; received {batch_size}, "
@@ -168,11 +170,6 @@ def _stream(
         )
     steps_in_pass = rows // batch_size
     num_steps = steps_in_pass if num_steps is None else num_steps
-    if start_step < 0 or num_steps < 0:
-        raise ValueError(
-            "start_step and num_steps must not be negative; received "
-            f"{start_step} and {num_steps}."
-        )
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # On the host, where tf.data gathers from it, also where there is an accelerator.

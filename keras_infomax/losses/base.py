@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_infomax import bounds, chunking, distribution
+from keras_infomax import bounds, checks, chunking, distribution
 
 
 class ScoreLoss(keras.losses.Loss):
@@ -25,11 +25,20 @@ class ScoreLoss(keras.losses.Loss):
     """
 
     def __init__(self, name=None, dtype=None, chunk_size=None):
-        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
+        name = checks.text("name", name, "infonce", optional=True)
+        policy = _policy(dtype)
         # Keras casts partners, too, and numbers of columns need all their digits.
         dtype = keras.backend.result_type(policy.compute_dtype, "float32")
         super().__init__(name=name, dtype=dtype)
-        self.chunk_size = chunking.checked_size("chunk_size", chunk_size)
+        self.chunk_size = checks.positive_integer(
+            "chunk_size", chunk_size, 1024, optional=True
+        )
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras makes floats of integers, so it is too late in `call`.
+        y_true = bounds.checked_partners("y_true", y_true)
+        y_pred = bounds.checked_scores("y_pred", y_pred)
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def by_rows(self, function, partners, scores):
         """Applies a function of scores and partners, chunk by chunk.
@@ -83,7 +92,8 @@ class ScoreLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         # Keras scales vectors of losses by the replicas, but leaves scalars alone.
-        return self.value(y_true, y_pred) / distribution.num_replicas()
+        partners = ops.cast(y_true, "int32")
+        return self.value(partners, y_pred) / distribution.num_replicas()
 
     def get_config(self):
         return {"name": self.name, "chunk_size": self.chunk_size}
@@ -112,6 +122,21 @@ class BoundLoss(ScoreLoss):
 
     def value(self, partners, scores):
         return self.objective(self.estimate(partners, scores))
+
+
+def _policy(dtype):
+    try:
+        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
+        if "float" in policy.compute_dtype:
+            return policy
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise checks.refusal(
+        "dtype",
+        "a dtype of floats, or None",
+        dtype,
+        "Write dtype='float32'.",
+    )
 
 
 def mean_over_rows(values):

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import checks
+
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
     """Encodes views in inference mode and checks that the encoder stood still.
@@ -54,11 +56,14 @@ def encode_all(
         ValueError: As `encode`.
         RuntimeError: As `encode`.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"batch_size must be a positive integer; got {batch_size!r}. Give the "
-            "number of rows that fit into memory at once, such as 1000."
-        )
+    checks.positive_integer("batch_size", batch_size, 1000)
+    checks.instance(
+        "encoder",
+        encoder,
+        keras.Layer,
+        "a Keras model or layer from views to encodings",
+        "Take, for example, model.encoder_x.",
+    )
     sets = [_checked_views(views) for views in sets]
     ensure_built(encoder, sets[0].shape[1:], sets[0].dtype.name)
     graph = functools.cache(functools.partial(_graph, encoder))

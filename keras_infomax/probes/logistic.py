@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax.probes import softmax_regression
 from keras_infomax.probes.probe import Probe, flat
 from keras_infomax.probes.threads import one_thread
@@ -71,13 +72,11 @@ class LogisticProbe(Probe):
         self, C: float = 10.0, solver: str = "lbfgs", tolerance: float = TOLERANCE
     ):
         super().__init__()
-        if not C > 0:
-            raise ValueError(
-                f"C must be positive; got {C!r}. Smaller values penalise large weights "
-                "more; the paper uses 10."
-            )
-        if solver not in ("lbfgs", "saga"):
-            raise ValueError(f"solver must be 'lbfgs' or 'saga'; got {solver!r}.")
+        checks.positive_number(
+            "C", C, 10.0, "Smaller values penalise large weights more."
+        )
+        checks.one_of("solver", solver, ("lbfgs", "saga"))
+        checks.positive_number("tolerance", tolerance, TOLERANCE)
         self.C = C
         self.solver = solver
         self.tolerance = tolerance
