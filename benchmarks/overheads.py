@@ -29,7 +29,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from benchmarks import machine, pairs, peers, record
 from benchmarks.peers import ours
-from keras_infomax import datasets, probes, views
+from keras_infomax import datasets, execution, probes, views
 from keras_infomax.probes import encoding
 from keras_infomax.probes.threads import one_thread
 from trainers import program
@@ -66,12 +66,13 @@ def fit_and_bare_loop() -> Pair:
     data = _constant(STEPS)
     model, bare = _long_run(), _long_run()
     bare.fit(data, verbose=0)  # Makes the function.
-    calls = STEPS // bare._execution.steps
+    chosen = execution.choose(bare, execution.length(data, None, 1, None), [])
 
     def loop():
         batches = iter(data)
-        for _ in range(calls):
-            bare.train_function(batches)
+        with bare._running("fit", chosen):
+            for _ in range(STEPS // chosen.steps):
+                bare.train_function(batches)
 
     return lambda: model.fit(data, verbose=0), loop
 

@@ -1,12 +1,37 @@
 """A Keras model that chooses how its training steps run."""
 
 import contextlib
+import dataclasses
 from typing import Any
 
 import keras
 
-from keras_infomax import breakage, execution, fusion, inputs, replicas
+from keras_infomax import breakage, execution, fit_arguments, fusion, inputs, replicas
 from keras_infomax.callbacks import StopOnNonFinite
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """A call of `fit`, `evaluate` and so on, as long as it lasts.
+
+    Args:
+        execution: How its steps run.
+        blocks: What takes the place of the batches, if they come so.
+    """
+
+    execution: execution.Execution
+    blocks: fusion.Blocks | None = None
+
+
+# What methods of Keras set on a model, and read until they end.
+_SET_BY = {
+    "fit": ("history", "stop_training", "_initial_epoch", "_eval_epoch_iterator"),
+    "evaluate": ("stop_evaluating",),
+    "predict": ("stop_predicting",),
+    "train_on_batch": (),
+    "test_on_batch": (),
+    "predict_on_batch": (),
+}
 
 
 class BaseModel(keras.Model):
@@ -14,7 +39,15 @@ class BaseModel(keras.Model):
 
     Both options of `compile` that concern execution are `"auto"` unless they are given,
     and saved as they were given.
+
+    Callbacks may call whatever they like in the middle of a run, also the method that
+    called them: what a run has chosen ends with it, and compiled functions are kept by
+    what they execute; see `_running` and `_by_execution`.
     """
+
+    train_function: Any
+    test_function: Any
+    predict_function: Any
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -22,9 +55,7 @@ class BaseModel(keras.Model):
             "steps_per_execution": "auto",
             "jit_compile": "auto",
         }
-        self._execution = execution.Execution()
-        # Of the data of the present run, if they come so.
-        self.blocks: fusion.Blocks | None = None
+        self._run: _Run | None = None
         self._first_broken_step = breakage.FirstBrokenStep()
 
     @property
@@ -57,13 +88,17 @@ class BaseModel(keras.Model):
             "steps_per_execution": execution.checked_steps(steps_per_execution),
             "jit_compile": jit_compile,
         }
-        self._execution = execution.Execution()
         super().compile(
             *args,
-            steps_per_execution=self._steps_asked(),
+            steps_per_execution=self._execution.steps,
             jit_compile=jit_compile,
             **kwargs,
         )
+        if self._run is not None:
+            # By a callback: its run goes on with these parts, and its steps in a call.
+            self.make_train_function()
+            self.make_test_function()
+            self.make_predict_function()
         chunked = fusion.has_chunks(self, self.loss)
         if chunked and self.jit_compile:  # type: ignore[has-type]
             if jit_compile != "auto":
@@ -92,28 +127,38 @@ class BaseModel(keras.Model):
         epochs=1,
         verbose="auto",
         callbacks=None,
-        *,
-        steps_per_epoch=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
         initial_epoch=0,
-        **kwargs,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
     ):
         self._assert_compile_called("fit")
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = list(callbacks or [])
+            callbacks = fit_arguments.checked_callbacks(callbacks)
             if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
                 # NaN in the data would go unnoticed: a fused ReLU swallows it.
                 callbacks.insert(0, StopOnNonFinite())
-        # Not int(iterations): a strategy's mirrored variable does not convert.
-        taken = int(self.optimizer.iterations.numpy())
-        epochs_left = epochs - initial_epoch
-        length = execution.length(x, batch_size, epochs_left, steps_per_epoch, taken)
+        length = execution.length(
+            x,
+            batch_size,
+            epochs,
+            steps_per_epoch,
+            execution.steps_taken(self.optimizer),
+            initial_epoch,
+        )
         chosen = execution.choose(self, length, callbacks, **self._asked)
-        self._first_broken_step.forget()
         # Keras looks into a batch to build a model, and weights each by its class.
-        as_it_is = self.built and kwargs.get("class_weight") is None
-        in_blocks = chosen.fused and as_it_is
+        in_blocks = chosen.fused and self.built and class_weight is None
         blocks = fusion.blocks(x, chosen.steps) if in_blocks else None
-        with inputs.as_value_errors(), self._executing(chosen, blocks):
+        with self._running("fit", chosen, blocks):
+            self._first_broken_step.value = None
+            self._initial_epoch = None  # That of an earlier run, if it was restored.
             return super().fit(
                 x,
                 y,
@@ -121,29 +166,165 @@ class BaseModel(keras.Model):
                 epochs,
                 verbose,
                 callbacks,
-                steps_per_epoch=steps_per_epoch,
-                initial_epoch=initial_epoch,
+                validation_split,
+                validation_data,
+                shuffle,
+                class_weight,
+                sample_weight,
+                initial_epoch,
+                steps_per_epoch,
+                validation_steps,
+                validation_batch_size,
+                validation_freq,
+            )
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        chosen = execution.of_evaluation(
+            self.steps_per_execution,
+            steps,
+            callbacks,
+            self._asked["steps_per_execution"],
+        )
+        if kwargs.get("_use_cached_eval_dataset"):
+            # The validation of `fit`, whose iterator was made for the steps of that.
+            self._eval_epoch_iterator.steps_per_execution = chosen.steps
+        with self._running("evaluate", chosen):
+            return super().evaluate(
+                x,
+                y,
+                batch_size,
+                verbose,
+                sample_weight,
+                steps,
+                callbacks,
+                return_dict,
                 **kwargs,
             )
 
+    def predict(self, *args, **kwargs):
+        with self._running("predict", self._as_asked()):
+            return super().predict(*args, **kwargs)
+
     def train_on_batch(self, *args, **kwargs):
-        with inputs.as_value_errors(), self._executing(execution.Execution()):
+        with self._running("train_on_batch"):
             return super().train_on_batch(*args, **kwargs)
 
-    def evaluate(self, *args, **kwargs):
-        with inputs.as_value_errors():
-            return super().evaluate(*args, **kwargs)
+    def test_on_batch(self, *args, **kwargs):
+        with self._running("test_on_batch"):
+            return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        with self._running("predict_on_batch"):
+            return super().predict_on_batch(*args, **kwargs)
+
+    @property
+    def blocks(self) -> fusion.Blocks | None:
+        """What takes the place of the batches of the present run, if they come so."""
+        return self._run.blocks if self._run else None
+
+    @contextlib.contextmanager
+    def _running(self, method, chosen=None, blocks=None):
+        """Runs a method of Keras as chosen, maybe in the middle of another run."""
+        outer = self._run
+        kept = self._kept(method) if outer else contextlib.nullcontext()
+        with inputs.as_value_errors(), kept:
+            self._run = _Run(chosen or execution.Execution(), blocks)
+            self.steps_per_execution = self._execution.steps
+            try:
+                yield
+            finally:
+                self._run = outer
+                self.steps_per_execution = self._execution.steps
+
+    @contextlib.contextmanager
+    def _kept(self, method):
+        """Puts back what a method changes, for the run in whose middle it is called."""
+        attributes = {name: getattr(self, name, None) for name in _SET_BY[method]}
+        metrics = [(variable, variable.numpy()) for variable in self.metrics_variables]
+        broken = self.first_broken_step
+        try:
+            yield
+        finally:
+            for name, value in attributes.items():
+                setattr(self, name, value)
+            self.reset_metrics()  # Some may have been built only now.
+            for variable, value in metrics:
+                variable.assign(value)
+            if method == "fit":
+                self._first_broken_step.value = broken
+
+    @property
+    def _execution(self):
+        """How steps run now: as the present run has chosen, or as was asked."""
+        return self._run.execution if self._run else self._as_asked()
+
+    def _as_asked(self):
+        asked = self._asked["steps_per_execution"]
+        return execution.Execution(1 if asked == "auto" else asked)
+
+    def _by_execution(self, make):
+        """Function of data that does what the present run executes.
+
+        It is made once for each execution, and as long as the model is not compiled
+        anew: no run is compiled for what another one has chosen in the meantime.
+        """
+        made = {}
+
+        def function(data):
+            chosen = self._execution
+            if chosen not in made:
+                made[chosen] = make()
+            return made[chosen](data)
+
+        return function
 
     def make_train_function(self, force=False):
-        if execution.is_distributed(self):
+        is_distributed = execution.is_distributed(self)
+        if is_distributed:
             replicas.refuse_what_differs(self)
-            make = replicas.step_function
-        elif self._execution.fused:
-            make = fusion.fused_function
-        else:
-            make = keras.Model._make_function
-        if self.train_function is None or force:  # type: ignore[has-type]
-            self.train_function = make(self, self._watched_train_step)
+
+        def make():
+            if is_distributed:
+                return replicas.step_function(self, self._watched_train_step)
+            # Parts that a callback has compiled anew may be none for XLA.
+            fused = self._execution.fused and execution.can_fuse(
+                self, self._asked["jit_compile"]
+            )
+            wrap = fusion.fused_function if fused else fusion.unfused_function
+            return wrap(self, self._watched_train_step)
+
+        if self.train_function is None or force:
+            self.train_function = self._by_execution(make)
+
+    def make_test_function(self, force=False):
+        def make():
+            if execution.is_distributed(self):
+                return replicas.step_function(self, self.test_step)
+            return self._make_function(fusion.waiting_for_data(self.test_step))
+
+        if self.test_function is None or force:
+            self.test_function = self._by_execution(make)
+
+    def make_predict_function(self, force=False):
+        def make():
+            function = self.predict_function
+            super(BaseModel, self).make_predict_function(force=True)
+            made, self.predict_function = self.predict_function, function
+            return made
+
+        if self.predict_function is None or force:
+            self.predict_function = self._by_execution(make)
 
     def _watched_train_step(self, data):
         results = self.train_step(data)
@@ -154,32 +335,3 @@ class BaseModel(keras.Model):
             self.trainable_variables,
         )
         return results
-
-    def make_test_function(self, force=False):
-        if not execution.is_distributed(self):
-            return super().make_test_function(force)
-        if self.test_function is None or force:  # type: ignore[has-type]
-            self.test_function = replicas.step_function(self, self.test_step)
-
-    @contextlib.contextmanager
-    def _executing(self, chosen, blocks=None):
-        """Has the steps of a run executed as chosen, evaluations in it included."""
-        if chosen != self._execution:
-            self.train_function = None
-        self._execution, self.blocks = chosen, blocks
-        self._set_steps(chosen.steps)
-        try:
-            yield
-        finally:
-            self.blocks = None
-            self._set_steps(self._steps_asked())
-
-    def _set_steps(self, steps):
-        if steps != self.steps_per_execution:  # type: ignore[has-type]
-            # Compiled for another number, they would leave out batches, or repeat.
-            self.test_function = self.predict_function = None
-        self.steps_per_execution = steps
-
-    def _steps_asked(self):
-        asked = self._asked["steps_per_execution"]
-        return 1 if asked == "auto" else asked

@@ -253,12 +253,13 @@ def log_sums(negatives):
     return ops.logsumexp(negatives, axis=1), _count(negatives)
 
 
-def log_mean_exp(sums, counts):
+def log_mean_exp(sums, counts, weights=None):
     """Log of the mean exponential of all negatives, from the parts of `log_sums`.
 
     Args:
         sums: Tensor `(rows,)`.
         counts: Tensor `(rows,)`.
+        weights: Tensor `(rows,)`, how often each row counts, or `None` for once.
 
     Returns:
         Scalar tensor.
@@ -267,7 +268,14 @@ def log_mean_exp(sums, counts):
         checks.tensor(argument, value, "a tensor (rows,)", "Take those of log_sums.")
         for argument, value in (("sums", sums), ("counts", counts))
     )
-    return ops.logsumexp(sums) - ops.log(ops.maximum(ops.sum(counts), 1.0))
+    if weights is not None:
+        counted = weights > 0
+        sums = ops.where(
+            counted, sums + ops.log(ops.where(counted, weights, 1.0)), _LEFT_OUT
+        )
+        counts = counts * weights
+    total = ops.sum(counts)
+    return ops.logsumexp(sums) - ops.log(ops.where(total > 0, total, 1.0))
 
 
 def _count(negatives, axis=1):
@@ -283,9 +291,11 @@ def _partner_mask(scores, partners):
     """Boolean `(rows, columns)`: whether a pair is a true one."""
     rows, columns = ops.shape(scores)[0], ops.shape(scores)[1]
     if len(partners.shape) == 1:
-        return ops.equal(partners[:, None], ops.arange(columns)[None])
+        return ops.equal(partners[:, None], ops.arange(columns, dtype="int32")[None])
     # Scattered, since comparisons would take rows * positives * columns numbers.
-    of_row = ops.broadcast_to(ops.arange(rows)[:, None], ops.shape(partners))
+    of_row = ops.broadcast_to(
+        ops.arange(rows, dtype="int32")[:, None], ops.shape(partners)
+    )
     indices = ops.reshape(ops.stack([of_row, partners], axis=-1), (-1, 2))
     hits = ops.ones_like(indices[:, 0])
     return ops.scatter(indices, hits, (rows, columns)) > 0

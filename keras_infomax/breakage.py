@@ -36,9 +36,9 @@ class FirstBrokenStep:
         # Not int(step): a strategy's mirrored variable does not convert.
         return int(self._step.numpy()) or None
 
-    def forget(self) -> None:
-        """Starts anew."""
-        self._step.assign(0)
+    @value.setter
+    def value(self, step: int | None) -> None:
+        self._step.assign(step or 0)
 
     def note(self, step, loss, weights: Sequence) -> None:
         """Looks at a step; may be called in a compiled function.

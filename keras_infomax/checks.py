@@ -20,6 +20,7 @@ from keras import ops
 
 # Of what was received, so that a message stays readable.
 _MOST_SHOWN = 80
+_LARGEST_SEED = 2**32 - 1
 
 
 def refusal(argument: str, expected: str, received: Any, advice: str) -> ValueError:
@@ -147,7 +148,10 @@ def positive_integer(
 
 
 def seed(argument: str, value: Any, optional: bool = False) -> Any:
-    """The seed of something random: an integer of at least 0.
+    """The seed of something random: an integer from 0 to 2**32 - 1.
+
+    `None` would be another seed at every start, and a run that resumes must draw what
+    it drew before, the split of its data above all.
 
     Args:
         argument: Name of the argument.
@@ -156,8 +160,22 @@ def seed(argument: str, value: Any, optional: bool = False) -> Any:
 
     Raises:
         ValueError: If it is none.
+
+    Example:
+    >>> seed("seed", 7)
+    7
     """
-    return integer(argument, value, 0, example=0, optional=optional)
+    if value is None and optional:
+        return None
+    if is_integer(value) and 0 <= value <= _LARGEST_SEED:
+        return int(value)
+    raise refusal(
+        argument,
+        f"an integer from 0 to {_LARGEST_SEED}, so that what is drawn is the same "
+        "whenever it is repeated",
+        value,
+        f"Write, for example, {argument}=0.",
+    )
 
 
 def number(

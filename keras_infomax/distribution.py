@@ -55,27 +55,32 @@ def global_rows(rows):
     return indices + tf.reduce_sum(tf.where(before, sizes, 0))
 
 
-def mean(values):
+def mean(values, weights=None):
     """Mean of a vector over the rows of all replicas.
 
-    Every row weighs the same, however the global batch was split. Differentiable:
-    each replica must differentiate 1 / `num_replicas()` of what it makes of the
-    result, as Keras losses do, since optimizers sum gradients over replicas.
+    Every row weighs the same, or as `weights` say, however the global batch was split.
+    Differentiable: each replica must differentiate 1 / `num_replicas()` of what it
+    makes of the result, as Keras losses do, since optimizers sum gradients over
+    replicas.
 
     Args:
         values: Float tensor `(rows,)`, this replica's rows.
+        weights: Float tensor `(rows,)` of numbers that are not negative, or `None`.
 
     Returns:
-        Scalar tensor, the same on every replica.
+        Scalar tensor, the same on every replica. Zero where all weights are.
     """
     context = _replica_context()
-    if context is None:
-        return ops.mean(values)
-    total, count = context.all_reduce(
-        tf.distribute.ReduceOp.SUM,
-        [tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype)],
-    )
-    return total / count
+    if weights is None:
+        if context is None:
+            return ops.mean(values)
+        parts = [tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype)]
+    else:
+        parts = [tf.reduce_sum(weights * values), tf.reduce_sum(weights)]
+    if context is not None:
+        parts = context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
+    total, count = parts
+    return total / count if weights is None else tf.math.divide_no_nan(total, count)
 
 
 def total(value):

@@ -121,7 +121,7 @@ def of_model(
         ValueError: If the settings or the data are unfit.
     """
     _check_memory(model, len(data.train_images))
-    _check_batch_size(settings.batch_size, data)
+    check_batch_size(settings.batch_size, data)
     views_of, probed = make_views(settings), make_probed_views(settings)
     loss = make_loss(settings)
     model.encoder_chunk_size = settings.encoder_chunk_size
@@ -162,13 +162,18 @@ def of_model(
     )
 
 
-def _check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
-    for kind, images in (("training", data.train_images), ("test", data.test_images)):
-        if batch_size > len(images):
+def check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
+    """Raises a `ValueError` unless both splits have a batch of this size."""
+    splits = {"training": len(data.train_images), "test": len(data.test_images)}
+    fitting = datasets.fitting(min(splits.values()))
+    for kind, rows in splits.items():
+        if batch_size > rows:
+            remedy = f"Use batches that fit, --config.batch_size={fitting}, or more"
+            if rows < 2:
+                remedy = "No batch is smaller than 2: use more"
             raise ValueError(
                 f"config.batch_size must be at most the number of {kind} images, "
-                f"{len(images)}; received {batch_size}. Use smaller batches, or more "
-                "images."
+                f"{rows}; received {batch_size}. {remedy} images."
             )
 
 
@@ -177,7 +182,8 @@ def _check_memory(model: models.InfoMax, rows: int) -> None:
         if isinstance(term, MemoryTerm) and term.examples != rows:
             raise ValueError(
                 "config.options.examples, the rows of a memory bank, must be the "
-                f"number of training images, {rows}; received {term.examples}."
+                f"number of training images, {rows}; received {term.examples}. Use "
+                f"--config.options.examples={rows}."
             )
 
 
@@ -202,6 +208,9 @@ def load_data(
         data_dir=settings.data_dir,
         split_seed=settings.split_seed,
         image_size=settings.image_size,
+        on_error=settings.on_error,
+        max_pixels=settings.max_pixels,
+        max_bytes=settings.max_bytes,
     )
 
 
@@ -233,7 +242,7 @@ def make_loss(settings: Settings) -> losses.ScoreLoss:
         if "chunk_size" not in config:
             raise ValueError(
                 f"The bound {settings.bound!r} needs all rows at once; received "
-                f"chunk_size={settings.chunk_size}. Use chunk_size=None."
+                f"chunk_size={settings.chunk_size}. Leave config.chunk_size at None."
             )
         bound = type(bound).from_config({**config, "chunk_size": settings.chunk_size})
     if settings.target is None:
@@ -333,9 +342,13 @@ def make_probes(
         views_of: Function of images to their views.
 
     Returns:
-        The linear probe first; empty if a split has no labels.
+        The linear probe first; empty if a split has no labels, or there is but one
+        class to tell.
     """
     if data.train_labels is None or data.test_labels is None:
+        return []
+    if len(np.unique(data.train_labels)) < 2:
+        print(f"No probe: all training images of {data.name!r} are of one class.")
         return []
     train, test = (
         (
@@ -369,7 +382,8 @@ def make_condition_numbers(
     if settings.jacobian_rows > rows:
         raise ValueError(
             "config.jacobian_rows must be at most the number of training images; "
-            f"received {settings.jacobian_rows}, and {rows} images."
+            f"received {settings.jacobian_rows}, and {rows} images. Use "
+            f"--config.jacobian_rows={rows} or fewer."
         )
     if settings.jacobian_rows == 0:
         return []

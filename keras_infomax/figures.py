@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import pathlib
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +12,32 @@ import numpy as np
 
 from keras_infomax import checks, files, plots
 from keras_infomax.methods import METHODS
+from keras_infomax.settings import OTHERS
 from keras_infomax.verdicts import Results
 
 NATS = "estimate, nats"
 ACCURACY = "probe accuracy"
 # More panels than this are set in rows of three.
 _MOST_IN_A_ROW = 4
+
+# One color and one name for a thing, in all pictures; columns that come first have the
+# color, the others the line style.
+_COLORS = {
+    ("bound", "infonce"): ("C0", "InfoNCE"),
+    ("bound", "nwj"): ("C1", "NWJ"),
+    ("critic", "bilinear"): ("C2", "bilinear critic"),
+    ("critic", "separable"): ("C3", "separable critic"),
+    ("critic", "mlp"): ("C4", "MLP critic"),
+    ("encoder", "mlp"): ("C5", "MLP"),
+    ("encoder", "convnet"): ("C6", "ConvNet"),
+}
+_STYLES = {
+    ("target", "2"): ("-", "t = 2"),
+    ("target", "4"): ("--", "t = 4"),
+    ("dataset", "gaussian_iid"): ("--", "independent"),
+    ("dataset", "gaussian_dependent"): ("-", "dependent"),
+}
+_REFERENCES = {"pixel_baseline": "same probe on pixels", "true_mi": "true MI"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +51,7 @@ class Panel:
         curves: Columns whose combinations are the curves.
         where: Columns and the text that rows must hold.
         figure: Name of the experiment in the table; that of the picture by default.
-        reference: Column of a constant, drawn dashed.
+        reference: Column of a constant, drawn dotted; one of `_REFERENCES`.
     """
 
     title: str
@@ -65,9 +86,9 @@ _TARGETS = (
 
 PICTURES: dict[str, tuple[Panel, ...]] = {
     "figure1": (
-        Panel("maximised", "mi_train", NATS, ("bound",)),
+        Panel("maximized", "mi_train", NATS, ("bound",)),
         Panel(
-            "maximised",
+            "maximized",
             "probe_accuracy",
             ACCURACY,
             ("bound",),
@@ -175,7 +196,8 @@ def _draw(
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(lines, columns, number)
         _panel(axes, panel, _rows(results, name, panel))
-    figure.suptitle(_caption(results, name, panels))
+    caption = _caption(results, name, panels)
+    figure.suptitle("\n".join(textwrap.wrap(caption, width=42 * columns)))
     written = []
     # Without a fixed salt the identifiers in an SVG would differ each time.
     with matplotlib.rc_context({"svg.hashsalt": name}):
@@ -198,32 +220,60 @@ def _rows(results: Results, name: str, panel: Panel) -> list[Mapping[str, str]]:
 
 def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
     curves: dict[tuple[str, ...], dict[int, list[float]]] = {}
+    columns = panel.curves
+    if len({row[OTHERS] for row in rows} - {""}) > 1:
+        # They would be averaged as if they differed in their seeds alone.
+        columns = (*columns, OTHERS)
     for row in rows:
-        curve = curves.setdefault(tuple(row[c] for c in panel.curves), {})
+        curve = curves.setdefault(tuple(row[c] for c in columns), {})
         curve.setdefault(int(row["step"]), []).append(float(row[panel.column]))
-    for key, points in curves.items():
+    # In the order of their colors, so that all panels of a picture list them alike.
+    looks = {key: _look(columns, key) for key in curves}
+    for key in sorted(curves, key=lambda key: str(looks[key])):
+        points, look = curves[key], looks[key]
         steps = sorted(points)
         means = np.array([np.mean(points[step]) for step in steps])
         deviations = np.array([np.std(points[step]) for step in steps])
-        (line,) = axes.plot(steps, means, label=", ".join(key))
+        axes.plot(steps, means, **look)
         band = means - deviations, means + deviations
-        axes.fill_between(steps, *band, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.fill_between(steps, *band, color=look["color"], alpha=0.2, linewidth=0)
     if panel.reference is not None:
+        label: str | None = _REFERENCES[panel.reference]
         for value in sorted({r[panel.reference] for r in rows} - {""}):
-            axes.axhline(float(value), color="0.4", linestyle="--", linewidth=1)
+            axes.axhline(float(value), color="0.4", ls=":", lw=1.5, label=label)
+            label = None
     axes.set(title=panel.title, xlabel="step", ylabel=panel.label)
     axes.grid(alpha=0.3)
-    if panel.curves:
+    if columns or panel.reference is not None:
         axes.legend(frameon=False, fontsize="small")
 
 
+def _look(columns: tuple[str, ...], key: tuple[str, ...]) -> dict[str, Any]:
+    """Color, line style and label of a curve."""
+    pairs = list(zip(columns, key, strict=True))
+    colored = [_COLORS[pair] for pair in pairs if pair in _COLORS]
+    styled = [_STYLES[pair] for pair in pairs if pair in _STYLES]
+    others = [value for c, value in pairs if (c, value) not in {**_COLORS, **_STYLES}]
+    names = [*(name for _, name in (*colored, *styled)), *filter(None, others)]
+    return {
+        "color": colored[0][0] if colored else "C7",
+        "linestyle": styled[0][0] if styled else "-",
+        "label": ", ".join(names) or "encodings",
+    }
+
+
 def _caption(results: Results, name: str, panels: tuple[Panel, ...]) -> str:
-    """Names data, seeds and budget: what a curve is worth."""
-    by_panel = [_rows(results, name, panel) for panel in panels]
-    rows = [row for rows_of_panel in by_panel for row in rows_of_panel]
-    datasets = ", ".join(sorted({row["dataset"] for row in rows}))
-    budgets = ", ".join(sorted({row["budget"] for row in rows}))
-    counts = {len({row["seed"] for row in rows_of_panel}) for rows_of_panel in by_panel}
-    seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
-    plural = "s" if max(counts) > 1 else ""
-    return f"{name}: {datasets}, {seeds} seed{plural}, {budgets} budget"
+    """Names data and seeds: what a curve is worth."""
+    seeds: dict[tuple[str, ...], set[str]] = {}
+    datasets = set()
+    for panel in panels:
+        for row in _rows(results, name, panel):
+            curve = panel.figure or name, *(row[column] for column in panel.curves)
+            seeds.setdefault(curve, set()).add(row["seed"])
+            # Kinds of one data set differ in what stands behind its name.
+            datasets.add(row["dataset"].partition("_")[0])
+    counts = sorted({len(of_curve) for of_curve in seeds.values()})
+    many = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    title = name.replace("figure", "Figure ").replace("_", ", ")
+    plural = "s" if counts[-1] > 1 else ""
+    return f"{title}: {', '.join(sorted(datasets))}, {many} seed{plural}"

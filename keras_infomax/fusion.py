@@ -1,5 +1,6 @@
 """The steps of one call as one program of XLA, and which models gain by it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -137,6 +138,12 @@ class Blocks:
                     lambda of, i=index, n=step: of[i : i + n], block
                 )
 
+    def batches_of_call(self, batches: Any) -> Iterator[Any]:
+        """As `of_call`, one batch after another."""
+        for block in self.of_call(batches):
+            for index in range(tf.nest.flatten(block)[0].shape[0]):
+                yield tf.nest.map_structure(lambda of, i=index: of[i], block)
+
 
 def blocks(dataset: Any, steps: int) -> Blocks | None:
     """Blocks of a dataset's batches, for calls of so many steps.
@@ -216,6 +223,37 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         if not found:
             raise StopIteration
         return model.get_metrics_result()
+
+    return function
+
+
+def waiting_for_data(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A step of which nothing runs before its data are there.
+
+    Where data end that nobody has counted, TensorFlow would run what needs none of
+    them: the optimizer would count a step more, and a mean the rows of a batch more.
+    """
+
+    def after_data(data):
+        parts = tf.nest.flatten(data, expand_composites=True)
+        with tf.control_dependencies([part for part in parts if tf.is_tensor(part)]):
+            return step(data)
+
+    return after_data
+
+
+def unfused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
+    """As `fused_function`, but compiled by Keras, which takes one batch at a time."""
+    of_iterator = model._make_function(waiting_for_data(step))
+
+    def function(iterator):
+        if model.blocks is None:
+            return of_iterator(iterator)
+        batches = model.blocks.batches_of_call(iterator)
+        first = next(batches, None)
+        if first is None:
+            raise StopIteration
+        return of_iterator(itertools.chain([first], batches))
 
     return function
 

@@ -11,19 +11,28 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_infomax import structures
+
 
 def unpack(data):
-    """The views of a dataset element `((x, y),)`.
+    """The views and the weights of a dataset element.
 
     Args:
-        data: Element of a dataset, as Keras gives it to `train_step`.
+        data: Element of a dataset, as Keras gives it to `train_step`: `((x, y),)`, or
+            `((x, y), None, weights)`, with `()` for `None` where a structure must have
+            tensors alone, or that as one, as arrays come.
+
+    Returns:
+        Pair of the views and of the weights of their rows, `None` if they have none.
 
     Raises:
-        ValueError: If it holds targets or weights.
+        ValueError: If it holds targets.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if y is None and sample_weight is None:
-        return x
+    if y is None and _is_weighted(x):
+        x, y, sample_weight = x
+    if _is_nothing(y):
+        return x, None if _is_nothing(sample_weight) else sample_weight
     raise ValueError(
         "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
         f"received a tuple of {2 if sample_weight is None else 3}, which Keras takes "
@@ -32,80 +41,160 @@ def unpack(data):
     )
 
 
-def checked_pair(views):
-    """The two views of two encoders, as float tensors.
+def checked_weights(sample_weight, views):
+    """Weights of the rows of a batch, once it is known that they are weights.
+
+    Args:
+        sample_weight: Tensor `(rows,)` or `(rows, 1)`, or `None`.
+        views: Structure of tensors `(rows, ...)`.
+
+    Returns:
+        Float tensor `(rows,)`, or `None`.
+
+    Raises:
+        ValueError: If its shape is known to be another.
+        InvalidArgumentError: When run, if a weight is negative or not finite, or they
+            are more or fewer than rows.
+    """
+    if sample_weight is None:
+        return None
+    weights = ops.convert_to_tensor(sample_weight)
+    shape = tuple(weights.shape)
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        raise ValueError(
+            "sample_weight must hold one number for each pair; received shape "
+            f"{shape}. Give weights of shape (rows,)."
+        )
+    weights = ops.reshape(ops.cast(weights, keras.config.floatx()), (-1,))
+    view = tf.nest.flatten(views)[0]
+    counts = [
+        tf.shape(tensor)[0] if tensor.shape[0] is None else tensor.shape[0]
+        for tensor in (weights, ops.convert_to_tensor(view))
+    ]
+    weights = asserted(
+        counts[0] == counts[1],
+        "sample_weight must hold one number for each pair; received {} for {} pairs.",
+        counts,
+        weights,
+    )
+    return asserted(
+        tf.reduce_all(tf.math.is_finite(weights) & (weights >= 0)),
+        "sample_weight must be finite numbers of at least 0; received numbers from {} "
+        "to {}.",
+        [tf.reduce_min(weights), tf.reduce_max(weights)],
+        weights,
+    )
+
+
+def checked_pair(views, encoder_x, encoder_y):
+    """The two views of two encoders, as tensors.
 
     Args:
         views: What should be a pair.
+        encoder_x: What takes the first; see `structures.of`.
+        encoder_y: What takes the second.
 
     Raises:
-        ValueError: If they are no pair, no floats, or of different length, as far as
-            that is known.
+        ValueError: If they are no pair, not what the encoders take, or of different
+            length, as far as that is known.
     """
     if not isinstance(views, (tuple, list)) or len(views) != 2:
         raise ValueError(
             "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
-            f"received {_describe(views)} where the pair should be. Map the dataset "
-            "with lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
+            f"received {structures.described(views)} where the pair should be. Map the "
+            "dataset with lambda x, y: ((x, y),), and pass arrays as fit((x, y)). One "
+            "view alone is encoded by predict(x) or encoder_x(x)."
         )
-    x, y = (checked_view(name, v) for name, v in zip("xy", views, strict=True))
-    if None not in (x.shape[0], y.shape[0]) and x.shape[0] != y.shape[0]:
+    x, y = (
+        checked_view(f"View {name}", encoder, view)
+        for name, encoder, view in zip("xy", (encoder_x, encoder_y), views, strict=True)
+    )
+    rows = [structures.rows_of(view) for view in (x, y)]
+    if None not in rows and rows[0] != rows[1]:
         raise ValueError(
             "The views x and y must have the same number of rows, row i of both being "
-            f"views of example i; received shapes {tuple(x.shape)} and "
-            f"{tuple(y.shape)}."
+            f"views of example i; received {structures.described((x, y))}."
         )
     return x, y
 
 
 def checked_inputs(network, views):
-    """Views for a network, float where it takes floats.
+    """The views that a network takes, as tensors.
 
     Args:
         network: Functional Keras model.
         views: Structure of as many tensors as it has inputs.
 
     Raises:
-        ValueError: If there are more or fewer, or one that should be float is not.
+        ValueError: If they are not what it takes.
     """
-    given = keras.tree.flatten(views)
-    expected = network.inputs
-    if len(given) != len(expected):
-        raise ValueError(
-            f"Dataset elements must hold the {len(expected)} views that the network "
-            f"takes, {', '.join(v.name for v in expected)}, as ((x, y),) or (x,); "
-            f"received {len(given)}."
-        )
-    checked = [
-        checked_view(tensor.name, view)
-        if keras.backend.is_float_dtype(tensor.dtype)
-        else ops.convert_to_tensor(view)
-        for tensor, view in zip(expected, given, strict=True)
-    ]
-    return (
-        checked[0] if len(checked) == 1 else keras.tree.pack_sequence_as(views, checked)
+    expected = structures.of(network)
+    return structures.checked(
+        "The views", expected, _tensors(views), "the network takes them"
     )
 
 
-def checked_view(name, view):
-    """One view as a float tensor.
+def checked_view(argument, encoder, view):
+    """One view as the encoder takes it, a structure of tensors.
 
     Args:
-        name: What to call it in messages.
-        view: Tensor or array.
+        argument: What to call it in messages.
+        encoder: Keras model or layer.
+        view: Structure of tensors or arrays.
 
     Raises:
-        ValueError: If it is not float.
+        ValueError: If it is another structure, or of another dtype or shape.
     """
-    if not ops.is_tensor(view):
-        view = ops.convert_to_tensor(view)
-    if not keras.backend.is_float_dtype(view.dtype):
-        raise ValueError(
-            f"View {name} must be a floating point tensor; received dtype "
-            f"{keras.backend.standardize_dtype(view.dtype)}. Scale images to [0, 1] in "
-            "float32, for example x / 255."
-        )
-    return view
+    return structures.checked(argument, structures.of(encoder), _tensors(view))
+
+
+def view_to_encode(every, one, pick, views):
+    """The view that an encoder takes, given by itself or among all of them.
+
+    Args:
+        every: `structures.Spec`s of all views.
+        one: Those of the view.
+        pick: Function from all views to the one.
+        views: What is given.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    is_every, arranged = structures.arranged(every, views)
+    if is_every:
+        return pick(arranged)
+    is_one, arranged = structures.arranged(one, views)
+    if is_one:
+        return arranged
+    raise ValueError(
+        f"predict takes all views as fit does, {structures.described(every)}, or the "
+        f"one that it encodes, {structures.described(one)}; received "
+        f"{structures.described(views)}. Give them by the same names or in the same "
+        "order."
+    )
+
+
+def _tensors(views):
+    def tensor(view):
+        is_one = ops.is_tensor(view) or isinstance(view, keras.KerasTensor)
+        return view if is_one else tf.convert_to_tensor(view)
+
+    return keras.tree.map_structure(tensor, views)
+
+
+def texts_as_tensors(data):
+    """Arrays of texts as tensors, as Keras iterates over no arrays of them.
+
+    Args:
+        data: What `fit` is given, any structure of arrays, or a dataset.
+    """
+    return keras.tree.map_structure(
+        lambda part: tf.constant(part) if _is_array_of_texts(part) else part, data
+    )
+
+
+def _is_array_of_texts(part):
+    return isinstance(part, np.ndarray) and structures.dtype_of(part) == "string"
 
 
 def asserted(holds, message, found, values):
@@ -122,6 +211,9 @@ def asserted(holds, message, found, values):
         InvalidArgumentError: When run, if it does not hold; `as_value_errors` makes a
             `ValueError` of that. XLA drops assertions, so the values are NaN there.
     """
+    if tf.executing_eagerly():
+        holds = bool(holds)
+        found = [tf.get_static_value(number) for number in found]
     if isinstance(holds, bool):
         if not holds:
             raise ValueError(message.format(*found))
@@ -145,9 +237,14 @@ def as_value_errors():
         raise ValueError(message.format(*found.strip(" []").split("] ["))) from None
 
 
-def _describe(value):
-    if isinstance(value, (tuple, list)):
-        return f"a tuple of {len(value)}"
-    if isinstance(value, dict):
-        return f"a dictionary with the keys {sorted(value)}"
-    return f"a tensor of shape {tuple(value.shape)}"
+def _is_weighted(x):
+    """Whether these are views and weights as `fit_arguments` puts them together."""
+    return isinstance(x, (tuple, list)) and len(x) == 3 and _is_empty(x[1])
+
+
+def _is_nothing(part):
+    return part is None or _is_empty(part) or isinstance(part, tf.experimental.Optional)
+
+
+def _is_empty(part):
+    return isinstance(part, (tuple, list, dict)) and not part

@@ -63,7 +63,7 @@ class SemiHard:
         kept = ops.logical_and(excess > -self.margin, excess < 0)
         partner = ops.equal(
             ops.convert_to_tensor(partners)[:, None],
-            ops.arange(ops.shape(scores)[1])[None],
+            ops.arange(ops.shape(scores)[1], dtype="int32")[None],
         )
         return ops.where(ops.logical_or(kept, partner), scores, -np.inf)
 

@@ -101,6 +101,10 @@ class MemoryTerm(Term):
             "momentum", momentum, "[)", 0.5, "At 1 the bank would never move."
         )
 
+    @property
+    def fewest_rows(self):
+        return 1
+
     def build(self, encodings_shape):
         super().build(encodings_shape)
         self._named(encodings_shape, self.index)
@@ -197,7 +201,7 @@ class MemoryTerm(Term):
 def _same_example(partners, index, index_of_columns):
     """Boolean `(rows, columns)`: whether another column is of the same example."""
     same = ops.equal(index[:, None], index_of_columns[None])
-    column = ops.arange(ops.shape(index_of_columns)[0])
+    column = ops.arange(ops.shape(index_of_columns)[0], dtype="int32")
     return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
 
 

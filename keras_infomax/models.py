@@ -1,5 +1,7 @@
 """The model that trains encoders by the mutual information of their encodings."""
 
+import warnings
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -7,12 +9,15 @@ from keras import ops
 from keras_infomax import (
     checks,
     chunking,
+    compile_arguments,
     critics,
     distribution,
+    fit_arguments,
     inputs,
     losses,
     networks,
     replicas,
+    structures,
 )
 from keras_infomax.base_model import BaseModel
 from keras_infomax.memory import MemoryTerm
@@ -48,8 +53,8 @@ class InfoMax(BaseModel):
             encodings, instead of encoders and a critic.
         terms: The `Term`s of the network's encodings.
         representation: Name of the encoding that is probed, predicted and exported,
-            as `encoder_x`. It must depend on one view alone. Defaults to the x of
-            the first term.
+            as `encoder_x`. Its view is what it depends on. Defaults to the x of the
+            first term.
         encoder_chunk_size: Largest number of rows that are encoded at a time, each
             chunk a second time in the backward pass, with the same dropout. Memory is
             then that of one chunk and the encodings, whatever the batch size. Defaults
@@ -57,16 +62,19 @@ class InfoMax(BaseModel):
         **kwargs: Passed to `keras.Model`.
 
     Call arguments:
-        views: Pair of float tensors, `(rows, ...)` each; with a network, whatever it
-            takes.
+        views: Pair of views, each a tensor `(rows, ...)` or any structure of tensors
+            that its encoder takes, of the dtypes that it declares; with a network,
+            whatever it takes. Parts of dictionaries are told by their names, those of
+            tuples and lists by their positions. One view alone scores nothing.
         training: Whether the encoders run in training mode.
         with_partners: Whether to return a pair of dictionaries by term, partners and
             scores, as losses take them.
 
     Returns:
         Scores `(rows, rows)`, a dictionary of them by term if there are several.
-        `predict` returns the encodings of the first view, `(rows, dim_x)`, with a
-        network the representation of its view, and accepts that view alone.
+        `predict` takes the same views, and returns the encodings of the first,
+        `(rows, dim_x)`, with a network the representation; it takes the view that it
+        encodes alone, too.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
     nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
@@ -76,9 +84,22 @@ class InfoMax(BaseModel):
     `fit` stops with an error when the loss or a weight is no longer finite, as
     `callbacks.StopOnNonFinite` does.
 
+    Pairs may have weights, the `sample_weight` of `fit`, `evaluate` and `*_on_batch`,
+    or the last part of elements `((x, y), None, weights)`. A pair of less weight counts
+    less in the mean over rows; its views stay negatives of the other pairs. As in
+    Keras, the loss is the sum of the weighted losses of rows divided by their number;
+    `"mi"` is the weighted mean, in nats.
+
+    A batch needs two rows. Where the last batch would have one, as with 129 rows and a
+    `batch_size` of 64, that row is left out with a warning: the last row of arrays, of
+    validation data, too, or the last batch of a `keras.utils.PyDataset`. Batch a
+    `tf.data.Dataset` with `drop_remainder=True`.
+
     Raises:
         ValueError: If the critic cannot match the encodings, and in `fit` and
-            `evaluate` if the data are not pairs of float views of equal length.
+            `evaluate` if the data are not pairs of views of equal length, as the
+            encoders take them, have targets or classes, or an option cannot have an
+            effect.
 
     Example:
     >>> import keras_infomax as kim
@@ -107,11 +128,8 @@ class InfoMax(BaseModel):
     ):
         # The encoders know best in which precision they take their views.
         super().__init__(autocast=False, **kwargs)
-        self.encoder_chunk_size = checks.positive_integer(
-            "encoder_chunk_size", encoder_chunk_size, 1024, optional=True
-        )
+        self.encoder_chunk_size = encoder_chunk_size
         self.network = network
-        self._encoded_view = 0
         if network is None:
             if encoder_x is None or terms is not None:
                 raise ValueError(
@@ -133,7 +151,9 @@ class InfoMax(BaseModel):
             self.terms = list(terms)
             self.representation = representation or self.terms[0].x
             self.encoder_x = networks.encoder_of(network, self.representation)
-            self._encoded_view = networks.view_of(network, self.encoder_x)
+        self._loss_weights = dict.fromkeys((term.name for term in self.terms), 1.0)
+        self._auto_scale_loss = True
+        self._measured_by_keras = []
         self.mi_tracker = keras.metrics.Mean(name="mi")
         self.term_trackers = [
             keras.metrics.Mean(name=f"mi_{term.name}")
@@ -152,6 +172,17 @@ class InfoMax(BaseModel):
             self.built = True
 
     @property
+    def encoder_chunk_size(self):
+        """Largest number of rows that are encoded at a time, `None` for all."""
+        return self._encoder_chunk_size
+
+    @encoder_chunk_size.setter
+    def encoder_chunk_size(self, size):
+        self._encoder_chunk_size = checks.positive_integer(
+            "encoder_chunk_size", size, 1024, optional=True
+        )
+
+    @property
     def takes_index(self):
         """Whether the number of each example follows its views, for a memory bank."""
         return any(isinstance(term, MemoryTerm) for term in self.terms)
@@ -160,8 +191,7 @@ class InfoMax(BaseModel):
         """Encodings of a batch of views.
 
         Args:
-            views: Pair of float tensors, `(rows, ...)` each; with a network, whatever
-                it takes.
+            views: Pair of views, or with a network whatever it takes, as in a call.
             training: Whether the encoders run in training mode.
 
         Returns:
@@ -170,17 +200,28 @@ class InfoMax(BaseModel):
         Raises:
             ValueError: If the views are not what the encoders take.
         """
+        views = self._checked(views)
         if self.network is not None:
-            views = inputs.checked_inputs(self.network, views)
             return self._encode(self.network, views, training)
-        x, y = inputs.checked_pair(views)
-        encodings = {
-            "x": self._encode(self.encoder_x, x, training),
-            "y": self._encode(self.encoder_y, y, training),
-        }
-        for name, encoding in encodings.items():
-            networks.check_encodings(f"encoder_{name}", encoding)
+        encodings = {}
+        for name, view in zip("xy", views, strict=True):
+            encoder = getattr(self, f"encoder_{name}")
+            was_built = encoder.built
+            encodings[name] = self._encode(encoder, view, training)
+            if not was_built:
+                # It may know only now what it takes.
+                inputs.checked_view(f"View {name}", encoder, view)
+            networks.check_encodings(f"encoder_{name}", encodings[name])
         return encodings
+
+    def _checked(self, views):
+        if self.network is not None:
+            return inputs.checked_inputs(self.network, views)
+        return inputs.checked_pair(views, self.encoder_x, self.encoder_y)
+
+    def __call__(self, views, *args, **kwargs):
+        # Here, or Keras would wrap the one line that says what is wrong into many.
+        return super().__call__(self._checked(views), *args, **kwargs)
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)
@@ -189,21 +230,264 @@ class InfoMax(BaseModel):
         scores = {name: pair[1] for name, pair in pairs.items()}
         return (partners, scores) if with_partners else self._of_one_or_all(scores)
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
-        """As `BaseModel.compile`; a loss may also be named, such as `"infonce"`.
+    def compile(  # type: ignore[override]
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution="auto",
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        """As `BaseModel.compile`, for losses and metrics of partners and scores.
+
+        Scores are logits. Of the losses and metrics of Keras, those of sparse classes
+        apply, whose names stand for logits here, and `"accuracy"`, the fraction of rows
+        whose partner has the highest score.
 
         Args:
             optimizer: Optimizer, or its name.
-            loss: Loss on partners and scores, or its name, ours or one of Keras.
-            *args: As for `keras.Model.compile`.
-            **kwargs: As for `BaseModel.compile`.
+            loss: Loss on partners and scores, or its name, ours or one of Keras, such
+                as `"infonce"` or `"sparse_categorical_crossentropy"`.
+            loss_weights: Number that multiplies the loss, a dictionary of numbers by
+                name of a term, which multiply their weights, or a list with one for
+                each term. The losses of layers and `"mi"` stay as they are.
+            metrics: List of metrics or their names; of a model of several terms a
+                dictionary of lists by term, or a list with one for each term.
+            weighted_metrics: The same, weighted by `sample_weight`.
+            run_eagerly: Whether nothing is compiled.
+            steps_per_execution: As for `BaseModel.compile`.
+            jit_compile: As for `BaseModel.compile`.
+            auto_scale_loss: Whether the loss is scaled under the policy
+                `"mixed_float16"`.
 
         Raises:
-            ValueError: If the name is unknown; the message suggests the nearest one.
+            ValueError: If a name is unknown, a loss or metric of Keras takes something
+                else than partners and logits, or a number is not finite.
         """
-        if isinstance(loss, str) and not _knows_loss(loss):
-            loss = losses.get(loss)
-        super().compile(optimizer, loss, *args, **kwargs)
+        names = [term.name for term in self.terms]
+        loss = compile_arguments.checked_loss(loss)
+        by_term = compile_arguments.checked_loss_weights(loss_weights, names)
+        metrics, weighted_metrics = (
+            compile_arguments.checked_metrics(argument, given, names)
+            for argument, given in (
+                ("metrics", metrics),
+                ("weighted_metrics", weighted_metrics),
+            )
+        )
+        compile_arguments.check_switch("run_eagerly", run_eagerly)
+        compile_arguments.check_switch("auto_scale_loss", auto_scale_loss)
+        compile_arguments.check_switch("jit_compile", jit_compile, "auto", None)
+        super().compile(
+            optimizer,
+            loss,
+            loss_weights=None if loss_weights is None else by_term,
+            metrics=self._of_one_or_all(metrics),
+            weighted_metrics=self._of_one_or_all(weighted_metrics),
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
+        self._loss_weights, self._auto_scale_loss = by_term, auto_scale_loss
+        measured = [by_term for by_term in (metrics, weighted_metrics) if by_term]
+        if measured:
+            self._measured_by_keras = [
+                name
+                for by_term in measured
+                for name, of_term in by_term.items()
+                if any(map(compile_arguments.is_of_keras, of_term))
+            ]
+
+    def compile_from_config(self, config):
+        try:
+            super().compile_from_config(config)
+        except ValueError as error:
+            # What was once accepted: the encoders can be used all the same.
+            warnings.warn(
+                f"The model is loaded without what it was compiled with. {error}",
+                stacklevel=2,
+            )
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        scaled = {"auto_scale_loss": self._auto_scale_loss}
+        return {**config, **scaled} if config else config
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        self._assert_compile_called("fit")
+        self._check_optimizer()
+        x = inputs.texts_as_tensors(x)
+        validation_data = inputs.texts_as_tensors(validation_data)
+        fit_arguments.check_no_targets("fit", y, class_weight)
+        fit_arguments.check_numbers(0, epochs=epochs, initial_epoch=initial_epoch)
+        fit_arguments.check_numbers(
+            1,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+        )
+        fit_arguments.check_choices(shuffle, verbose, validation_freq=validation_freq)
+        fit_arguments.check_part(validation_split)
+        callbacks = fit_arguments.checked_callbacks(callbacks)
+        if validation_split and validation_data is None:
+            (x, sample_weight), (held_out, weights) = fit_arguments.split(
+                x, sample_weight, validation_split
+            )
+            validation_data = (held_out, None, weights)
+        fit_arguments.check_validation(
+            validation_data is not None,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+        )
+        x = fit_arguments.checked_data(
+            "fit", x, sample_weight, batch_size, steps_per_epoch, self._fewest_rows
+        )
+        if validation_data is not None:
+            validation_data = fit_arguments.checked_validation(
+                validation_data,
+                validation_batch_size,
+                batch_size,
+                validation_steps,
+                self._fewest_rows,
+            )
+        return super().fit(
+            x,
+            None,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        self._assert_compile_called("evaluate")
+        # What `fit` evaluates on, it has checked.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            fit_arguments.check_no_targets("evaluate", y)
+            fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
+            fit_arguments.check_choices(verbose=verbose)
+            callbacks = fit_arguments.checked_callbacks(callbacks)
+            x = fit_arguments.checked_data(
+                "evaluate",
+                inputs.texts_as_tensors(x),
+                sample_weight,
+                batch_size,
+                steps,
+                self._fewest_rows,
+            )
+        return super().evaluate(
+            x,
+            batch_size=batch_size,
+            verbose=verbose,
+            steps=steps,
+            callbacks=callbacks,
+            return_dict=return_dict,
+            **kwargs,
+        )
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Encodings of the first view, with a network those of the representation.
+
+        Args:
+            x: All views, in the structure in which `fit` takes them, or the one that
+                is encoded by itself.
+            batch_size: As for `keras.Model.predict`.
+            verbose: As for `keras.Model.predict`.
+            steps: As for `keras.Model.predict`.
+            callbacks: As for `keras.Model.predict`.
+
+        Returns:
+            Array of shape `(rows, dim)`.
+
+        Raises:
+            ValueError: If it is neither, or of another dtype or shape.
+        """
+        fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
+        fit_arguments.check_choices(verbose=verbose)
+        callbacks = fit_arguments.checked_callbacks(callbacks)
+        x = inputs.texts_as_tensors(x)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
+        fit_arguments.check_no_targets("train_on_batch", y, class_weight)
+        return super().train_on_batch(
+            x, sample_weight=sample_weight, return_dict=return_dict
+        )
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        fit_arguments.check_no_targets("test_on_batch", y)
+        with inputs.as_value_errors():
+            return super().test_on_batch(
+                x, sample_weight=sample_weight, return_dict=return_dict
+            )
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        """As `keras.Model.export`, of the scores of pairs of views.
+
+        What others use is an encoder: `keras_infomax.saved_model.export` writes it.
+
+        Args:
+            filepath: Path to write to.
+            *args: As for `keras.Model.export`.
+            input_signature: Signature of the views, which must be given.
+            **kwargs: As for `keras.Model.export`.
+
+        Raises:
+            ValueError: If there is no signature.
+        """
+        if input_signature is None:
+            raise ValueError(
+                "An InfoMax model is exported as its encoder: type "
+                "keras_infomax.saved_model.export(model.encoder_x, "
+                f"{str(filepath)!r}). To export the scores of pairs, give the "
+                "input_signature of the views."
+            )
+        return super().export(
+            filepath, *args, input_signature=input_signature, **kwargs
+        )
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras builds from a batch that it averages over replicas, which fails where
@@ -215,10 +499,15 @@ class InfoMax(BaseModel):
                 self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data):
-        views = inputs.unpack(data)
+        views, weights = inputs.unpack(data)
+        weights = inputs.checked_weights(weights, views)
         with tf.GradientTape() as tape, replicas.collecting_losses(self):
             partners, scores = self._score(views, training=True)
-            loss = self.compute_loss(y=partners, y_pred=scores, training=True)
+            self._check_optimizer()
+            self._check_trainable()
+            loss = self.compute_loss(
+                y=partners, y_pred=scores, sample_weight=weights, training=True
+            )
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         # Otherwise a variable may be updated before a slow branch of the loss, such as
@@ -229,18 +518,38 @@ class InfoMax(BaseModel):
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
-        return self._report(loss, partners, scores)
+        return self._report(loss, partners, scores, weights)
 
     def test_step(self, data):
+        views, weights = inputs.unpack(data)
+        weights = inputs.checked_weights(weights, views)
         with replicas.collecting_losses(self):
-            partners, scores = self._score(inputs.unpack(data), training=False)
-            loss = self.compute_loss(y=partners, y_pred=scores, training=False)
-        return self._report(loss, partners, scores)
+            partners, scores = self._score(views, training=False)
+            loss = self.compute_loss(
+                y=partners, y_pred=scores, sample_weight=weights, training=False
+            )
+        return self._report(loss, partners, scores, weights)
 
     def predict_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        view = x[self._encoded_view] if isinstance(x, (tuple, list)) else x
-        return self.encoder_x(inputs.checked_view("x", view), training=False)
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        view = inputs.checked_view(
+            "View x" if self.network is None else f"The view of {self.representation}",
+            self.encoder_x,
+            self._view_to_encode(views),
+        )
+        return self.encoder_x(view, training=False)
+
+    def _view_to_encode(self, views):
+        one = structures.of(self.encoder_x)
+        if self.network is None:
+            every = (one, structures.of(self.encoder_y))
+            return inputs.view_to_encode(every, one, lambda pair: pair[0], views)
+        return inputs.view_to_encode(
+            structures.of(self.network),
+            one,
+            lambda every: networks.view_from(self.network, self.encoder_x, every),
+            views,
+        )
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -254,15 +563,16 @@ class InfoMax(BaseModel):
             y: Partners, `(rows,)` or `(rows, positives)`, a dictionary of them by term
                 if there are several.
             y_pred: Scores `(rows, columns)`, in the same way.
-            sample_weight: Unused.
+            sample_weight: Weights of the examples, `(examples,)`, or `None`.
             training: Unused.
 
         Returns:
             Scalar tensor.
 
         Raises:
-            ValueError: If the model was compiled without a loss, or several replicas
-                cannot tell the loss of the whole batch from those of its parts.
+            ValueError: If the model was compiled without a loss, the loss takes no
+                weights, or several replicas cannot tell the loss of the whole batch
+                from those of its parts.
         """
         if self.loss is None:
             raise ValueError(
@@ -271,7 +581,9 @@ class InfoMax(BaseModel):
             )
         partners, scores = self._by_term(y), self._by_term(y_pred)
         loss = sum(
-            term.weight * self._loss_of(partners[term.name], scores[term.name])
+            self._loss_weights[term.name]
+            * term.weight
+            * self._loss_of(partners[term.name], scores[term.name], sample_weight)
             for term in self.terms
         )
         rows = ops.shape(scores[self.terms[0].name])[0]
@@ -282,22 +594,32 @@ class InfoMax(BaseModel):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics with partners and scores; returns all results.
 
-        Any metric of sparse labels and logits applies: `"sparse_categorical_accuracy"`
-        is the fraction of rows whose partner has the highest score. A model of several
-        terms takes a dictionary of metrics by term.
+        Any metric of sparse labels and logits applies; see `compile`.
 
         Args:
             x: Unused.
             y: Partners `(rows,)`, a dictionary of them by term if there are several.
             y_pred: Scores `(rows, columns)`, in the same way.
-            sample_weight: Unused.
+            sample_weight: Weights of the examples, `(examples,)`, or `None`; those of
+                `weighted_metrics`.
 
         Returns:
             Dictionary of metric names and values.
+
+        Raises:
+            ValueError: If a metric of Keras meets rows of several partners.
         """
         partners, scores = self._by_term(y), self._by_term(y_pred)
+        weights = None
+        if sample_weight is not None:
+            weights = {name: _of_rows(sample_weight, s) for name, s in scores.items()}
+        for name in self._measured_by_keras:
+            _check_one_partner("Metrics", partners[name])
         return super().compute_metrics(
-            x, self._of_one_or_all(partners), self._of_one_or_all(scores)
+            x,
+            self._of_one_or_all(partners),
+            self._of_one_or_all(scores),
+            self._of_one_or_all(weights),
         )
 
     def get_config(self):
@@ -375,40 +697,80 @@ class InfoMax(BaseModel):
         return values if isinstance(values, dict) else {self.terms[0].name: values}
 
     def _of_one_or_all(self, by_term):
-        return by_term if len(self.terms) > 1 else by_term[self.terms[0].name]
+        if by_term is None or len(self.terms) > 1:
+            return by_term
+        return by_term[self.terms[0].name]
 
-    def _loss_of(self, partners, scores):
-        loss = keras.losses.get(self.loss)
-        if isinstance(loss, losses.ScoreLoss):
-            return loss(partners, scores)
-        return replicas.loss_of_rows(loss, partners, scores)
+    def _loss_of(self, partners, scores, weights):
+        weights = _of_rows(weights, scores)
+        if isinstance(self.loss, losses.ScoreLoss):
+            return self.loss(partners, scores, sample_weight=weights)
+        if compile_arguments.is_of_keras(self.loss):
+            _check_one_partner("A loss", partners)
+        return replicas.loss_of_rows(self.loss, partners, scores, weights)
 
-    def _report(self, loss, partners, scores):
+    @property
+    def _fewest_rows(self):
+        return max(term.fewest_rows for term in self.terms)
+
+    def _check_optimizer(self):
+        if self.optimizer is None:
+            raise ValueError(
+                "InfoMax must be compiled with an optimizer to be trained; received "
+                "optimizer=None. Use compile('adam', loss='infonce')."
+            )
+
+    def _check_trainable(self):
+        if not self.trainable_variables:
+            raise ValueError(
+                "There is nothing to train: no weight of the encoders and critics is "
+                "trainable. Set encoder_x.trainable = True, or take a critic that has "
+                "weights, and compile again."
+            )
+
+    def _report(self, loss, partners, scores, weights=None):
         loss = distribution.total(loss)
         # Any scores bound mutual information by InfoNCE, whatever they are trained by.
         scored = isinstance(self.loss, losses.ScoreLoss)
         estimator = self.loss if scored else losses.InfoNCE()
         estimates = [
-            estimator.estimate(partners[term.name], scores[term.name])
+            estimator.estimate(
+                partners[term.name],
+                scores[term.name],
+                **estimator.weighted(
+                    estimator.estimate, _of_rows(weights, scores[term.name])
+                ),
+            )
             for term in self.terms
         ]
-        rows = ops.shape(scores[self.terms[0].name])[0]
+        first = scores[self.terms[0].name]
+        rows = ops.shape(first)[0]
+        counted = rows if weights is None else ops.sum(_of_rows(weights, first))
         for tracker, estimate in zip(self.term_trackers, estimates, strict=False):
-            tracker.update_state(estimate, sample_weight=rows)
+            tracker.update_state(estimate, sample_weight=counted)
         mi = sum(t.weight * e for t, e in zip(self.terms, estimates, strict=True))
-        self.mi_tracker.update_state(mi, sample_weight=rows)
+        self.mi_tracker.update_state(mi, sample_weight=counted)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=rows)
-        return self.compute_metrics(None, partners, scores)
+        return self.compute_metrics(None, partners, scores, weights)
 
 
-def _knows_loss(name):
-    try:
-        keras.losses.get(name)
-    except ValueError:
-        return False
-    return True
+def _of_rows(weights, scores):
+    """Weights of examples as weights of rows, of which each location is one."""
+    if weights is None or weights.shape[0] == scores.shape[0] is not None:
+        return weights
+    examples = tf.maximum(tf.shape(weights)[0], 1)
+    return tf.repeat(weights, tf.shape(scores)[0] // examples)
+
+
+def _check_one_partner(what, partners):
+    if len(partners.shape) > 1:
+        raise ValueError(
+            f"{what} of Keras must have one partner for each row; received partners of "
+            f"shape {tuple(partners.shape)}. Use what keras_infomax.losses has, a "
+            "function of your own, or encodings without locations."
+        )
 
 
 def _check_unique(names):

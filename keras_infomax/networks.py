@@ -1,17 +1,23 @@
 """What a model asks of the networks that encode its views."""
 
+import warnings
+
 import keras
 
 
 def encoder_of(network, name):
-    """The part of a network that makes one encoding of one of its inputs.
+    """The part of a network that makes one encoding.
 
     Args:
         network: Functional Keras model that returns a dictionary of encodings.
         name: Name of the encoding.
 
+    Returns:
+        Model of the inputs that the encoding is made of: of a tensor, if it is one, or
+        else of what is left of the network's structure without the others.
+
     Raises:
-        ValueError: If it makes none of this name, or makes it of several inputs.
+        ValueError: If it makes none of this name.
     """
     outputs = network.output
     if not isinstance(outputs, dict) or name not in outputs:
@@ -20,26 +26,55 @@ def encoder_of(network, name):
             f"network must be a functional keras.Model that returns a dictionary of "
             f"encodings, {name!r} among them; received {names}."
         )
+    needed = network.inputs
     for view in network.inputs:
-        try:
-            return keras.Model(view, outputs[name], name=name)
-        except ValueError:  # It depends on another view.
-            continue
-    raise ValueError(
-        f"The encoding {name!r} must depend on one view alone, to be probed and "
-        "exported; in this network it depends on several. Name another one as the "
-        "representation."
-    )
+        others = [other for other in needed if other is not view]
+        if others and _makes(others, outputs[name], name):
+            needed = others
+    taken = _only(network.input, {id(view) for view in needed})
+    with warnings.catch_warnings():
+        # Keras says of a dictionary what it does not say of one inside of another.
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
+        return keras.Model(taken, outputs[name], name=name)
 
 
-def view_of(network, encoder):
-    """Position among the views of a network of the one that an encoder takes.
+def _makes(views, output, name):
+    try:
+        keras.Model(views, output, name=name)
+    except ValueError:  # It depends on another view.
+        return False
+    return True
+
+
+def _only(structure, ids):
+    """What a structure holds of some tensors; a part that is alone stands for itself.
+
+    `None` if it holds none of them.
+    """
+    if isinstance(structure, dict):
+        parts = {key: _only(part, ids) for key, part in structure.items()}
+        parts = {key: part for key, part in parts.items() if part is not None}
+        return parts if len(parts) > 1 else next(iter(parts.values()), None)
+    if isinstance(structure, (tuple, list)):
+        found = [_only(part, ids) for part in structure]
+        found = [part for part in found if part is not None]
+        return found if len(found) > 1 else next(iter(found), None)
+    return structure if id(structure) in ids else None
+
+
+def view_from(network, encoder, views):
+    """What an encoder takes of all views of a network.
 
     Args:
         network: Functional Keras model.
         encoder: The part of it that `encoder_of` returns.
+        views: Structure of tensors, arranged as the network's input.
     """
-    return [view is encoder.inputs[0] for view in network.inputs].index(True)
+    given = {
+        id(tensor): view
+        for tensor, view in zip(network.inputs, keras.tree.flatten(views), strict=True)
+    }
+    return keras.tree.map_structure(lambda tensor: given[id(tensor)], encoder.input)
 
 
 def checked_encoder(argument, encoder):

@@ -173,8 +173,12 @@ class Quadrants(keras.layers.Layer):
 
 def _windows(values, axis, size, stride):
     """Replaces an axis by two: windows of this size, and the places in a window."""
-    starts = stride * ops.arange(_count(values.shape[axis], size, stride))
-    return ops.take(values, starts[:, None] + ops.arange(size)[None], axis=axis)
+    starts = stride * ops.arange(
+        _count(values.shape[axis], size, stride), dtype="int32"
+    )
+    return ops.take(
+        values, starts[:, None] + ops.arange(size, dtype="int32")[None], axis=axis
+    )
 
 
 def _count(side, size, stride):

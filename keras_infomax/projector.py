@@ -77,7 +77,7 @@ def sprite(images: np.ndarray) -> np.ndarray:
 
 
 def write(
-    folder: str | os.PathLike, encodings: np.ndarray, labels: Any, views: np.ndarray
+    folder: str | os.PathLike, encodings: np.ndarray, labels: Any, views: Any
 ) -> None:
     """Writes what the projector shows.
 
@@ -86,7 +86,8 @@ def write(
             event files, too.
         encodings: Float array `(rows, dim)`.
         labels: Classes `(rows,)`.
-        views: What was encoded, `(rows, ...)`; shown as little images if it is images.
+        views: What was encoded, `(rows, ...)`, or a structure of arrays; shown as
+            little images if it is images.
     """
     from tensorboard.plugins.projector import ProjectorConfig
 
@@ -102,7 +103,7 @@ def write(
     files.write_text(folder / embedding.tensor_path, table + "\n")
     lines = "\n".join(str(label) for label in np.asarray(labels))
     files.write_text(folder / embedding.metadata_path, lines + "\n")
-    if views.ndim == 4 and views.shape[-1] in (1, 3):
+    if getattr(views, "ndim", None) == 4 and views.shape[-1] in (1, 3):
         shown = thumbnails(views)
         picture = sprite(shown)
         embedding.sprite.image_path = _SPRITE

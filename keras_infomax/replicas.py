@@ -197,27 +197,32 @@ def _check_mean_over_rows(layer):
     )
 
 
-def loss_of_rows(loss, partners, scores):
+def loss_of_rows(loss, partners, scores, weights=None):
     """A loss of Keras, or a function, whose sum over replicas is that of one device.
 
     Args:
         loss: Loss of Keras, or function of partners and scores to losses of rows.
         partners: Integer tensor, this replica's.
         scores: Float tensor `(rows, columns)`, this replica's.
+        weights: Float tensor `(rows,)`, what the loss of each row is multiplied by, or
+            `None`.
 
     Returns:
         Scalar tensor.
 
     Raises:
-        ValueError: If there are several replicas, and the loss has no value for each
-            row, or another reduction than their mean.
+        ValueError: If there are several replicas, and the loss has another reduction
+            than the mean over rows, or if there are several, or weights, and it has no
+            value for each row.
     """
     count = distribution.num_replicas()
     by_row = loss
     if isinstance(loss, keras.losses.Loss):
-        if count == 1:
+        if count == 1 and weights is None:
             return loss(partners, scores)
         by_row = loss.call
+        if count == 1 and loss.reduction not in ("sum_over_batch_size", "mean"):
+            return loss(partners, scores, sample_weight=weights)
         if loss.reduction != "sum_over_batch_size":
             raise ValueError(
                 f"The loss {loss.name!r} must be a mean over rows under a strategy of "
@@ -226,15 +231,19 @@ def loss_of_rows(loss, partners, scores):
             )
         partners, scores = (ops.cast(v, loss.dtype) for v in (partners, scores))
     values = by_row(partners, scores)
+    if not len(values.shape) and (count > 1 or weights is not None):
+        where = "under a strategy of several replicas, which average over all rows"
+        raise ValueError(
+            "The loss must have a value for each row "
+            f"{where if count > 1 else 'where there is a sample_weight'}; received a "
+            "function that averages them itself. Return the losses of the rows, or use "
+            "a loss of keras_infomax.losses."
+        )
+    if weights is not None:
+        weights = ops.reshape(weights, (-1, *[1] * (len(values.shape) - 1)))
+        values = values * ops.cast(weights, values.dtype)
     if count == 1:
         return ops.mean(values)
-    if not len(values.shape):
-        raise ValueError(
-            "The loss must have a value for each row under a strategy of several "
-            "replicas, which average over all rows; received a function that averages "
-            "them itself. Return the losses of the rows, or use a loss of "
-            "keras_infomax.losses."
-        )
     return distribution.mean(ops.reshape(values, (-1,))) / count
 
 

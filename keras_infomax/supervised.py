@@ -96,6 +96,7 @@ def supervised(
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
     """
     data = load_labelled(settings, data)
+    experiments.check_batch_size(settings.batch_size, data)
     views_of = experiments.make_views(settings)
     linear_probes = experiments.make_probes(settings, data, views_of)
     probe = linear_probes[0]
@@ -127,7 +128,7 @@ def load_labelled(
     """The given data set, or else the one that the settings name.
 
     Raises:
-        ValueError: If a split of it has no labels.
+        ValueError: If a split of it has no labels, or there is but one class.
     """
     data = experiments.load_data(settings, data)
     if data.train_labels is None or data.test_labels is None:
@@ -135,5 +136,11 @@ def load_labelled(
             f"The experiment {settings.experiment!r} needs labels to train and to "
             f"test; received {data.name!r}, of which a split has none. Use labelled "
             "images, or the experiment 'infomax'."
+        )
+    if len(np.unique(data.train_labels)) < 2:
+        raise ValueError(
+            f"The experiment {settings.experiment!r} needs two classes or more; all "
+            f"training images of {data.name!r} are of one. Use more classes, or the "
+            "experiment 'infomax'."
         )
     return data

@@ -102,6 +102,11 @@ class Term(keras.layers.Layer):
         self.negatives = negatives
         self.mask = mask
 
+    @property
+    def fewest_rows(self):
+        """Smallest number of examples in a batch: 2 where the others are negatives."""
+        return 2
+
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         self._check_locations(*(_locations(shape) for shape in shapes))
@@ -128,13 +133,19 @@ class Term(keras.layers.Layer):
         if locations_x == locations_y == 1:
             return examples, None
         if locations_x == 1:
-            locations = ops.arange(locations_y)
+            locations = ops.arange(locations_y, dtype="int32")
             return examples[:, None] * locations_y + locations[None], None
-        rows = examples[:, None] * locations_x + ops.arange(locations_x)[None]
+        rows = (
+            examples[:, None] * locations_x
+            + ops.arange(locations_x, dtype="int32")[None]
+        )
         partners = ops.reshape(rows, (-1,))
         if self.negatives == "all_positions":
             return partners, None
-        row, column = partners[:, None], ops.arange(columns * locations_y)
+        row, column = (
+            partners[:, None],
+            ops.arange(columns * locations_y, dtype="int32"),
+        )
         if self.negatives == "same_position":
             return partners, row % locations_x != column % locations_y
         same_example = row // locations_x == column // locations_y
@@ -240,8 +251,8 @@ def _with_negatives(y):
     columns = _rows(y)
     message = (
         "A batch must have at least 2 rows, since the other rows are the negatives; "
-        "received {}. Use a larger batch size, and drop_remainder=True if it was the "
-        "last batch."
+        "received {}. Use a larger batch size, and batch(..., drop_remainder=True) if "
+        "it was the last batch of a dataset."
     )
     return inputs.asserted(columns > 1, message, [columns], y)
 

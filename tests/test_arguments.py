@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 import keras_infomax as kim
-import keras_infomax.tuning  # noqa: F401
+import keras_infomax.tuning
 
 SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
 ROOMS = (
@@ -145,7 +145,9 @@ BY_NAME = {
     **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
     **dict.fromkeys(("trainable",), "boolean"),
     **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
-    **dict.fromkeys(("eval_every", "every", "k", "kernel_size", "local_layer"), "count"),
+    **dict.fromkeys(
+        ("eval_every", "every", "k", "kernel_size", "local_layer"), "count"
+    ),
     **dict.fromkeys(("max_trials", "num_negatives", "patience"), "count"),
     **dict.fromkeys(("predicted_steps", "projection_dim", "units"), "count"),
     **dict.fromkeys(("encoding_dim", "output_dim", "filters"), "count"),
@@ -376,8 +378,10 @@ def public_names():
         module = getattr(kim, room)
         for name, value in sorted(vars(module).items()):
             ours = getattr(value, "__module__", "").startswith("keras_infomax")
-            here = hasattr(module, "__all__") or ours and value.__module__ == (
-                module.__name__
+            here = (
+                hasattr(module, "__all__")
+                or ours
+                and value.__module__ == (module.__name__)
             )
             listed = name in getattr(module, "__all__", [name])
             if callable(value) and here and listed and not name.startswith("_"):

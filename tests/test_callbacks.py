@@ -131,8 +131,8 @@ def test_the_pixel_baseline_is_reported_once(capsys):
     expected = LogisticProbe().fit(*TRAIN).score(*TEST)
     assert callback.pixel_baseline == expected
     printed = capsys.readouterr().out
-    assert printed.count(f"LinearProbe: pixel baseline {expected:.4f}\n") == 1
-    assert printed.count("pixel baseline") == 1
+    assert printed.count(f"LinearProbe: raw view baseline {expected:.4f}\n") == 1
+    assert printed.count("baseline") == 1
 
 
 def test_a_silent_fit_stays_silent(capsys):
@@ -140,11 +140,30 @@ def test_a_silent_fit_stays_silent(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_between_probes_the_last_value_stands():
+def test_an_epoch_logs_what_was_measured_at_its_end_alone():
     callback = numbered(every=2)
     history = infomax().fit(pairs(), epochs=5, verbose=0, callbacks=[callback])
-    assert callback.history == [(0, 0.0), (2, 0.01), (4, 0.02)]
-    assert history.history["probe_accuracy"] == [0.0, 0.01, 0.01, 0.02, 0.02]
+    # The first epoch is probed, too: nothing would ever be better than NaN.
+    assert callback.history == [(0, 0.0), (1, 0.01), (2, 0.02), (4, 0.03)]
+    np.testing.assert_array_equal(
+        history.history["probe_accuracy"], [0.01, 0.02, np.nan, 0.03, np.nan]
+    )
+
+
+def test_measurements_are_of_the_weights_as_they_are():
+    found = []
+
+    class Read(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            found.append(callback.measurements["probe_accuracy"])
+
+        on_epoch_end = on_epoch_begin
+
+    callback = numbered(every=2)
+    infomax().fit(pairs(), epochs=4, verbose=0, callbacks=[callback, Read()])
+    #                first       second      third       fourth epoch
+    assert found == [0.0, 0.01, None, 0.02, None, None, None, 0.03]
+    assert callback.measurements["pixel_baseline"] == 0.99
 
 
 def test_resumed_epochs_are_counted_from_where_they_resume():
@@ -156,12 +175,12 @@ def test_resumed_epochs_are_counted_from_where_they_resume():
 @pytest.mark.parametrize(
     ("every", "steps_per_execution", "expected"),
     [
-        (3, 1, [0, 3, 6, 9, 12, 15]),
+        (3, 1, [0, 3, 6, 8, 9, 12, 15]),
         (8, 1, [0, 8, 16]),
-        (20, 1, [0]),
+        (20, 1, [0, 8]),
         (6, 4, [0, 8, 12]),  # Executions end at 4, 8, 12 and 16.
         (1, 4, [0, 4, 8, 12, 16]),
-        (5, 3, [0, 6, 11, 16]),  # And here at 3, 6, 8, 11, 14 and 16.
+        (5, 3, [0, 6, 8, 11, 16]),  # And here at 3, 6, 8, 11, 14 and 16.
     ],
 )
 def test_steps_are_counted_over_epochs(every, steps_per_execution, expected):
@@ -169,16 +188,19 @@ def test_steps_are_counted_over_epochs(every, steps_per_execution, expected):
     model = infomax(steps_per_execution)
     history = model.fit(pairs(), epochs=2, verbose=0, callbacks=[callback]).history
     assert positions(callback) == expected
-    first = sum(position <= 8 for position in expected) - 1
-    assert history["probe_accuracy"] == [first / 100, (len(expected) - 1) / 100]
+    # Epochs end at 8 and 16, and an accuracy of other weights is not theirs.
+    accuracies = dict(callback.history)
+    np.testing.assert_array_equal(
+        history["probe_accuracy"], [accuracies[8], accuracies.get(16, np.nan)]
+    )
 
 
 def test_a_second_fit_starts_a_new_history_and_goes_on_counting_steps():
     model, callback = infomax(), numbered(every=6, unit="step")
     model.fit(pairs(), verbose=0, callbacks=[callback])
-    assert callback.history == [(0, 0.0), (6, 0.01)]
+    assert callback.history == [(0, 0.0), (6, 0.01), (8, 0.02)]
     model.fit(pairs(), verbose=0, callbacks=[callback])
-    assert callback.history == [(8, 0.02), (12, 0.03)]
+    assert callback.history == [(8, 0.03), (12, 0.04), (16, 0.05)]
 
 
 def test_a_restored_run_is_probed_after_its_weights_are_back(tmp_path):
@@ -220,6 +242,62 @@ def test_callbacks_listed_after_it_see_the_accuracy(tmp_path):
     assert logged == [0.3, 0.7, 0.6, 0.6]
     saved = sorted(path.name for path in tmp_path.glob("*.keras"))
     assert saved == ["1.keras", "2.keras"]
+
+
+@pytest.mark.parametrize(
+    ("every", "unit"), [(2, "epoch"), (3, "epoch"), (3, "step"), (16, "step")]
+)
+def test_kept_weights_have_the_accuracy_they_were_kept_for(tmp_path, every, unit):
+    model = infomax()
+    model.optimizer.learning_rate = 0.3  # Far enough that accuracies differ.
+    probe = LinearProbe(TRAIN, TEST, every=every, unit=unit)
+    best = keras.callbacks.ModelCheckpoint(
+        tmp_path / "{epoch}.keras",
+        monitor="probe_accuracy",
+        mode="max",
+        save_best_only=True,
+    )
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    callbacks = [probe, best, log]
+    history = model.fit(pairs(), epochs=6, verbose=0, callbacks=callbacks).history
+    logged = history["probe_accuracy"]
+    assert len(logged) == len(history["loss"]) == 6
+    assert best.best == np.nanmax(logged)
+    saved = {int(path.stem): path for path in tmp_path.glob("*.keras")}
+    assert best.best == logged[max(saved) - 1]
+    for epoch, path in saved.items():
+        assert by_hand(keras.saving.load_model(path)) == logged[epoch - 1]
+    with (tmp_path / "log.csv").open() as rows:
+        column = [float(row["probe_accuracy"]) for row in csv.DictReader(rows)]
+    np.testing.assert_array_equal(column, logged)
+
+
+def test_early_stopping_waits_for_as_many_probes_as_its_patience_has_room_for():
+    # Epochs 1, 2, 4 and 6 are probed; neither 4 nor 6 is better than 2.
+    probe = scripted(0.5, 0.1, 0.2, 0.7, 0.6, 0.7, 0.9, every=2)
+    stop = keras.callbacks.EarlyStopping(
+        "probe_accuracy", mode="max", patience=4, restore_best_weights=True
+    )
+    weights = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: kept.append(model.get_weights())
+    )
+    model, kept = infomax(), []
+    model.fit(pairs(), epochs=20, verbose=0, callbacks=[probe, weights, stop])
+    assert (stop.stopped_epoch + 1, stop.best_epoch + 1, stop.best) == (6, 2, 0.7)
+    for now, then in zip(model.get_weights(), kept[1], strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_the_learning_rate_falls_on_a_plateau_of_probed_epochs():
+    probe = scripted(0.5, 0.1, 0.2, 0.7, 0.6, 0.8, every=2)
+    lower = keras.callbacks.ReduceLROnPlateau(
+        "probe_accuracy", mode="max", patience=3, factor=0.5
+    )
+    logs = infomax().fit(pairs(), epochs=7, verbose=0, callbacks=[probe, lower]).history
+    # Logged before it falls: epochs 3 to 5 are no improvement, 6 is one.
+    np.testing.assert_allclose(
+        logs["learning_rate"], [0.01] * 5 + [0.005] * 2, rtol=1e-6
+    )
 
 
 def test_a_deep_copy_shares_the_arrays_and_nothing_else():
@@ -288,7 +366,7 @@ def test_two_replicas_probe_as_one_device_does(strategy):
         model.fit(pairs(), verbose=0, callbacks=[callback, StopOnNonFinite()])
         histories.append(callback.history)
     one, two = histories
-    assert [p for p, _ in one] == [p for p, _ in two] == [0, 3, 6]
+    assert [p for p, _ in one] == [p for p, _ in two] == [0, 3, 6, 8]
     # Weights agree to rounding: at most one of 200 test rows may change sides.
     np.testing.assert_allclose([a for _, a in one], [a for _, a in two], atol=1 / 200)
 
@@ -303,7 +381,6 @@ X, LABELS = TRAIN
         ({"test": (X, LABELS, LABELS)}, r"test must be a pair"),
         ({"train": (X[:4], LABELS[:3])}, r"train .*one label a row"),
         ({"test": (X, LABELS / 2)}, "test must have integer labels; got float64"),
-        ({"train": ((X * 255).astype("uint8"), LABELS)}, "train .*float.*got uint8"),
         ({"test": (X * np.nan, LABELS)}, "test must be finite"),
         ({"train": (X, LABELS * 0)}, "train must hold at least two classes"),
         ({"test": (X[:, :1], LABELS)}, r"shape of train, \(2, 4\); got \(1, 4\)"),
@@ -352,8 +429,9 @@ def several(**kwargs):
 def test_several_probes_log_what_judging_by_hand_finds():
     model, callback = infomax(), several(every=2)
     logs = model.fit(pairs(), epochs=3, verbose=0, callbacks=[callback]).history
-    assert positions(callback) == [0, 2]
-    assert logs["near_accuracy"][1] == logs["near_accuracy"][2]
+    assert positions(callback) == [0, 1, 2]
+    assert np.isnan(logs["near_accuracy"][2])
+    assert np.isnan(logs["near_information"][2])
     model.fit(pairs(), epochs=2, verbose=0, callbacks=[callback])
     expected = judge(callback.probes, model.encoder_x, TRAIN, TEST)
     assert callback.history[-1] == (2, expected)
@@ -377,7 +455,7 @@ def test_the_pixel_baseline_of_several_probes_leaves_fine_tuning_out(capsys):
     assert callback.pixel_baseline == expected
     assert list(expected) == ["linear", "wide", "near"]
     described = ", ".join(f"{name} {j.accuracy:.4f}" for name, j in expected.items())
-    assert f"Probes: pixel baseline {described}\n" in capsys.readouterr().out
+    assert f"Probes: raw view baseline {described}\n" in capsys.readouterr().out
 
 
 def test_a_linear_probe_may_be_one_that_fine_tunes(capsys):

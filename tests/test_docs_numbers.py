@@ -57,6 +57,24 @@ def test_table_of_the_demo():
         assert f"{words} {summary[key]:.{digits}f}" in readme
 
 
+def test_what_other_probes_find_in_the_encodings():
+    readme = text("README.md")
+    found = {}
+    for row in table("docs/probes/probes.csv"):
+        if row["critic"] == "bilinear" and row["pixel_accuracy"]:
+            pair = float(row["accuracy"]), float(row["pixel_accuracy"])
+            found.setdefault(row["probe"], []).append(pair)
+
+    def pair(probe, form):
+        assert len(found[probe]) == 3
+        assert form.format(*np.mean(found[probe], axis=0)) in readme
+
+    pair("mlp", "reaches {:.3f} on the encodings and {:.3f} on the pixels")
+    pair("neighbours", "nearest neighbors {:.3f} and {:.3f}")
+    pair("linear_stopped", "stopped early {:.3f} and {:.3f}")
+    pair("few_labels", "reaches {:.3f} on them and {:.3f} on the pixels")
+
+
 def test_accuracies_of_the_two_probes():
     page = text("docs/paper/README.md")
     runs = {}

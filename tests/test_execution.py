@@ -60,10 +60,38 @@ def test_steps_of_a_call_fill_epochs_of_long_runs(
     assert chosen(epochs, steps, ends_with_data).steps == expected
 
 
+class Seen(keras.callbacks.Callback):
+    """Remembers how a run is executed."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.execution = self.model._execution
+
+
 def probe(**options):
     return kim.callbacks.LinearProbe(
         (TOP, np.arange(ROWS) % 2), (TOP, ROWS * [1]), **options
     )
+
+
+def own(base, hook, *args):
+    """A callback of a class of a user's, which defines a hook."""
+    return type("Own", (base,), {hook: lambda self, *args, **kwargs: None})(*args)
+
+
+def watching(base, *args):
+    return own(base, "on_train_batch_end", *args)
+
+
+def with_hook(callback):
+    callback.on_train_batch_begin = lambda batch, logs=None: None
+    return callback
+
+
+class SaysWhen(keras.callbacks.Callback):
+    steps_between_looks = 4
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -77,8 +105,34 @@ def probe(**options):
         (lambda: keras.callbacks.EarlyStopping("loss"), 32),
         (lambda: keras.callbacks.LambdaCallback(on_train_batch_end=print), 1),
         (lambda: keras.callbacks.TerminateOnNaN(), 1),
+        (lambda: keras.callbacks.ModelCheckpoint("m.keras", save_freq=8), 1),
+        (lambda: keras.callbacks.BackupAndRestore("backup"), 32),
+        (lambda: keras.callbacks.BackupAndRestore("backup", save_freq=8), 1),
+        (lambda: keras.callbacks.ProgbarLogger(), 32),
+        (lambda: keras.callbacks.CSVLogger("log.csv"), 32),
+        (lambda: watching(keras.callbacks.Callback), 1),
+        (lambda: watching(keras.callbacks.ModelCheckpoint, "m.keras"), 1),
+        (lambda: watching(keras.callbacks.BackupAndRestore, "backup"), 1),
+        (lambda: watching(keras.callbacks.ProgbarLogger), 1),
+        (lambda: watching(kim.callbacks.StopOnNonFinite), 1),
+        (lambda: own(keras.callbacks.ProgbarLogger, "_update_progbar"), 1),
+        (
+            lambda: own(
+                keras.callbacks.ModelCheckpoint, "_should_save_on_batch", "m.keras"
+            ),
+            1,
+        ),
+        (lambda: own(keras.callbacks.EarlyStopping, "on_batch_end"), 1),
+        (lambda: own(keras.callbacks.EarlyStopping, "on_epoch_end"), 32),
+        (lambda: with_hook(keras.callbacks.ProgbarLogger()), 1),
+        (lambda: with_hook(kim.callbacks.StopOnNonFinite()), 1),
+        (lambda: [[watching(keras.callbacks.Callback)]], 1),
+        (lambda: keras.callbacks.CallbackList([]), 32),
+        (lambda: keras.callbacks.CallbackList([keras.callbacks.TerminateOnNaN()]), 1),
+        (lambda: SaysWhen(), 4),
+        (lambda: watching(SaysWhen), 1),
     ],
-    ids=range(8),
+    ids=range(29),
 )
 def test_whoever_looks_at_steps_sees_them(make, expected):
     assert chosen(3, 1024, callbacks=[make()]).steps == expected
@@ -142,6 +196,57 @@ def test_a_run_that_goes_on_is_executed_as_one_that_was_not_interrupted():
     }
 
 
+@pytest.mark.parametrize("wrap", [lambda o: o, keras.optimizers.LossScaleOptimizer])
+def test_an_optimizer_that_adds_up_gradients_has_seen_all_batches(wrap):
+    optimizer = wrap(keras.optimizers.SGD(0.1, gradient_accumulation_steps=4))
+    model = infomax()
+    model.compile(optimizer, kim.losses.InfoNCE())
+    model.fit(batches(8), verbose=0)
+    assert int(optimizer.iterations.numpy()) == 2
+    assert execution.steps_taken(optimizer) == 8
+
+
+@pytest.mark.parametrize("accumulated", [None, 4])
+@pytest.mark.parametrize("tells_epoch", [True, False])
+def test_a_resumed_run_is_executed_as_the_whole_one(
+    accumulated, tells_epoch, monkeypatch
+):
+    def run(model, steps, **options):
+        seen = Seen()
+        data = batches(steps)
+        model.fit(data, steps_per_epoch=4, callbacks=[seen], verbose=0, **options)
+        return seen.execution
+
+    model = infomax()
+    optimizer = keras.optimizers.SGD(0.05, gradient_accumulation_steps=accumulated)
+    model.compile(optimizer, kim.losses.InfoNCE())
+    with fewer_steps_suffice(monkeypatch):
+        assert run(model, 8, epochs=2) == execution.Execution(4, fused=True)
+        rest = {"epochs": 3, "initial_epoch": 2} if tells_epoch else {"epochs": 1}
+        assert run(model, 4, **rest) == execution.Execution(4, fused=True)
+
+
+def test_epochs_of_an_earlier_part_count_whatever_the_optimizer_counted():
+    # Loss scaling skips steps, and a callback may take some of its own.
+    lengths = [
+        execution.length(batches(100), None, 5, None, taken, initial_epoch)
+        for taken, initial_epoch in [(0, 0), (299, 3), (0, 3)]
+    ]
+    assert [length.total for length in lengths] == [500] * 3
+    assert [length.epochs for length in lengths] == [5, 2, 2]
+
+
+def test_length_is_capped_as_keras_is_told():
+    keras.config.set_max_steps_per_epoch(3)
+    try:
+        length = execution.length(batches(7), None, 2, None)
+        assert length == execution.Length(2, 3, False)
+        assert execution.length(batches(7), None, 2, 2).steps == 2
+        assert execution.of_evaluation(16, None, []).steps == 3
+    finally:
+        keras.config.set_max_steps_per_epoch(None)
+
+
 def test_length_is_told_by_the_data():
     assert execution.length(batches(7), None, 2, None) == execution.Length(2, 7, True)
     assert execution.length((TOP, BOTTOM), 16, 3, None).steps == 3
@@ -172,8 +277,12 @@ def test_fused_steps_are_the_steps_one_by_one(critic, loss):
     fused = infomax(critic, loss(), steps_per_execution=4, jit_compile=True)
     fused.set_weights(plain.get_weights())
     # Five batches of an epoch are a call of four, and one that the data end.
-    histories = [m.fit(batches(5), epochs=3, verbose=0).history for m in (plain, fused)]
-    assert fused._execution == execution.Execution(4, fused=True)
+    seen = Seen()
+    histories = [
+        m.fit(batches(5), epochs=3, callbacks=[seen], verbose=0).history
+        for m in (plain, fused)
+    ]
+    assert seen.execution == execution.Execution(4, fused=True)
     assert int(fused.optimizer.iterations) == int(plain.optimizer.iterations) == 15
     for name, values in histories[0].items():
         np.testing.assert_allclose(histories[1][name], values, rtol=1e-4)
@@ -294,10 +403,11 @@ def test_a_strategy_of_one_replica_trains_as_none(monkeypatch):
     for each in (model, compiled):
         each.set_weights(plain.get_weights())
     with fewer_steps_suffice(monkeypatch):
-        for each in (plain, model, compiled):
-            each.fit(batches(5), epochs=2, validation_data=batches(2), verbose=0)
-    assert model._execution == execution.Execution(5)
-    assert compiled._execution == execution.Execution(2)
+        for each, steps in ((plain, 1), (model, 5), (compiled, 2)):
+            seen = Seen()
+            data = batches(5)
+            each.fit(data, epochs=2, validation_data=data, callbacks=[seen], verbose=0)
+            assert seen.execution == execution.Execution(steps)
     for each in (model, compiled):
         assert int(each.optimizer.iterations.numpy()) == 10
         for a, b in zip(plain.get_weights(), each.get_weights(), strict=True):
@@ -314,12 +424,17 @@ def fewer_steps_suffice(monkeypatch):
 
 def test_evaluation_sees_all_data_whatever_was_chosen(monkeypatch):
     model = infomax()
+    seen = Seen()
     before = model.evaluate(batches(5), verbose=0, return_dict=True)
     with fewer_steps_suffice(monkeypatch):
         history = model.fit(
-            batches(4), epochs=2, validation_data=batches(5), verbose=0
+            batches(4),
+            epochs=2,
+            validation_data=batches(5),
+            callbacks=[seen],
+            verbose=0,
         ).history
-    assert model._execution == execution.Execution(4, fused=True)
+    assert seen.execution == execution.Execution(4, fused=True)
     after = model.evaluate(batches(5), verbose=0, return_dict=True)
     twin = infomax()
     twin.set_weights(model.get_weights())

@@ -58,6 +58,20 @@ def test_trains_is_saved_and_encodes_images(name, tmp_path):
     assert histories[0] == histories[1]
 
 
+@pytest.mark.parametrize("name", sorted(kim.methods.METHODS))
+def test_trains_in_float64(name):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        model = build(name)
+        views = keras.tree.map_structure(lambda v: v.astype("float64"), views_of(model))
+        history = model.fit(*views, batch_size=ROWS, verbose=0).history
+        assert model.encoder_x.predict(IMAGES, verbose=0).dtype == "float64"
+    finally:
+        keras.config.set_floatx("float32")
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_options_of_a_method_are_checked():
     with pytest.raises(ValueError, match=r"config.options.temprature.*'temperature'"):
         kim.training.train(

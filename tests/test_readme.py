@@ -35,14 +35,32 @@ def run(command, folder):
     return result.stdout
 
 
+# What the README's checkpoint has kept is worth what it was kept for.
+KEPT = """
+import numpy
+
+kept = keras.saving.load_model("best.keras").encoder_x
+found = kim.probes.LogisticProbe().fit(
+    kim.probes.encode(kept, probe.train[0]), probe.train[1]
+).score(kim.probes.encode(kept, probe.test[0]), probe.test[1])
+logged = history.history["probe_accuracy"]
+assert found == best.best == numpy.nanmax(logged), (found, best.best, logged)
+assert numpy.isnan(logged).tolist() == [False, False, True, False], logged
+"""
+
+
 @pytest.mark.parametrize(
-    "page",
-    [README, ROOT / "docs/methods/README.md"],
-    ids=lambda page: page.parent.name,
+    ("page", "check"),
+    [(README, KEPT), (ROOT / "docs/methods/README.md", "")],
+    ids=["README", "methods"],
 )
-def test_python_blocks_run_in_order(page, tmp_path):
+def test_python_blocks_run_in_order(page, check, tmp_path):
     script = tmp_path / "page.py"
-    script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
+    parts = blocks(page, "python")
+    # Before the names that it reads mean something else.
+    (index,) = [i for i, part in enumerate(parts) if "best.keras" in part] or [0]
+    parts.insert(index + 1, check)
+    script.write_text("\n".join(parts), encoding="utf-8")
     run([sys.executable, "-W", "ignore", str(script)], tmp_path)
 
 

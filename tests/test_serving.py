@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from keras_infomax import datasets, encoders, saved_model, serving, sources, views
+from keras_infomax import datasets, encoders, image_files, saved_model, serving, views
 from keras_infomax.settings import Settings
 
 
@@ -53,7 +53,7 @@ def test_float_images_are_not_scaled():
 
 def test_images_of_any_size_are_resized_as_the_data_set_was():
     images = make_images(50, 28, 28, 1)
-    resized = sources._resize(tf.constant(images), (20, 16))
+    resized = image_files.resize(tf.constant(images), (20, 16))
     preprocessing = serving.of_run(Settings(image_size=(20, 16)), 1, (10, 16, 1))
     assert preprocessing.shape == (None, None, 1)
     found = preprocessing.function(tf.constant(images))

@@ -1,5 +1,6 @@
 """What `datasets.load` reads: folders of images and TensorFlow Datasets."""
 
+import pathlib
 import socket
 import sys
 import time
@@ -123,7 +124,10 @@ def test_folders_of_unclear_layout_are_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no images. Expected files that end"):
         load(tmp_path)
     write(tmp_path / "train" / "a" / "0.png")
-    with pytest.raises(ValueError, match="train holds no images.*deeper folders"):
+    with pytest.raises(ValueError, match=r"like splits, not classes: \['train'\]"):
+        load(tmp_path)
+    (tmp_path / "test").mkdir()
+    with pytest.raises(ValueError, match="test holds no images.*received nothing"):
         load(tmp_path)
     write(tmp_path / "test" / "b" / "0.png")
     with pytest.raises(ValueError, match=r"same names; only one.*\['a', 'b'\]"):
@@ -169,7 +173,7 @@ def prepare(data_dir, splits=("train", "test"), shape=(4, 6, 3), with_classes=Tr
     height, width, channels = shape
     examples = []
     for row in range(5):
-        image = np.full((height or 4 + row, width, channels), row, "uint8")
+        image = np.full((height or 4 + row, width, channels or 3), row, "uint8")
         examples.append((row, {"image": image, "label": row % 2}))
     tfds.dataset_builders.store_as_tfds_dataset(
         name="homemade",
@@ -202,9 +206,75 @@ def test_a_set_of_images_of_many_sizes_needs_an_image_size(tmp_path):
     assert data.train_images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_a_set_without_a_test_split_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"'train' and 'test'; it has \['train'\]"):
-        prepare(tmp_path, splits=("train",))
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        (["train"], r"it has \['train'\], so \['test'\] is missing"),
+        (["validation"], r"it has \['validation'\], so \['test', 'train'\] is"),
+        (["train", "validation"], r"it has \['train', 'validation'\], so \['test'\]"),
+    ],
+)
+def test_a_set_without_both_splits_is_refused(tmp_path, splits, message):
+    with pytest.raises(ValueError, match=f"'train' and 'test'; {message}.*from_arrays"):
+        prepare(tmp_path, splits=splits)
+
+
+def test_a_set_whose_images_differ_in_channels_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="one number of channels; .*from_arrays"):
+        prepare(tmp_path, shape=(4, 6, None))
+
+
+def test_a_set_too_large_for_memory_is_refused_before_it_is_read(tmp_path):
+    prepare(tmp_path)
+    limits = {"data_dir": tmp_path, "max_bytes": 2 * 5 * 4 * 6 * 3}
+    assert datasets.load("homemade", **limits).train_images.shape == (5, 4, 6, 3)
+    with pytest.raises(ValueError, match="10 images .* 840 bytes .*max_bytes=840"):
+        datasets.load("homemade", image_size=(4, 7), **limits)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("*-train.tfrecord*", lambda file: file.write_bytes(b"cut"), "'train' .*damag"),
+        ("*-test.tfrecord*", lambda file: file.unlink(), "'test' of .*No such file"),
+        ("dataset_info.json", lambda file: file.write_text("{"), "cannot open .*JSON"),
+        ("features.json", lambda file: file.write_text("[]"), "cannot open"),
+    ],
+)
+def test_a_damaged_set_is_named(tmp_path, file, damage, message):
+    prepare(tmp_path)
+    (path,) = (tmp_path / "homemade" / "1.0.0").glob(file)
+    damage(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        datasets.load("homemade", data_dir=tmp_path)
+    assert "homemade" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "{{" not in str(caught.value)
+
+
+def test_a_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    prepare(tmp_path / "data")
+    for row in range(5):
+        write(tmp_path / "images" / f"{row}.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(datasets.load("homemade", data_dir="~/data").train_images) == 5
+    monkeypatch.setenv("TFDS_DATA_DIR", "~/data")
+    assert len(datasets.load("homemade").train_images) == 5
+    assert len(datasets.load("folder:~/images").train_images) == 4
+
+
+@pytest.mark.parametrize("as_path", [str, pathlib.Path])
+def test_a_data_dir_that_is_a_file_is_refused(tmp_path, as_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ValueError, match="must be a folder; received '.*/file'"):
+        datasets.load("mnist", data_dir=as_path(tmp_path / "file"))
+    with pytest.raises(ValueError, match="data_dir must be the path .* received 5"):
+        datasets.load("mnist", data_dir=5)
+
+
+def test_a_folder_without_its_prefix_is_recognized(tmp_path):
+    with pytest.raises(ValueError, match=f"Write 'folder:{tmp_path}' to read"):
+        datasets.load(str(tmp_path))
 
 
 def test_a_set_without_classes_is_refused(tmp_path):

@@ -1,11 +1,7 @@
 """Measures how hard the encoder is to invert while it is learned."""
 
-import copy
-
-import keras
-
 from keras_infomax import checks
-from keras_infomax.callbacks.common import encoder_of
+from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.jacobians import (
     PERCENTILES,
     LogConditionNumbers,
@@ -14,7 +10,7 @@ from keras_infomax.jacobians import (
 )
 
 
-class ConditionNumbers(keras.callbacks.Callback):
+class ConditionNumbers(Measuring):
     """Logs how hard the encoder is to invert while it is learned.
 
     Before the first step and then every few epochs, takes the Jacobian of the encoding
@@ -26,7 +22,8 @@ class ConditionNumbers(keras.callbacks.Callback):
     `_80` and `log_condition_max`, percentiles over the views without interpolation, and
     `singular_examples`, the number of views whose Jacobian is singular. Those views
     have no condition number and are not among the percentiles; where there are no
-    others, the percentiles are missing. Between two measurements the last one stands.
+    others, the percentiles are missing. The first epoch is always measured, and epochs
+    without a measurement log NaN; see `LinearProbe` for what goes by a logged value.
 
     Args:
         views: Float views as the encoder takes them, `(rows, ...)`. 128 half digits
@@ -56,53 +53,26 @@ class ConditionNumbers(keras.callbacks.Callback):
     """
 
     def __init__(self, views, encoder="encoder_x", every=1):
-        super().__init__()
+        super().__init__(every)
         advice = "Give a batch of views as the encoder takes them."
         expected = "floats of shape (rows, ...), at least one row"
         self.views = checks.array("views", views, expected, advice)
         if self.views.ndim < 2 or not self.views.size or self.views.dtype.kind != "f":
             raise checks.refusal("views", expected, self.views, advice)
         self.encoder = checks.text("encoder", encoder, "encoder_x")
-        self.every = checks.positive_integer("every", every, 5)
-        self.history: list[tuple[int, LogConditionNumbers]] = []
 
-    def __deepcopy__(self, memo):
-        # As in LinearProbe.
-        for shared in (self.views, self._model):
-            memo[id(shared)] = shared
-        copied = copy.copy(self)
-        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return copied
+    def _measure(self) -> LogConditionNumbers:
+        encoder = encoder_of(self.model, self.encoder)
+        return log_condition_numbers(jacobians(encoder, self.views))
 
-    def on_train_begin(self, logs=None):
-        self.history = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        # Not in on_train_begin, as in LinearProbe.
-        if not self.history:
-            self._record(epoch)
-
-    def on_epoch_end(self, epoch, logs=None):
-        completed = epoch + 1
-        if completed % self.every == 0:
-            self._record(completed)
-        if logs is not None:
-            measured = self.measurements.items()
-            logs.update({name: value for name, value in measured if value is not None})
-
-    @property
-    def measurements(self) -> dict[str, float | None]:
-        """The latest percentiles, or `None`s, and the number of singular examples."""
-        numbers = self.history[-1][1]
+    def _values(self, measurement: LogConditionNumbers) -> dict[str, float | None]:
         return {
             **{
-                f"log_condition_{name}": numbers.percentile(percent)
+                f"log_condition_{name}": measurement.percentile(percent)
                 for name, percent in PERCENTILES.items()
             },
-            "singular_examples": numbers.singular,
+            "singular_examples": measurement.singular,
         }
 
-    def _record(self, position: int) -> None:
-        encoder = encoder_of(self.model, self.encoder)
-        numbers = log_condition_numbers(jacobians(encoder, self.views))
-        self.history.append((position, numbers))
+    def _arrays(self):
+        return (self.views,)

@@ -1,21 +1,20 @@
 """Probes the encoder while it is learned."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_infomax import checks
+from keras_infomax import checks, structures
 from keras_infomax import probes as probing
-from keras_infomax.callbacks.common import encoder_of
-from keras_infomax.probes import Judgement, check_classes, check_labelled
+from keras_infomax.callbacks.common import Measuring, encoder_of
+from keras_infomax.probes import Judgement, check_classes, labelled_views
 
 _SCALE = "Scale images with x.astype('float32') / 255."
 
 
-class Probes(keras.callbacks.Callback):
+class Probes(Measuring):
     """Logs how well several probes read the encoder while it is learned.
 
     Before the first step and then every few epochs or steps, encodes the training and
@@ -26,17 +25,26 @@ class Probes(keras.callbacks.Callback):
 
     For a probe called `name`, its accuracy enters the logs of each epoch as
     `name_accuracy`, and as `name_information` the predictive V-information of the
-    labels in nats, see `probes.v_information`; in epochs without a probe the last
-    values stand. Callbacks listed *after* this one can use them. To `EarlyStopping` and
-    `ModelCheckpoint` pass `mode="max"`, since they refuse to guess the direction.
+    labels in nats, see `probes.v_information`. Callbacks listed *after* this one can
+    use them. To `EarlyStopping` and `ModelCheckpoint` pass `mode="max"`, since they
+    refuse to guess the direction.
 
-    The pixel baseline, the accuracy of the same probes fitted on the raw views, is
-    printed when training starts: an encoder that stays below it has lost more than
-    it has made accessible.
+    What is logged was measured of the weights at the epoch's end. If these were not
+    probed the epoch logs NaN, which is no improvement, so `ModelCheckpoint` with
+    `save_best_only` keeps weights that have the accuracy they are credited with. The
+    end of the first epoch is always probed, since Keras takes the first value for the
+    best so far. `EarlyStopping` counts all epochs: to wait for n probes pass
+    `patience=n * every`, and to start with the nth `start_from_epoch=n * every - 1`.
+
+    The accuracy of the same probes fitted on the raw views, the `pixel_baseline`, is
+    printed when training starts: an encoder that stays below it has lost more than it
+    has made accessible. The parts of a structure lie side by side for it, integers as
+    the numbers that they are; views with texts have none.
 
     Args:
-        train: Pair `(x, labels)` on which the probes are fitted: float views as the
-            encoder takes them, `(rows, ...)`, and integers of shape `(rows,)`.
+        train: Pair `(x, labels)` on which the probes are fitted: views as the encoder
+            takes them, an array `(rows, ...)` or any structure of arrays, and integers
+            of shape `(rows,)`.
         test: Pair `(x, labels)` on which they are measured.
         probes: Dictionary from names of the caller's choice to probes: names as in
             `probes.get`, `Probe` objects, or any objects with `fit(x, labels)` and
@@ -59,9 +67,10 @@ class Probes(keras.callbacks.Callback):
             those that fine-tune; `None` before the first `fit`.
 
     Raises:
-        ValueError: If `train` or `test` is not a pair of labelled finite float views,
-            if their widths differ, if `train` has one class only, if there are no
-            probes or one is unknown, or if `every` or `unit` is none of the above.
+        ValueError: If `train` or `test` is not a pair of labelled finite views, if
+            their shapes differ, if `train` has one class only, if there are no probes
+            or one is unknown, or if `every` or `unit` is none of the above; in `fit` if
+            the views are not what the encoder takes.
 
     Example:
     ```python
@@ -77,15 +86,15 @@ class Probes(keras.callbacks.Callback):
     """
 
     def __init__(self, train, test, probes, every=1, unit="epoch", encoder="encoder_x"):
-        super().__init__()
+        super().__init__(every, unit)
         self.train = _labelled_views("train", train)
         self.test = _labelled_views("test", test)
         check_classes("train", self.train[1])
-        train_shape, test_shape = self.train[0].shape[1:], self.test[0].shape[1:]
+        train_shape, test_shape = map(_shape_of_rows, (self.train[0], self.test[0]))
         if train_shape != test_shape:
             raise ValueError(
                 f"test must hold views of the shape of train, {train_shape}; got "
-                f"{test_shape}. Cut and scale both sets alike."
+                f"{test_shape}. Make both sets alike."
             )
         if not isinstance(probes, Mapping) or not probes:
             raise ValueError(
@@ -93,44 +102,32 @@ class Probes(keras.callbacks.Callback):
                 f"got {probes!r}. The names are those that the logs will have, as in "
                 "{'mlp': probes.MLPProbe()}."
             )
-        every = checks.positive_integer("every", every, 5)
-        checks.one_of("unit", unit, ("epoch", "step"))
         checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}
-        self.every = every
-        self.unit = unit
         self.encoder = encoder
-        self._history: list[tuple[int, dict[str, Judgement]]] = []
         self._pixel_baseline: dict[str, Judgement] | None = None
-
-    def __deepcopy__(self, memo):
-        # keras-tuner copies callbacks for every trial. The arrays are only read and
-        # the model is replaced by the trial's own: both are shared, not copied.
-        for shared in (*self.train, *self.test, self._model):
-            memo[id(shared)] = shared
-        copied = copy.copy(self)
-        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return copied
-
-    @property
-    def history(self) -> list[tuple[int, Any]]:
-        return self._history
 
     @property
     def pixel_baseline(self) -> Any:
         return self._pixel_baseline
 
     @property
-    def steps_between_looks(self) -> int | None:
-        """Steps after which it looks at a run, for `execution.choose`."""
-        return self.every if self.unit == "step" else None
+    def of_images(self) -> bool:
+        """Whether the raw views are images, `(rows, height, width, channels)`."""
+        views = self.train[0]
+        return not structures.is_structure(views) and views.ndim == 4
 
     def on_train_begin(self, logs=None):
-        self._history = []
+        super().on_train_begin(logs)
+        encoder = encoder_of(self.model, self.encoder)
+        for name, (views, _) in (("train", self.train), ("test", self.test)):
+            # Before what takes long.
+            probing.checked_views(encoder, views, name)
         if self._pixel_baseline is None:
             self.take_pixels(self.judge_pixels())
             if self._pixel_baseline and self.params.get("verbose"):
-                print(f"{type(self).__name__}: pixel baseline {self._described()}")
+                kind = "pixel" if self.of_images else "raw view"
+                print(f"{type(self).__name__}: {kind} baseline {self._described()}")
 
     def judge_pixels(self) -> dict[str, Judgement]:
         """Fits the probes that do not fine-tune to the raw views, and judges them."""
@@ -144,50 +141,32 @@ class Probes(keras.callbacks.Callback):
         """
         self._pixel_baseline = judgements
 
-    def on_epoch_begin(self, epoch, logs=None):
-        # Not in on_train_begin: a resuming callback that is listed later has restored
-        # weights and epoch only by now.
-        if not self._history:
-            self._record(epoch if self.unit == "epoch" else self._steps())
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.unit == "step":
-            last, now = self._history[-1][0], self._steps()
-            if now // self.every > last // self.every:
-                self._record(now)
-
-    def on_epoch_end(self, epoch, logs=None):
-        completed = epoch + 1
-        if self.unit == "epoch" and completed % self.every == 0:
-            self._record(completed)
-        if logs is not None:
-            logs.update(self._latest())
-
     @property
     def measurements(self) -> dict[str, float | None]:
-        """The latest accuracies and informations, by the names that they log.
+        """What is known of the weights as they are, by the names that are logged.
 
-        The accuracy of probe `name` on the raw views is there as `name_pixels`.
+        Values that are not known are `None`. The accuracy of probe `name` on the raw
+        views is there as `name_pixels`.
         """
+        return {**super().measurements, **self._of_pixels()}
+
+    def _of_pixels(self) -> dict[str, float | None]:
         pixels = (self._pixel_baseline or {}).items()
-        baselines = {f"{name}_pixels": found.accuracy for name, found in pixels}
-        return {**self._latest(), **baselines}
+        return {f"{name}_pixels": found.accuracy for name, found in pixels}
 
-    def _latest(self) -> dict[str, float | None]:
-        measured: dict[str, float | None] = {}
-        for name, judgement in self._history[-1][1].items():
-            measured[f"{name}_accuracy"] = judgement.accuracy
+    def _measure(self) -> dict[str, Judgement]:
+        return self._judge(encoder_of(self.model, self.encoder))
+
+    def _values(self, measurement: dict[str, Judgement]) -> dict[str, float | None]:
+        values: dict[str, float | None] = {}
+        for name, judgement in measurement.items():
+            values[f"{name}_accuracy"] = judgement.accuracy
             if judgement.information is not None:
-                measured[f"{name}_information"] = judgement.information
-        return measured
+                values[f"{name}_information"] = judgement.information
+        return values
 
-    def _steps(self) -> int:
-        # Not int(iterations): a strategy's mirrored variable does not convert.
-        return int(self.model.optimizer.iterations.numpy())
-
-    def _record(self, position: int) -> None:
-        encoder = encoder_of(self.model, self.encoder)
-        self._history.append((position, self._judge(encoder)))
+    def _arrays(self):
+        return tuple(keras.tree.flatten((self.train, self.test)))
 
     def _judge(self, encoder: keras.Layer | None) -> dict[str, Judgement]:
         return probing.judge(self.probes, encoder, self.train, self.test)
@@ -256,26 +235,23 @@ class LinearProbe(Probes):
         judgement = (self._pixel_baseline or {}).get("probe")
         return None if judgement is None else judgement.accuracy
 
-    @property
-    def measurements(self) -> dict[str, float | None]:
-        """The latest accuracy and information, and the `pixel_baseline`."""
-        return {**self._latest(), "pixel_baseline": self.pixel_baseline}
+    def _of_pixels(self):
+        return {"pixel_baseline": self.pixel_baseline}
 
     def _described(self) -> str:
         return f"{self.pixel_baseline:.4f}"
 
 
-def _labelled_views(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+def _labelled_views(name: str, pair: Any) -> tuple[Any, np.ndarray]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(
             f"{name} must be a pair (x, labels) of arrays; got {type(pair).__name__}. "
             "Collect a data set into two arrays first."
         )
-    x = checks.array(name, pair[0], "float views and their labels", _SCALE)
-    labels = pair[1]
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(
-            f"{name} must hold float views, scaled as the encoder takes them; got "
-            f"{x.dtype}. {_SCALE}"
-        )
-    return check_labelled(name, x, labels)
+    return labelled_views(name, *pair)
+
+
+def _shape_of_rows(views: Any) -> Any:
+    if not structures.is_structure(views):
+        return views.shape[1:]
+    return structures.described(structures.of_tensors(views))

@@ -16,6 +16,7 @@ from keras_infomax import (
     scalars,
     score_summaries,
     strategies,
+    structures,
 )
 from keras_infomax.callbacks.common import encoder_of
 from keras_infomax.callbacks.probes import Probes
@@ -35,8 +36,8 @@ class TensorBoard(keras.callbacks.Callback):
     """Writes what there is to see of an `InfoMax` model where TensorBoard finds it.
 
     - Scalars of every epoch: training and held-out estimates in nats in one chart, with
-      the ceiling of the bound; the accuracies of probes with those on raw pixels. All
-      other metrics in the logs, too.
+      the ceiling of the bound; the accuracies of probes with those on the raw views.
+      All other metrics in the logs, too.
     - Of one batch of views: histograms of the scores of true pairs and of all others,
       and the score matrix as an image.
     - The embedding projector, with the encodings of test views at the end, their labels
@@ -58,7 +59,7 @@ class TensorBoard(keras.callbacks.Callback):
             those of training; the first 256 rows are scored. Defaults to `None`: no
             scores and no ceiling are shown.
         probe: The `LinearProbe` or `Probes` of the same `fit`. Defaults to `None`: no
-            projector and no pixel baseline are shown.
+            projector and no baseline are shown.
         every: Positive integer, the number of epochs between two looks at the scores.
             Defaults to a tenth of all epochs.
         hyper_parameters: Values by name; see `hyper_parameters.plain`.
@@ -212,8 +213,11 @@ class TensorBoard(keras.callbacks.Callback):
         measured: dict[str, Any] = {}
         if self.probe is not None:
             measured = self.probe.measurements
-            by_run[scalars.PIXELS] = _baselines(self.probe)
+            run = scalars.PIXELS if self.probe.of_images else scalars.RAW_VIEWS
+            by_run[run] = _baselines(self.probe)
         for metric, value in logs.items():
+            if math.isnan(value):  # Nothing was measured in this epoch.
+                continue
             run, tag = scalars.place(metric)
             by_run[scalars.HELD_OUT if metric in measured else run][tag] = value
         ceiling = self._ceiling()
@@ -227,7 +231,8 @@ class TensorBoard(keras.callbacks.Callback):
         if self.views is None or self.model.network is not None:
             return math.inf
         loss = keras.losses.get(self.model.loss)
-        return getattr(loss, "ceiling", lambda rows: math.inf)(len(self.views[0]))
+        ceiling = getattr(loss, "ceiling", lambda rows: math.inf)
+        return ceiling(structures.rows_of(self.views))
 
     def _show_scores(self, step: int) -> None:
         if self.views is None:
@@ -244,16 +249,17 @@ class TensorBoard(keras.callbacks.Callback):
 
     def _project(self, probe: Probes) -> None:
         views, labels = probe.test
-        rows = projector.spread(len(views))
-        encodings = encode(encoder_of(self.model, probe.encoder), views[rows])
+        rows = projector.spread(len(labels))
+        shown = keras.tree.map_structure(lambda part: part[rows], views)
+        encodings = encode(encoder_of(self.model, probe.encoder), shown)
         folder = pathlib.Path(self.log_dir) / EXAMPLES
-        projector.write(folder, encodings, labels[rows], views[rows])
+        projector.write(folder, encodings, labels[rows], shown)
         # TensorBoard looks for projectors in folders with event files only.
         self._writers.write(EXAMPLES, self._step(), [])
 
 
 def _baselines(probe: Probes) -> dict[str, float]:
-    """Accuracies on raw pixels, by the tags of those on encodings."""
+    """Accuracies on the raw views, by the tags of those on encodings."""
     found = probe.pixel_baseline
     if isinstance(found, float):
         return {"probe_accuracy": found}

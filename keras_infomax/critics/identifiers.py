@@ -1,5 +1,7 @@
 """Critics by name."""
 
+import inspect
+
 import keras
 
 from keras_infomax.checks import lookup
@@ -25,12 +27,33 @@ def get(identifier, **options):
         **options: Arguments of the named critic's constructor.
 
     Raises:
-        ValueError: If the name is unknown; the message suggests the nearest one.
+        ValueError: If the name is unknown; the message suggests the nearest one. If
+            the layer takes one input, as an encoder does.
 
     Example:
     >>> get("mlp", hidden_units=(64,)).hidden_units
     (64,)
     """
     if isinstance(identifier, keras.layers.Layer):
+        if not _takes_pair(identifier):
+            raise ValueError(
+                "critic must be called as critic(x, y) with two sets of encodings; "
+                f"received the {type(identifier).__name__} {identifier.name!r}, which "
+                "takes one input. Use 'bilinear' or another critic of "
+                "keras_infomax.critics, or a layer with call(self, x, y)."
+            )
         return identifier
     return lookup("critic", identifier, CRITICS)(**options)
+
+
+def _takes_pair(layer):
+    parameters = inspect.signature(layer.call).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return True
+    positional = [
+        p
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and p.name not in ("training", "mask")
+    ]
+    return len(positional) > 1

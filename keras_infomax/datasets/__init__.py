@@ -10,10 +10,11 @@ from keras_infomax.datasets.images import (
     load,
     to_float,
 )
-from keras_infomax.datasets.streams import labelled, pairs, views_seed
+from keras_infomax.datasets.streams import fitting, labelled, pairs, views_seed
 
 __all__ = [
     "ImageDataset",
+    "fitting",
     "from_arrays",
     "labelled",
     "load",

@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from keras_infomax import checks
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.images import check_images, to_float
+from keras_infomax.datasets.images import (
+    as_array,
+    check_images,
+    check_labels,
+    to_float,
+)
+
+# Or their numbers would leave int64.
+_TOO_MANY_STEPS = 2**62
 
 
 def pairs(
@@ -67,7 +74,7 @@ def pairs(
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
-            one batch, or a number is out of range.
+            one batch, or an argument is of another type or out of range.
 
     Example:
     >>> images = np.zeros((100, 28, 28, 1), "uint8")
@@ -118,7 +125,8 @@ def labelled(
         view of the images.
 
     Raises:
-        ValueError: As for `pairs`, or if there is not one label for each image.
+        ValueError: As for `pairs`, or if there is not one integer from 0 up for each
+            image.
 
     Example:
     >>> images, labels = np.zeros((100, 28, 28, 1), "uint8"), np.arange(100)
@@ -127,12 +135,9 @@ def labelled(
     >>> x.shape, labels_of_x.shape
     (TensorShape([32, 14, 28, 1]), TensorShape([32]))
     """
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),):
-        raise ValueError(
-            f"labels must be one for each of the {len(images)} images; received the "
-            f"shape {labels.shape}."
-        )
+    images, labels = as_array("images", images), as_array("labels", labels)
+    check_images("images", images)
+    check_labels("labels", labels, len(images))
 
     def element(views_of_batch, rows_of_batch):
         return views_of_batch[0], tf.gather(labels, rows_of_batch)
@@ -153,25 +158,40 @@ def _stream(
     shuffle: bool,
 ) -> tf.data.Dataset:
     """As `pairs`; `element` makes its elements of the views and rows of a batch."""
-    images = np.asarray(images)
+    checks.seed("seed", seed)
+    images = as_array("images", images)
     check_images("images", images)
     rows = len(images)
     batch_size = checks.integer(
         "batch_size", batch_size, 2, 128, "The other rows are a row's negatives."
     )
-    seed = checks.seed("seed", seed)
     start_step = checks.integer("start_step", start_step, least=0)
     num_steps = checks.integer("num_steps", num_steps, least=0, optional=True)
     shuffle = checks.boolean("shuffle", shuffle)
     if batch_size > rows:
         raise ValueError(
             f"batch_size must be at most the number of images; received {batch_size}, "
-            f"and {rows} images. Use smaller batches or more images."
+            f"and {rows} images. Use more images"
+            + (f", or --config.batch_size={fitting(rows)}." if rows >= 2 else ".")
         )
     steps_in_pass = rows // batch_size
     num_steps = steps_in_pass if num_steps is None else num_steps
+    for name, steps in (("start_step", start_step), ("num_steps", num_steps)):
+        if steps >= _TOO_MANY_STEPS:
+            raise ValueError(
+                f"{name} must be an integer below {_TOO_MANY_STEPS}; received "
+                f"{steps!r}. One pass over the images has {steps_in_pass} steps."
+            )
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
+    # A mistake in the graph of tf.data would be wrapped in many lines.
+    example = views_of(to_float(tf.constant(images[:2])), seed=views_seed(seed, -1))
+    if not isinstance(example, tuple | list) or not example:
+        # A tensor would be taken apart into its rows, a dictionary into its keys.
+        raise ValueError(
+            f"views must return a tuple of views; received {type(example).__name__} "
+            f"from {views!r}. Return (view,) if there is one."
+        )
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.constant(images)
@@ -246,10 +266,30 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
     Returns:
         int64 tensor `(2,)`.
 
+    Raises:
+        ValueError: If the seed or the step is no integer.
+
     Example:
     >>> views_seed(0, 7).shape
     TensorShape([2])
     """
+    checks.seed("seed", seed)
+    of_tensor = tf.is_tensor(step) and step.dtype.is_integer
+    if not of_tensor:
+        checks.integer("step", step, example=0)
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
+
+
+def fitting(rows: int) -> int:
+    """The largest power of two, at least 2, of which batches fit into so many rows.
+
+    Args:
+        rows: Number of images.
+
+    Example:
+    >>> fitting(150)
+    128
+    """
+    return max(2, 1 << (rows.bit_length() - 1))

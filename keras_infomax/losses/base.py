@@ -1,5 +1,6 @@
 """What the losses on scores have in common."""
 
+import inspect
 import math
 
 import keras
@@ -14,6 +15,11 @@ class ScoreLoss(keras.losses.Loss):
     A subclass gives `value`. `InfoMax` reports `estimate` as `"mi"`: of any loss, the
     scores bound mutual information by InfoNCE, and a loss that rests on a bound of its
     own says so by overriding it.
+
+    Rows may have weights: what is a mean over rows becomes the weighted mean. As in
+    Keras, the loss is then multiplied by the mean weight, so that rows of weight 0 add
+    nothing and weights of 2 double the loss. The columns stay as they are: a row that
+    counts less is a negative of the other rows all the same.
 
     Args:
         name: Name of the loss.
@@ -33,12 +39,6 @@ class ScoreLoss(keras.losses.Loss):
         self.chunk_size = checks.positive_integer(
             "chunk_size", chunk_size, 1024, optional=True
         )
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        # Keras makes floats of integers, so it is too late in `call`.
-        y_true = bounds.checked_partners("y_true", y_true)
-        y_pred = bounds.checked_scores("y_pred", y_pred)
-        return super().__call__(y_true, y_pred, sample_weight)
 
     def by_rows(self, function, partners, scores):
         """Applies a function of scores and partners, chunk by chunk.
@@ -61,39 +61,83 @@ class ScoreLoss(keras.losses.Loss):
         )
         return results
 
-    def value(self, partners, scores):
-        """What is minimised, over the rows of all replicas.
+    def value(self, partners, scores, weights=None):
+        """What is minimized, over the rows of all replicas.
 
         Args:
             partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of
                 each row's true pairs.
             scores: Float tensor `(rows, columns)`.
+            weights: Float tensor `(rows,)`, what each row counts, or `None` for all
+                the same. Multiplied by a number they must give the same value.
 
         Returns:
             Scalar tensor.
         """
         raise NotImplementedError
 
-    def estimate(self, partners, scores):
+    def estimate(self, partners, scores, weights=None):
         """The estimate of mutual information over the rows of all replicas.
 
         Args:
             partners: Integer tensor `(rows,)` or `(rows, positives)`.
             scores: Float tensor `(rows, columns)`.
+            weights: Float tensor `(rows,)`, what each row counts, or `None`.
 
         Returns:
             Scalar tensor in nats.
         """
-        return mean_over_rows(self.by_rows(bounds.infonce, partners, scores))
+        values = self.by_rows(bounds.infonce, partners, scores)
+        return mean_over_rows(values, weights)
 
     def ceiling(self, columns):
         """The largest value that `estimate` can take for so many columns, in nats."""
         return math.log(columns)
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras makes floats of integers, so it is too late in `call`.
+        y_true = bounds.checked_partners("y_true", y_true)
+        y_pred = bounds.checked_scores("y_pred", y_pred)
+        if sample_weight is None:
+            return super().__call__(y_true, y_pred)
+        # Keras would multiply the one value of all rows by each weight.
+        weights = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
+        with keras.name_scope(self.name):
+            value = self.value(
+                y_true,
+                ops.cast(y_pred, self.dtype),
+                **self.weighted(self.value, weights),
+            )
+            return distribution.mean(weights) * value / distribution.num_replicas()
+
     def call(self, y_true, y_pred):
         # Keras scales vectors of losses by the replicas, but leaves scalars alone.
         partners = ops.cast(y_true, "int32")
         return self.value(partners, y_pred) / distribution.num_replicas()
+
+    def weighted(self, method, weights):
+        """The argument `weights` of `value` or `estimate`, where there are any.
+
+        Args:
+            method: The method that is to be called.
+            weights: Float tensor `(rows,)`, or `None`.
+
+        Returns:
+            Dictionary of the argument, empty for `None`.
+
+        Raises:
+            ValueError: If the method, a user's, takes no weights.
+        """
+        if weights is None:
+            return {}
+        if "weights" not in inspect.signature(method).parameters:
+            raise ValueError(
+                f"The loss {self.name!r} must take weights of rows where there is a "
+                f"sample_weight; received {type(self).__name__}.{method.__name__} "
+                f"without this argument. Define {method.__name__}(self, partners, "
+                "scores, weights=None), or leave out sample_weight."
+            )
+        return {"weights": ops.cast(weights, self.dtype)}
 
     def get_config(self):
         return {"name": self.name, "chunk_size": self.chunk_size}
@@ -110,18 +154,19 @@ class BoundLoss(ScoreLoss):
         dtype: Dtype of the computation, float32 by default.
     """
 
-    def estimate(self, partners, scores):
+    def estimate(self, partners, scores, weights=None):
         raise NotImplementedError
 
     def objective(self, estimate):
-        """What is minimised, as a function of the estimate. Scalar to scalar."""
+        """What is minimized, as a function of the estimate. Scalar to scalar."""
         return -estimate
 
     def ceiling(self, columns):
         return math.inf
 
-    def value(self, partners, scores):
-        return self.objective(self.estimate(partners, scores))
+    def value(self, partners, scores, weights=None):
+        weighted = self.weighted(self.estimate, weights)
+        return self.objective(self.estimate(partners, scores, **weighted))
 
 
 def _policy(dtype):
@@ -139,13 +184,38 @@ def _policy(dtype):
     )
 
 
-def mean_over_rows(values):
+def mean_over_rows(values, weights=None):
     """Mean over all rows of all replicas, and over all true pairs of a row.
 
     Args:
         values: Tensor `(rows,)` or `(rows, positives)`.
+        weights: Tensor `(rows,)`, what each row counts, or `None` for all the same.
 
     Returns:
-        Scalar tensor.
+        Scalar tensor. Zero where all weights are.
     """
-    return distribution.mean(ops.reshape(values, (-1,)))
+    if weights is None:
+        return distribution.mean(ops.reshape(values, (-1,)))
+    return distribution.mean(_of_rows(values), weights)
+
+
+def gathered(*values):
+    """The rows of all replicas of several tensors, of which the last may be `None`."""
+    return [None if value is None else distribution.gather(value) for value in values]
+
+
+def mean_of_gathered(values, weights=None):
+    """As `mean_over_rows`, of values that every replica has for the rows of all.
+
+    Args:
+        values: Tensor `(rows,)` or `(rows, positives)`.
+        weights: Tensor `(rows,)`, or `None`.
+    """
+    if weights is None:
+        return ops.mean(values)
+    return ops.divide_no_nan(ops.sum(weights * _of_rows(values)), ops.sum(weights))
+
+
+def _of_rows(values):
+    """Values `(rows,)`, the means over the true pairs of each row."""
+    return values if len(values.shape) == 1 else ops.mean(values, axis=1)

@@ -3,10 +3,15 @@
 import math
 
 import keras
-from keras import ops
 
-from keras_infomax import bounds, checks, distribution
-from keras_infomax.losses.base import BoundLoss, ScoreLoss, mean_over_rows
+from keras_infomax import bounds, checks
+from keras_infomax.losses.base import (
+    BoundLoss,
+    ScoreLoss,
+    gathered,
+    mean_of_gathered,
+    mean_over_rows,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -49,13 +54,16 @@ class InfoNCE(BoundLoss):
                 f"received axis={axis!r}. Leave one of them out."
             )
 
-    def estimate(self, partners, scores):
+    def estimate(self, partners, scores, weights=None):
         if self.axis == 1:
-            return mean_over_rows(self.by_rows(bounds.infonce, partners, scores))
+            values = self.by_rows(bounds.infonce, partners, scores)
+            return mean_over_rows(values, weights)
         # A denominator over x needs the rows of all replicas.
-        partners, scores = distribution.gather(partners), distribution.gather(scores)
+        partners, scores, weights = gathered(partners, scores, weights)
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        estimates = [ops.mean(bounds.infonce(scores, partners, a)) for a in axes]
+        estimates = [
+            mean_of_gathered(bounds.infonce(scores, partners, a), weights) for a in axes
+        ]
         return sum(estimates) / len(axes)
 
     def ceiling(self, columns):
@@ -95,16 +103,17 @@ class NWJ(BoundLoss):
     def __init__(self, name="nwj", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def estimate(self, partners, scores):
-        return mean_over_rows(self.by_rows(bounds.nwj, partners, scores))
+    def estimate(self, partners, scores, weights=None):
+        values = self.by_rows(bounds.nwj, partners, scores)
+        return mean_over_rows(values, weights)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class DonskerVaradhan(BoundLoss):
     """Negated Donsker-Varadhan bound, MINE's: no ceiling, high variance, some bias.
 
-    The logarithm is taken of the mean over the negatives of all replicas. See
-    `bounds.donsker_varadhan`.
+    The logarithm is taken of the mean over the negatives of all replicas. A row of
+    weight 2 counts as two rows in both means. See `bounds.donsker_varadhan`.
 
     Args:
         name: Name of the loss.
@@ -129,10 +138,11 @@ class DonskerVaradhan(BoundLoss):
     def __init__(self, name="donsker_varadhan", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def estimate(self, partners, scores):
+    def estimate(self, partners, scores, weights=None):
         positives, *parts = self.by_rows(_positives_and_sums, partners, scores)
-        parts = (distribution.gather(part) for part in parts)
-        return mean_over_rows(positives) - bounds.log_mean_exp(*parts)
+        return mean_over_rows(positives, weights) - bounds.log_mean_exp(
+            *gathered(*parts, weights)
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -165,8 +175,9 @@ class JensenShannon(ScoreLoss):
     def __init__(self, name="jensen_shannon", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def value(self, partners, scores):
-        return -mean_over_rows(self.by_rows(bounds.jensen_shannon, partners, scores))
+    def value(self, partners, scores, weights=None):
+        values = self.by_rows(bounds.jensen_shannon, partners, scores)
+        return -mean_over_rows(values, weights)
 
 
 def _positives_and_sums(scores, partners):

@@ -8,8 +8,13 @@ the other columns are the negatives, of which a mask may leave some out.
 import keras
 from keras import ops
 
-from keras_infomax import bounds, checks, distribution
-from keras_infomax.losses.base import ScoreLoss, mean_over_rows
+from keras_infomax import bounds, checks
+from keras_infomax.losses.base import (
+    ScoreLoss,
+    gathered,
+    mean_of_gathered,
+    mean_over_rows,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -45,8 +50,9 @@ class MultiClassNPair(ScoreLoss):
     def __init__(self, name="multi_class_n_pair", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def value(self, partners, scores):
-        return mean_over_rows(self.by_rows(_log_of_all, partners, scores))
+    def value(self, partners, scores, weights=None):
+        values = self.by_rows(_log_of_all, partners, scores)
+        return mean_over_rows(values, weights)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -93,14 +99,15 @@ class Triplet(ScoreLoss):
             "margin", margin, 0.2, "None is the smooth form.", optional=True
         )
 
-    def value(self, partners, scores):
+    def value(self, partners, scores, weights=None):
         partners = ops.convert_to_tensor(partners)
         if len(partners.shape) != 1:
             raise ValueError(
                 "Triplet takes one partner for each row; received partners of shape "
                 f"{tuple(partners.shape)}. Use encodings without locations."
             )
-        return mean_over_rows(self.by_rows(self._violations, partners, scores))
+        values = self.by_rows(self._violations, partners, scores)
+        return mean_over_rows(values, weights)
 
     def _violations(self, scores, partners):
         positives, negatives = bounds.split(scores, partners)
@@ -153,15 +160,15 @@ class LiftedStructure(ScoreLoss):
         super().__init__(name=name, dtype=dtype)
         self.margin = checks.positive_number("margin", margin, 1.0)
 
-    def value(self, partners, scores):
+    def value(self, partners, scores, weights=None):
         # The negatives in a column lie on all replicas.
-        partners, scores = distribution.gather(partners), distribution.gather(scores)
+        partners, scores, weights = gathered(partners, scores, weights)
         in_row, _ = bounds.log_odds(scores, partners, axis=1)
         in_column, _ = bounds.log_odds(scores, partners, axis=0)
         # Of equal numbers, logaddexp would differentiate by the first alone.
         both = ops.logsumexp(ops.stack([in_row, in_column]), axis=0)
         excess = self.margin + both
-        return ops.mean(ops.square(ops.relu(excess))) / 2.0
+        return mean_of_gathered(ops.square(ops.relu(excess)), weights) / 2.0
 
     def get_config(self):
         return {"name": self.name, "margin": self.margin}

@@ -56,11 +56,12 @@ class TargetLoss(BoundLoss):
             checks.positive_number("target", target, 2.0, "It is a number of nats.")
         )
 
-    def estimate(self, partners, scores):
+    def estimate(self, partners, scores, weights=None):
         columns = scores.shape[1] if len(scores.shape) == 2 else None
         if columns:
             self.check_reachable(columns)
-        return self.bound.estimate(partners, scores)
+        weighted = self.bound.weighted(self.bound.estimate, weights)
+        return self.bound.estimate(partners, scores, **weighted)
 
     def objective(self, estimate):
         return ops.abs(estimate - self.target)

@@ -81,7 +81,7 @@ def _encoder(encoder, image_shape, encoding_dim):
     except ValueError as error:
         raise ValueError(
             f"encoder {encoder!r} cannot take images of shape {image_shape}: {error} "
-            "Resize them, for instance with config.image_size=(32, 32)."
+            'Resize them, for instance with --config.image_size="(32, 32)".'
         ) from error
 
 

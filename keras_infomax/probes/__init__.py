@@ -4,12 +4,12 @@
 encoder. A probe is then an object with `fit(x, labels)`, `predict(x)`,
 `predict_log_proba(x)` and `score(x, labels)`, whose score is an accuracy, and with
 `information(x, labels)`, what it reads of the labels in nats; see `Probe`. Most know
-nothing of encoders: fitted on raw views instead of encodings, the same probe gives the
-pixel baseline. `FineTuning` is the one that trains a copy of the encoder, too. `judge`
-puts an encoder before several probes.
+nothing of encoders: fitted on raw views instead of encodings, the same probe gives a
+baseline, of images that of their pixels. `FineTuning` is the one that trains a copy of
+the encoder, too. `judge` puts an encoder before several probes.
 """
 
-from keras_infomax.probes.encoding import encode
+from keras_infomax.probes.encoding import checked_views, encode
 from keras_infomax.probes.few_labels import FewLabels
 from keras_infomax.probes.fine_tuning import FineTuning
 from keras_infomax.probes.information import label_entropy, v_information
@@ -18,10 +18,11 @@ from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticPro
 from keras_infomax.probes.mlp import MLPProbe
 from keras_infomax.probes.neighbours import NeighboursProbe
 from keras_infomax.probes.probe import Judgement, Probe
-from keras_infomax.probes.rows import check_classes, check_labelled
-from keras_infomax.probes.table import PROBES, get
+from keras_infomax.probes.rows import check_classes, check_labelled, labelled_views
+from keras_infomax.probes.table import LINEAR_PROBES, PROBES, get
 
 __all__ = [
+    "LINEAR_PROBES",
     "MAX_ITERATIONS",
     "PROBES",
     "TOLERANCE",
@@ -34,9 +35,11 @@ __all__ = [
     "Probe",
     "check_classes",
     "check_labelled",
+    "checked_views",
     "encode",
     "get",
     "judge",
     "label_entropy",
+    "labelled_views",
     "v_information",
 ]

@@ -1,6 +1,5 @@
 """Turns views into encodings and makes sure that looking did not change the encoder."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, structures
+from keras_infomax.probes.rows import count, taken, views_as_arrays
 
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
@@ -19,15 +19,17 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
 
     Args:
         encoder: Keras model or layer from views to encodings.
-        views: Array of shape `(rows, ...)`. Floats are cast to float32.
+        views: Array of shape `(rows, ...)`, or any structure of them that the encoder
+            takes. Floats are cast to float32.
         batch_size: Number of rows encoded at once; bounds the memory, not the result.
 
     Returns:
         Encodings, a float32 array of shape `(rows, dim)`.
 
     Raises:
-        ValueError: If there are no rows, if `batch_size` is not a positive integer, or
-            if the encodings are not of shape `(rows, dim)` or not all finite.
+        ValueError: If there are no rows, if the views are not what the encoder takes,
+            if `batch_size` is not a positive integer, or if the encodings are not of
+            shape `(rows, dim)` or not all finite.
         RuntimeError: If encoding moved a variable of the encoder: a weight, a statistic
             of a batch normalisation, the seed of a dropout.
 
@@ -46,7 +48,7 @@ def encode_all(
 
     Args:
         encoder: As for `encode`.
-        sets: Arrays of views.
+        sets: Views.
         batch_size: As for `encode`.
 
     Returns:
@@ -64,14 +66,15 @@ def encode_all(
         "a Keras model or layer from views to encodings",
         "Take, for example, model.encoder_x.",
     )
-    sets = [_checked_views(views) for views in sets]
-    ensure_built(encoder, sets[0].shape[1:], sets[0].dtype.name)
-    graph = functools.cache(functools.partial(_graph, encoder))
+    sets = [checked_views(encoder, views) for views in sets]
+    graphs: dict[str, Any] = {}
     before = [(variable, _state(variable)) for variable in encoder.variables]
-    encoded = [
-        _in_batches(graph(views.shape[1:], views.dtype.name), views, batch_size)
-        for views in sets
-    ]
+    encoded = []
+    for views in sets:
+        specs = tensor_specs(views)
+        if (alike := repr(specs)) not in graphs:
+            graphs[alike] = _graph(encoder, specs)
+        encoded.append(_in_batches(graphs[alike], views, batch_size))
     moved = [variable.path for variable, old in before if _state(variable) != old]
     if moved:
         raise RuntimeError(
@@ -85,10 +88,52 @@ def encode_all(
     return encoded
 
 
-def _graph(encoder, row_shape, dtype):
+def checked_views(encoder: keras.Layer, views: Any, argument: str = "views") -> Any:
+    """Views as arrays in the structure that an encoder takes, which is built then.
+
+    Args:
+        encoder: Keras model or layer.
+        views: Array `(rows, ...)`, or any structure of them.
+        argument: What to call them in messages.
+
+    Raises:
+        ValueError: If they are not what the encoder takes.
+    """
+    taker = f"encoder {encoder.name!r} takes it"
+    expected = structures.of(encoder)
+    if not isinstance(expected, structures.Spec | None):
+        # Or a list of arrays would pass for an array.
+        views = structures.checked(argument, expected, views, taker, "got")
+    views = views_as_arrays(argument, views)
+    if not encoder.built:
+        ensure_built(encoder, tensor_specs(views))
+        expected = structures.of(encoder)
+    return structures.checked(argument, expected, views, taker, "got")
+
+
+def tensor_specs(views: Any) -> Any:
+    """`tf.TensorSpec`s of any number of rows like these."""
+
+    def spec(part):
+        dtype = tf.as_dtype(structures.dtype_of(part))
+        return tf.TensorSpec((None, *part.shape[1:]), dtype)
+
+    return keras.tree.map_structure(spec, views)
+
+
+def ensure_built(encoder: keras.Layer, specs: Any) -> None:
+    """Makes sure that the encoder has its variables, without touching their values."""
+    if not encoder.built:
+        inputs = keras.tree.map_structure(
+            lambda spec: keras.Input(spec.shape[1:], dtype=spec.dtype.name), specs
+        )
+        encoder(inputs, training=False)
+
+
+def _graph(encoder, specs):
     """One graph for all batches of such rows, the last and smaller one included."""
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *row_shape), dtype)])
+    @tf.function(input_signature=[specs])
     def trace(batch):
         return encoder(batch, training=False)
 
@@ -104,25 +149,14 @@ def _graph(encoder, row_shape, dtype):
     return encode_batch
 
 
-def _checked_views(views):
-    views = np.asarray(views)
-    if views.ndim < 2 or not len(views):
-        raise ValueError(
-            f"views must have shape (rows, ...) with at least one row; got shape "
-            f"{views.shape}. Give a batch of views, not a single one."
-        )
-    if np.issubdtype(views.dtype, np.floating):
-        views = views.astype("float32", copy=False)
-    return views
-
-
 def _in_batches(encode_batch, views, batch_size):
-    encodings = None
-    for start in range(0, len(views), batch_size):
-        batch = encode_batch(tf.constant(views[start : start + batch_size])).numpy()
+    encodings, rows = None, count(views)
+    for start in range(0, rows, batch_size):
+        batch = taken(views, slice(start, start + batch_size))
+        encoded = encode_batch(keras.tree.map_structure(tf.constant, batch)).numpy()
         if encodings is None:
-            encodings = np.empty((len(views), batch.shape[1]), "float32")
-        encodings[start : start + batch_size] = batch
+            encodings = np.empty((rows, encoded.shape[1]), "float32")
+        encodings[start : start + batch_size] = encoded
     return encodings
 
 
@@ -136,12 +170,6 @@ def _check_finite(encoder, encodings):
         f"{np.argmin(finite)}. Look for NaN in the views and in the weights of "
         f"{encoder.name!r}."
     )
-
-
-def ensure_built(encoder: keras.Layer, row_shape: tuple[int, ...], dtype: str) -> None:
-    """Makes sure that the encoder has its variables, without touching their values."""
-    if not encoder.built:
-        encoder(keras.Input(row_shape, dtype=dtype), training=False)
 
 
 def _state(variable: keras.Variable) -> bytes:

@@ -13,6 +13,7 @@ from keras_infomax import checks
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.probes.rows import taken
 
 
 class FewLabels(Probe):
@@ -80,6 +81,7 @@ class FewLabels(Probe):
         self.per_class = per_class
         self.fraction = fraction
         self.draws = draws
+        checks.seed("seed", seed)
         self.seed = seed
         self.fitted: list[Probe] = []
 
@@ -158,7 +160,7 @@ class FewLabels(Probe):
             rows = draw(targets, self._count, generator)
             # Shallow: fitting replaces what was fitted and changes nothing in place.
             probe = copy.copy(self.probe)
-            self.fitted.append(probe.fit(x[rows], self.classes[targets[rows]]))
+            self.fitted.append(probe.fit(taken(x, rows), self.classes[targets[rows]]))
 
     def _count(self, rows: int) -> int:
         if self.fraction is not None:

@@ -11,8 +11,9 @@ import tensorflow as tf
 from keras_infomax import checks
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
-from keras_infomax.probes.encoding import ensure_built
+from keras_infomax.probes.encoding import checked_views, tensor_specs
 from keras_infomax.probes.probe import Probe
+from keras_infomax.probes.rows import count, taken
 
 # Rows encoded at once in inference: bounds the memory, not the result.
 _ROWS_AT_ONCE = 1000
@@ -76,6 +77,7 @@ class FineTuning(Probe):
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
+        checks.seed("seed", seed)
         self.seed = seed
 
     def of(self, encoder: keras.Layer) -> Self:
@@ -94,22 +96,23 @@ class FineTuning(Probe):
                 "FineTuning must have an encoder to start from; got None. Give it one, "
                 "FineTuning(encoder), or use of(encoder)."
             )
-        row_shape = x.shape[1:]
-        ensure_built(self.encoder, row_shape, "float32")
+        x = checked_views(self.encoder, x, "x")
+        specs = tensor_specs(x)
         generator = np.random.default_rng(self.seed)
         train, held_out = hold_out(targets, generator)
-        network = _start(self.encoder, row_shape, classes=int(targets.max()) + 1)
+        network = _start(self.encoder, specs, classes=int(targets.max()) + 1)
         adam = _Adam.start(network.weights)
-        step = _step(self.encoder, row_shape, self.learning_rate, network, adam)
-        logits = _logits(self.encoder, row_shape, network)
+        step = _step(self.encoder, specs, self.learning_rate, network, adam)
+        logits = _logits(self.encoder, specs, network)
 
         def train_epoch():
             nonlocal network, adam
             order = generator.permutation(train)
             # Equal parts, lest a batch norm meet a remainder of one row.
             for rows in np.array_split(order, -(-len(order) // self.batch_size)):
-                network, adam = step(network, adam, x[rows], targets[rows])
-            losses = _cross_entropy(targets[held_out], logits(network, x[held_out]))
+                network, adam = step(network, adam, taken(x, rows), targets[rows])
+            held = logits(network, taken(x, held_out))
+            losses = _cross_entropy(targets[held_out], held)
             return float(tf.reduce_mean(losses))
 
         # Tensors do not change, so that a network needs no copy.
@@ -118,7 +121,9 @@ class FineTuning(Probe):
         )
 
     def _logits(self, x):
-        return _logits(self.encoder, x.shape[1:], self._network)(self._network, x)
+        x = checked_views(self.encoder, x, "x")
+        logits = _logits(self.encoder, tensor_specs(x), self._network)
+        return logits(self._network, x)
 
 
 def _checked_encoder(encoder: Any, optional: bool = False) -> Any:
@@ -189,12 +194,15 @@ def _averages(old: list, new: list, decay: float) -> list:
     return [decay * o + (1 - decay) * n for o, n in zip(old, new, strict=True)]
 
 
-def _start(encoder: keras.Layer, row_shape: tuple[int, ...], classes: int) -> _Network:
+def _start(encoder: keras.Layer, specs: Any, classes: int) -> _Network:
     trainable, others = (
         [tf.constant(keras.ops.convert_to_numpy(variable)) for variable in variables]
         for variables in (encoder.trainable_variables, encoder.non_trainable_variables)
     )
-    shape = encoder.compute_output_shape((1, *row_shape))
+    row = keras.tree.map_structure(
+        lambda spec: keras.KerasTensor((1, *spec.shape[1:]), spec.dtype.name), specs
+    )
+    shape = getattr(encoder.compute_output_spec(row), "shape", None)
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1:
         raise ValueError(
             f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
@@ -206,7 +214,7 @@ def _start(encoder: keras.Layer, row_shape: tuple[int, ...], classes: int) -> _N
 
 
 def _forward(
-    encoder: keras.Layer, network: _Network, views: tf.Tensor, training: bool
+    encoder: keras.Layer, network: _Network, views: Any, training: bool
 ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
     """Logits, the encoder's other variables afterwards, and its own losses."""
     encodings, others, losses = encoder.stateless_call(
@@ -226,7 +234,7 @@ def _cross_entropy(targets: Any, logits: Any) -> tf.Tensor:
 
 def _step(
     encoder: keras.Layer,
-    row_shape: tuple[int, ...],
+    specs: Any,
     learning_rate: float,
     network: _Network,
     adam: _Adam,
@@ -258,25 +266,24 @@ def _step(
         return network.replaced(weights, others), adam
 
     # Concrete, lest TensorFlow warn of retracing when there is one fit after another.
-    rows = tf.TensorSpec((None, *row_shape), "float32")
-    return _concrete(trace, network, adam, rows, tf.TensorSpec((None,), "int64"))
+    return _concrete(trace, network, adam, specs, tf.TensorSpec((None,), "int64"))
 
 
-def _logits(
-    encoder: keras.Layer, row_shape: tuple[int, ...], network: _Network
-) -> Callable:
+def _logits(encoder: keras.Layer, specs: Any, network: _Network) -> Callable:
     """Logits of rows in inference mode, for networks like this one."""
 
     @tf.function
     def trace(network, views):
         return _forward(encoder, network, views, training=False)[0]
 
-    graph = _concrete(trace, network, tf.TensorSpec((None, *row_shape), "float32"))
+    graph = _concrete(trace, network, specs)
 
     def logits(network, views):
-        starts = range(0, len(views), _ROWS_AT_ONCE)
-        parts = [graph(network, views[s : s + _ROWS_AT_ONCE]).numpy() for s in starts]
-        return np.concatenate(parts)
+        blocks = (
+            taken(views, slice(start, start + _ROWS_AT_ONCE))
+            for start in range(0, count(views), _ROWS_AT_ONCE)
+        )
+        return np.concatenate([graph(network, block).numpy() for block in blocks])
 
     return logits
 

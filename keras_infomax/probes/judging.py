@@ -8,6 +8,7 @@ import keras
 from keras_infomax import checks
 from keras_infomax.probes.encoding import encode_all
 from keras_infomax.probes.probe import Judgement
+from keras_infomax.probes.rows import rows_of_views
 
 Labelled = tuple[Any, Any]
 
@@ -28,9 +29,10 @@ def judge(
             that returns an object with `score(x, labels)`, whose judgement then has the
             accuracy alone.
         encoder: Keras model or layer from views to encodings, which is checked not to
-            move; or `None` for the pixel baseline, frozen probes on the views
-            themselves. The other probes have none and are left out.
-        train: Pair `(views, labels)` to fit on.
+            move; or `None` for the baseline, frozen probes on the raw views. The other
+            probes have none and are left out, and so are all for views with texts.
+        train: Pair `(views, labels)` to fit on; views are an array, or any structure of
+            arrays that the encoder takes.
         test: Pair `(views, labels)` to measure on.
 
     Returns:
@@ -77,7 +79,12 @@ def judge(
             )
     frozen = {name: p for name, p in probes.items() if getattr(p, "frozen", True)}
     encoded_train, encoded_test = train, test
-    if encoder is not None and frozen:
+    if encoder is None:
+        rows = [rows_of_views(views) for views, _ in (train, test)]
+        if any(of_views is None for of_views in rows):
+            return {}
+        encoded_train, encoded_test = (rows[0], train[1]), (rows[1], test[1])
+    elif frozen:
         sets = encode_all(encoder, [views for views, _ in (train, test)])
         encoded_train, encoded_test = (sets[0], train[1]), (sets[1], test[1])
     judgements = {}

@@ -57,6 +57,7 @@ class MLPProbe(Probe):
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.patience = patience
+        checks.seed("seed", seed)
         self.seed = seed
 
     def _fit(self, x, targets):

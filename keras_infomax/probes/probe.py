@@ -9,7 +9,13 @@ import numpy as np
 import scipy.special
 
 from keras_infomax.probes.information import v_information
-from keras_infomax.probes.rows import check_classes, check_labelled, finite_rows
+from keras_infomax.probes.rows import (
+    check_classes,
+    check_labelled,
+    checked_views,
+    finite_rows,
+    labelled_views,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +42,9 @@ class Probe(abc.ABC):
     same answers, and fitting one leaves every global random state alone.
 
     To write another, define `_fit(x, targets)` and `_logits(x)`. Both get checked rows
-    `(rows, ...)` in float32; targets are indices into `classes`, and logits are
-    log-probabilities `(rows, classes)` up to a constant a row.
+    `(rows, ...)` in float32, or views if the probe is not frozen; targets are indices
+    into `classes`, and logits are log-probabilities `(rows, classes)` up to a constant
+    a row.
 
     Attributes:
         classes: Labels that `fit` has seen, sorted, or `None` before `fit`.
@@ -49,7 +56,7 @@ class Probe(abc.ABC):
 
     def __init__(self):
         self.classes: np.ndarray | None = None
-        self._features = 0
+        self._features: Any = 0
 
     def of(self, encoder: keras.Layer) -> Self:
         """Returns the probe of this encoder: itself, if it is frozen.
@@ -76,10 +83,10 @@ class Probe(abc.ABC):
             ValueError: If `x` and `labels` do not describe labelled finite rows, or if
                 they hold one class only.
         """
-        x, labels = check_labelled("x", x, labels)
+        x, labels = self._checked_labelled(x, labels)
         check_classes("labels", labels)
         self.classes, targets = np.unique(labels, return_inverse=True)
-        self._features = x[0].size
+        self._features = _features(x)
         self._fit(x, targets)
         return self
 
@@ -117,7 +124,7 @@ class Probe(abc.ABC):
             ValueError: If the probe is not fitted, if `x` has another width, or if `x`
                 and `labels` do not describe labelled finite rows.
         """
-        x, labels = check_labelled("x", x, labels)
+        x, labels = self._checked_labelled(x, labels)
         return float(np.mean(self.predict(x) == labels))
 
     def information(self, x: Any, labels: Any) -> float:
@@ -133,7 +140,7 @@ class Probe(abc.ABC):
         Raises:
             ValueError: As `score`.
         """
-        x, labels = check_labelled("x", x, labels)
+        x, labels = self._checked_labelled(x, labels)
         return v_information(self.predict_log_proba(x), labels, self.classes)
 
     def measure(self, x: Any, labels: Any) -> Judgement:
@@ -146,7 +153,7 @@ class Probe(abc.ABC):
         Raises:
             ValueError: As `score`.
         """
-        x, labels = check_labelled("x", x, labels)
+        x, labels = self._checked_labelled(x, labels)
         logits = self._checked_logits(x)
         return Judgement(
             accuracy=float(np.mean(self._most_probable(logits) == labels)),
@@ -168,13 +175,17 @@ class Probe(abc.ABC):
                 "got an unfitted one. Call fit(x, labels) on training encodings first."
             )
 
+    def _checked_labelled(self, x: Any, labels: Any) -> tuple[Any, np.ndarray]:
+        check = check_labelled if self.frozen else labelled_views
+        return check("x", x, labels)
+
     def _checked_logits(self, x: Any) -> np.ndarray:
         self._check_fitted()
-        x = finite_rows("x", x)
-        if x[0].size != self._features:
+        x = finite_rows("x", x) if self.frozen else checked_views("x", x)
+        if _features(x) != self._features:
             raise ValueError(
                 f"x must have {self._features} features a row, as in fit; got "
-                f"{x[0].size}. Encode training and test rows alike."
+                f"{_features(x)}. Encode training and test rows alike."
             )
         return self._logits(x)
 
@@ -185,6 +196,11 @@ class Probe(abc.ABC):
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return scipy.special.log_softmax(logits.astype("float64"), axis=1)
+
+
+def _features(x: Any) -> Any:
+    """Number of features of each row, or of a structure those of its parts."""
+    return keras.tree.map_structure(lambda part: part[0].size, x)
 
 
 def flat(x: np.ndarray) -> np.ndarray:

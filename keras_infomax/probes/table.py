@@ -1,6 +1,7 @@
 """The protocols by which encoders are compared, by name."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from keras_infomax.checks import lookup
@@ -21,6 +22,29 @@ PROBES: dict[str, Callable[[], Any]] = {
     "fine_tuning": FineTuning,
 }
 
+# How the linear probe is solved, scaled and penalized: one question, asked of encoders
+# beside `PROBES`.
+PASSES = (1, 2, 5, 10, 20, 50, 100)
+LINEAR_PROBES: dict[str, Callable[[], Any]] = {
+    **{
+        f"passes_{passes}": partial(
+            LogisticProbe, solver="saga", tolerance=0.0, max_iterations=passes
+        )
+        for passes in PASSES
+    },
+    "stopped_seed_1": partial(LogisticProbe, solver="saga", tolerance=0.1, seed=1),
+    "stopped_seed_2": partial(LogisticProbe, solver="saga", tolerance=0.1, seed=2),
+    "stopped_standardized": partial(
+        LogisticProbe, solver="saga", tolerance=0.1, scaler="standardized"
+    ),
+    "stopped_whitened": partial(
+        LogisticProbe, solver="saga", tolerance=0.1, scaler="whitened"
+    ),
+    "standardized": partial(LogisticProbe, scaler="standardized"),
+    "whitened": partial(LogisticProbe, scaler="whitened"),
+    "best_penalty": partial(LogisticProbe, C=(0.1, 1.0, 10.0, 100.0, 1000.0)),
+}
+
 
 def get(probe: Any) -> Any:
     """Returns a probe by its name, not fitted, or the given one.
@@ -35,6 +59,11 @@ def get(probe: Any) -> Any:
     | `"one_percent"` | `FewLabels(fraction=0.01)`, linear |
     | `"ten_percent"` | `FewLabels(fraction=0.1)`, linear |
     | `"fine_tuning"` | `FineTuning()` of the whole encoder |
+    | `"passes_1"`, ..., `"passes_100"` | linear, by so many passes of SAGA |
+    | `"stopped_seed_1"`, `_2` | `"linear_stopped"`, by other orders of the rows |
+    | `"stopped_standardized"`, `"stopped_whitened"` | the same on features scaled so |
+    | `"standardized"`, `"whitened"` | `"linear"` on features scaled so |
+    | `"best_penalty"` | `"linear"`, its C by cross-validation over four decades |
 
     Args:
         probe: A name, or a probe, which is returned as it is.
@@ -46,4 +75,6 @@ def get(probe: Any) -> Any:
     >>> get("few_labels").per_class
     10
     """
-    return lookup("probe", probe, PROBES)() if isinstance(probe, str) else probe
+    if not isinstance(probe, str):
+        return probe
+    return lookup("probe", probe, {**PROBES, **LINEAR_PROBES})()

@@ -28,6 +28,7 @@ from keras_infomax import (
     experiments,
     files,
     plots,
+    processes,
     saved_model,
     training,
 )
@@ -85,7 +86,8 @@ def search(
     _check_labels(described, model.data)
     oracle = described.oracle()
     _claim(workdir, described)
-    with _sole(workdir), workers.connected():
+    where = processes.noted(lambda: "in the midst of the trials")
+    with where, _sole(workdir), workers.connected():
         tuner = tuners.Tuner(oracle, model, workdir / "trials")
         # keras-tuner gives each trial a folder in there, and its hyper-parameters.
         board = callbacks.TensorBoard(workdir / "tensorboard")
@@ -143,7 +145,7 @@ def _retire(best: pathlib.Path, encoder: pathlib.Path, settings: Settings) -> No
     """Removes the run of another trial, which was the best before, and its encoder."""
     if not (best / "config.json").exists():
         return
-    found = json.loads((best / "config.json").read_text(encoding="utf-8"))
+    found = files.read_json(best / "config.json")
     if differences(found, settings.as_dict()):
         # Renamed, so that a half removed run is never taken for one to go on with.
         retired = best.with_name(".retired")
@@ -277,14 +279,18 @@ def _claim(workdir: pathlib.Path, described: Search) -> None:
     wanted = _as_json(dataclasses.asdict(described))
     path = workdir / "search.json"
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        # A key that came later was at its default then.
-        found["settings"] = {**_as_json(Settings().as_dict()), **found["settings"]}
+        found = files.read_json(path)
+        if not isinstance(found.get("settings"), dict):
+            raise ValueError(
+                f"{path} cannot be read; it may be damaged: it has no settings."
+            )
         differing = [
             f"{key}: {found.get(key)!r} there, {wanted[key]!r} here"
             for key in wanted
-            if key != "max_trials" and found.get(key) != wanted[key]
+            if key not in ("settings", "max_trials") and found.get(key) != wanted[key]
         ]
+        if of_settings := differences(found["settings"], wanted["settings"]):
+            differing.append(f"settings: {of_settings}")
         if differing:
             raise ValueError(
                 f"workdir {workdir} holds another search ({'; '.join(differing)}). "

@@ -23,6 +23,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 _FIXED = {
     *("figure", "budget", "experiment", "options", "strategy", "steps", "eval_every"),
     *("dataset", "data_dir", "image_size", "split_seed"),
+    *("on_error", "max_pixels", "max_bytes"),
 }
 
 

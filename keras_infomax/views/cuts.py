@@ -66,7 +66,8 @@ class Halves(keras.layers.Layer):
             raise ValueError(
                 f"Halves(axis={self.axis}) needs images of even {side}, or one line "
                 f"of pixels would be lost; received shape {tuple(input_shape)}. "
-                "Crop, pad or resize the images first."
+                "Crop, pad or resize the images first, for instance with "
+                "datasets.load(..., image_size=(height, width)) or --config.image_size."
             )
         half = list(input_shape)
         half[self.axis] = size // 2

@@ -1,0 +1,299 @@
+"""What `compile` is given, as a model of scores needs it.
+
+Losses and metrics see partners, the column of each row's true pair, and scores, which
+are logits. Of Keras's own only those of sparse classes take that. Their names stand
+for logits here; those that compare two arrays of one shape are refused.
+"""
+
+import functools
+import inspect
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_infomax import losses
+from keras_infomax.checks import nearest
+
+# Names of Keras that choose a cross-entropy; the shapes here leave one.
+_CROSSENTROPY = (
+    "sparse_categorical_crossentropy",
+    "SparseCategoricalCrossentropy",
+    "crossentropy",
+    "ce",
+)
+_ACCURACY = ("accuracy", "acc")
+_METRICS = (
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.SparseTopKCategoricalAccuracy,
+    keras.metrics.SparseCategoricalCrossentropy,
+)
+_METRIC_FUNCTIONS = (
+    keras.metrics.sparse_categorical_accuracy,
+    keras.metrics.sparse_top_k_categorical_accuracy,
+)
+_USE_LOSS = (
+    "Use 'infonce' or another loss of keras_infomax.losses, or "
+    "'sparse_categorical_crossentropy'."
+)
+_USE_METRIC = (
+    "Use 'accuracy', 'sparse_top_k_categorical_accuracy' or "
+    "'sparse_categorical_crossentropy'."
+)
+
+
+def checked_loss(loss: Any) -> Any:
+    """A loss of partners and scores.
+
+    Args:
+        loss: Loss, its class or its name, ours or one of Keras, or a function of
+            partners and scores, or `None`.
+
+    Returns:
+        Loss or function; `None` for `None`.
+
+    Raises:
+        ValueError: If the name is unknown, or a loss of Keras takes something else
+            than partners and logits.
+    """
+    if loss is None:
+        return None
+    if isinstance(loss, str):
+        if loss in _CROSSENTROPY:
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if _knows(keras.losses.get, loss):
+            raise _unfit("loss", loss, _USE_LOSS)
+        return losses.get(loss)
+    if loss is keras.losses.SparseCategoricalCrossentropy:
+        return loss(from_logits=True)
+    if inspect.isclass(loss) or (isinstance(loss, Mapping) and "class_name" in loss):
+        loss = keras.losses.get(loss)
+    if keras.tree.is_nested(loss) or not callable(loss):
+        raise ValueError(
+            "loss must be one loss of partners and scores, for all terms; received "
+            f"{loss!r}. {_USE_LOSS} Weigh terms with loss_weights."
+        )
+    function, options = _parts(loss)
+    if not _is_of_keras(function):
+        return loss
+    if function is not keras.losses.sparse_categorical_crossentropy:
+        raise _unfit("loss", loss, _USE_LOSS)
+    if not options.get("from_logits"):
+        raise _takes_probabilities("loss", loss)
+    return loss
+
+
+def checked_loss_weights(loss_weights: Any, terms: Sequence[str]) -> dict[str, float]:
+    """What the loss of each term is multiplied by.
+
+    Args:
+        loss_weights: Number for all, dictionary by name of a term, list of as many
+            numbers as there are terms, or `None`.
+        terms: Names of the terms.
+
+    Returns:
+        Dictionary by term.
+
+    Raises:
+        ValueError: If a number is not finite, or a term unknown.
+    """
+    if loss_weights is None:
+        given: dict[str, Any] = {}
+    elif isinstance(loss_weights, Mapping):
+        given = dict(loss_weights)
+    elif isinstance(loss_weights, (list, tuple)):
+        if len(loss_weights) != len(terms):
+            raise ValueError(
+                f"loss_weights must hold one number for each of the {len(terms)} "
+                f"terms, {', '.join(terms)}; received {loss_weights!r}."
+            )
+        given = dict(zip(terms, loss_weights, strict=True))
+    else:
+        given = dict.fromkeys(terms, loss_weights)
+    _check_terms("loss_weights", given, terms)
+    for weight in given.values():
+        if (
+            not isinstance(weight, numbers.Real)
+            or isinstance(weight, bool)
+            or not math.isfinite(weight)
+        ):
+            raise ValueError(
+                "loss_weights must be a finite number, or a dictionary of them by "
+                f"term, such as {{{terms[0]!r}: 0.5}}; received {loss_weights!r}."
+            )
+    return {name: float(given.get(name, 1.0)) for name in terms}
+
+
+def checked_metrics(
+    argument: str, metrics: Any, terms: Sequence[str]
+) -> dict[str, list[Any]] | None:
+    """Metrics of partners and scores.
+
+    Args:
+        argument: What to call them in messages.
+        metrics: List of metrics or names; where there are several terms, a dictionary
+            of such lists by name of a term, or a list with one for each term.
+        terms: Names of the terms.
+
+    Returns:
+        Dictionary of lists by term; `None` for `None`.
+
+    Raises:
+        ValueError: If a name is unknown, or a metric of Keras takes something else
+            than partners and logits.
+    """
+    if not metrics:
+        return None if metrics is None else {name: [] for name in terms}
+    if isinstance(metrics, Mapping):
+        _check_terms(argument, metrics, terms)
+        by_term = dict(metrics)
+    elif not isinstance(metrics, (list, tuple)):
+        raise ValueError(
+            f"{argument} must be a list of metrics, such as ['accuracy']; received "
+            f"{metrics!r}."
+        )
+    elif len(terms) == 1:
+        by_term = {terms[0]: metrics}
+    elif len(metrics) == len(terms):
+        by_term = dict(zip(terms, metrics, strict=True))
+    else:
+        raise ValueError(
+            f"{argument} must say of which term, as {{{terms[0]!r}: ['accuracy']}}; "
+            f"received {metrics!r}. The terms are {', '.join(terms)}."
+        )
+    return {
+        name: [_checked_metric(argument, m) for m in keras.tree.flatten(of_term or [])]
+        for name in terms
+        if (of_term := by_term.get(name)) is not None or len(terms) == 1
+    }
+
+
+def is_of_keras(part: Any) -> bool:
+    """Whether a loss or metric is one of Keras, which take one partner for each row.
+
+    Args:
+        part: What `checked_loss` returned, or one of `checked_metrics`.
+    """
+    return isinstance(part, str) or _is_of_keras(_parts(part)[0])
+
+
+def check_switch(argument: str, value: Any, *others: Any) -> None:
+    """Refuses what is neither a boolean nor one of some other values.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    # Compared by type too, since 1 == True.
+    if not any(type(value) is type(known) and value == known for known in others):
+        if not isinstance(value, bool):
+            known = ", ".join(map(repr, (True, False, *others)))
+            raise ValueError(f"{argument} must be one of {known}; received {value!r}.")
+
+
+def _checked_metric(argument, metric):
+    if isinstance(metric, str):
+        if metric in _CROSSENTROPY:
+            return keras.metrics.SparseCategoricalCrossentropy(
+                name=metric, from_logits=True
+            )
+        if metric in _ACCURACY:
+            return keras.metrics.SparseCategoricalAccuracy(name=metric)
+        if not _knows(keras.metrics.get, metric):
+            hint = nearest(metric, _names_of_metrics())
+            raise ValueError(f"Unknown metric {metric!r}.{hint} {_USE_METRIC}")
+        if type(keras.metrics.get(metric)) not in _METRICS:
+            raise _unfit(argument, metric, _USE_METRIC)
+        return metric
+    if metric is keras.metrics.SparseCategoricalCrossentropy:
+        return metric(from_logits=True)
+    if inspect.isclass(metric) or isinstance(metric, Mapping):
+        metric = keras.metrics.get(metric)
+    if not callable(metric):
+        raise ValueError(
+            f"{argument} must be metrics, functions of partners and scores, or names; "
+            f"received {metric!r}. {_USE_METRIC}"
+        )
+    function, options = _parts(metric)
+    if not _is_of_keras(function) or function in _METRIC_FUNCTIONS:
+        return metric
+    takes_logits = type(metric) in _METRICS[:2] or options.get("from_logits")
+    if function is keras.metrics.sparse_categorical_crossentropy or (
+        type(metric) is keras.metrics.SparseCategoricalCrossentropy
+    ):
+        if not takes_logits:
+            raise _takes_probabilities(argument, metric)
+    elif not takes_logits:
+        raise _unfit(argument, metric, _USE_METRIC)
+    return metric
+
+
+def _parts(part):
+    """What decides what a loss or metric takes, and its options.
+
+    Returns:
+        Pair of a function or class, and a dictionary.
+    """
+    if isinstance(part, functools.partial):
+        return part.func, part.keywords
+    if type(part) is keras.metrics.MeanMetricWrapper:  # Around a user's function.
+        return part, {}
+    if isinstance(part, (keras.losses.Loss, keras.metrics.Metric)):
+        of_keras = _is_of_keras(type(part))
+        kinds = (
+            keras.losses.SparseCategoricalCrossentropy,
+            keras.metrics.SparseCategoricalCrossentropy,
+        )
+        if not (of_keras or isinstance(part, kinds)):
+            return type(part), {}
+        options = {"from_logits": getattr(part, "from_logits", None)}
+        return getattr(part, "fn", type(part)), options
+    return part, {}
+
+
+def _is_of_keras(part):
+    return (getattr(part, "__module__", None) or "").startswith("keras.")
+
+
+def _knows(get, name):
+    try:
+        get(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _names_of_metrics():
+    return [*_CROSSENTROPY, *_ACCURACY, *(f.__name__ for f in _METRIC_FUNCTIONS)]
+
+
+def _check_terms(argument, given, terms):
+    unknown = [name for name in given if name not in terms]
+    if unknown:
+        raise ValueError(
+            f"{argument} must name terms of the model, {', '.join(terms)}; received "
+            f"{', '.join(map(repr, unknown))}."
+        )
+
+
+def _unfit(argument, part, use):
+    return ValueError(
+        f"{argument} must rate scores (rows, columns) by partners (rows,), the column "
+        f"of each row's true pair; received {_name(part)}, which takes something else. "
+        f"{use}"
+    )
+
+
+def _takes_probabilities(argument, part):
+    return ValueError(
+        f"{argument} must take scores as logits; received {_name(part)}, which takes "
+        "them for probabilities. Use 'sparse_categorical_crossentropy', or give it "
+        "from_logits=True."
+    )
+
+
+def _name(part):
+    if isinstance(part, str):
+        return repr(part)
+    return getattr(part, "__name__", None) or type(part).__name__

@@ -1,0 +1,453 @@
+"""What `fit`, `evaluate` and `predict` are given: checked, and put into one form.
+
+The data of a model of pairs are views and, where some pairs count less than others,
+their weights. There are no targets and no classes. Keras drops the weights of arrays
+without targets, so they travel with the views, as `(views, (), weights)`.
+"""
+
+import math
+import numbers
+import types
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_FORMS = (
+    "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "
+    "((x, y), None, weights) where pairs have weights."
+)
+
+
+def check_no_targets(method: str, y: Any, class_weight: Any = None) -> None:
+    """Refuses what only labelled data have.
+
+    Args:
+        method: Name of the method that was called.
+        y: What was given as targets.
+        class_weight: What was given as weights of classes.
+
+    Raises:
+        ValueError: If either is not `None`.
+    """
+    if y is not None:
+        raise ValueError(
+            "y must be None, since pairs of views have no targets; received "
+            f"{_describe(y)}. {_FORMS.format(method=method)}"
+        )
+    if class_weight is not None:
+        raise ValueError(
+            "class_weight must be None, since pairs of views have no classes; received "
+            f"{class_weight!r}. Use sample_weight, a number for each pair."
+        )
+
+
+def check_numbers(at_least: int, **numbers_by_argument: Any) -> None:
+    """Refuses what is neither `None` nor an integer of at least some number.
+
+    Raises:
+        ValueError: If one is neither; the message names the argument.
+    """
+    for argument, value in numbers_by_argument.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if value is not None and not (whole and int(value) >= at_least):
+            raise ValueError(
+                f"{argument} must be an integer of at least {at_least}; received "
+                f"{value!r}."
+            )
+
+
+def check_choices(shuffle: Any = True, verbose: Any = "auto", **lists: Any) -> None:
+    """Refuses values that Keras takes for others.
+
+    Args:
+        shuffle: `fit`'s argument of this name.
+        verbose: The same.
+        **lists: Arguments that may be an integer of at least 1, or several.
+
+    Raises:
+        ValueError: If one is no value of the argument.
+    """
+    if not (isinstance(shuffle, (bool, np.bool_)) or shuffle == "batch"):
+        raise ValueError(
+            f"shuffle must be True, False or 'batch'; received {shuffle!r}."
+        )
+    if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2; received {verbose!r}.")
+    for argument, values in lists.items():
+        several = isinstance(values, (list, tuple, set, range))
+        for value in values if several else (values,):
+            check_numbers(1, **{argument: value})
+
+
+def checked_callbacks(callbacks: Any) -> Any:
+    """Callbacks as a list.
+
+    Args:
+        callbacks: Callback, list of them, `CallbackList`, or `None`.
+
+    Returns:
+        New list, or the `CallbackList`.
+
+    Raises:
+        ValueError: If one is no callback.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    found = [] if callbacks is None else keras.tree.flatten(callbacks)
+    for callback in found:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                "callbacks must be a keras.callbacks.Callback, or a list of them; "
+                f"received {callback!r}. Make a callback of your own a subclass, and "
+                "pass an instance of it."
+            )
+    return found
+
+
+def check_validation(given: bool, **options: Any) -> None:
+    """Refuses options of a validation that there is not.
+
+    Args:
+        given: Whether there are data to validate on.
+        **options: Values by argument.
+
+    Raises:
+        ValueError: If an option is given and data are not.
+    """
+    for argument, value in options.items():
+        if value is not None and not given:
+            raise ValueError(
+                f"{argument} needs validation_data or validation_split; received "
+                f"{argument}={value!r} alone."
+            )
+
+
+def split(x: Any, sample_weight: Any, part: float) -> tuple[Any, Any]:
+    """Arrays to train on and arrays to validate on, the last rows, as Keras splits.
+
+    Args:
+        x: Views, arrays of equally many rows.
+        sample_weight: Array of weights, or `None`.
+        part: The part of the rows to validate on, at least 0 and less than 1.
+
+    Returns:
+        Pair of two pairs of views and weights.
+
+    Raises:
+        ValueError: If the part is no such number, the data are no arrays, or either
+            part would have fewer than 2 rows.
+    """
+    if not _is_arrays(x):
+        raise ValueError(
+            "validation_split needs arrays; received "
+            f"{_describe(x)}. Give validation_data instead."
+        )
+    rows = _rows(x)
+    first = math.floor(rows * (1.0 - part))
+    if min(first, rows - first) < 2:
+        raise ValueError(
+            f"validation_split={part!r} must leave at least 2 rows of {rows} to train "
+            "on and 2 to validate on. Use another part, or give validation_data."
+        )
+
+    def cut(start, end):
+        return keras.tree.map_structure(
+            lambda array: None if array is None else array[start:end],
+            (x, sample_weight),
+        )
+
+    return cut(0, first), cut(first, rows)
+
+
+def check_part(part: Any) -> None:
+    """Refuses a `validation_split` that is no part.
+
+    Raises:
+        ValueError: If it is not at least 0 and less than 1.
+    """
+    if (
+        not isinstance(part, numbers.Real)
+        or isinstance(part, bool)
+        or not 0 <= float(part) < 1
+    ):
+        raise ValueError(
+            "validation_split must be at least 0 and less than 1, a part of the rows; "
+            f"received {part!r}."
+        )
+
+
+def checked_data(
+    method: str,
+    x: Any,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    least: int = 2,
+    prefix: str = "",
+) -> Any:
+    """Views and their weights, in the form in which a model unpacks them.
+
+    A remainder of one row, which has no negatives, is left out with a warning: the
+    last row of arrays, the last batch of a `PyDataset`, a batch of a generator.
+
+    Args:
+        method: Name of the method that was called.
+        x: Arrays, dataset, `PyDataset` or generator.
+        sample_weight: Weights `(rows,)` of arrays, or `None`.
+        batch_size: Rows in a batch of arrays, or `None`.
+        steps: Batches of arrays where there is no batch size, or `None`.
+        least: Smallest number of rows in a batch.
+        prefix: What precedes the names of arguments in messages: `"validation_"`.
+
+    Returns:
+        What Keras takes as x, without targets and weights.
+
+    Raises:
+        ValueError: If the data have targets, no rows, or weights that are none.
+    """
+    if x is None:
+        raise ValueError(f"x must be given. {_FORMS.format(method=method)}")
+    if _is_arrays(x):
+        return _checked_arrays(x, sample_weight, batch_size, steps, least, prefix)
+    if sample_weight is not None:
+        raise ValueError(
+            f"sample_weight needs arrays; received {_describe(x)}. Make its elements "
+            "((x, y), None, weights)."
+        )
+    if batch_size is not None and _is_batched(x):
+        raise ValueError(
+            f"{prefix}batch_size must be None where the data come in batches; received "
+            f"{batch_size} with {_describe(x)}. Leave it out"
+            + (", or give validation_batch_size." if method == "fit" else ".")
+        )
+    if isinstance(x, tf.data.Dataset):
+        return _checked_dataset(method, x)
+    if isinstance(x, keras.utils.PyDataset):
+        return _checked_py_dataset(x, least)
+    if isinstance(x, types.GeneratorType):
+        return _checked_generator(x, least)
+    return x
+
+
+def checked_validation(
+    data: Any,
+    batch_size: int | None,
+    batch_size_of_fit: int | None,
+    steps: int | None,
+    least: int,
+) -> tuple:
+    """`validation_data` in the form in which Keras and a model unpack it.
+
+    Args:
+        data: `(views,)`, `(views, None, weights)`, dataset, or views alone.
+        batch_size: Rows in a batch of arrays, or `None` for that of `fit`.
+        batch_size_of_fit: The same in training.
+        steps: Batches of arrays where there is no batch size, or `None`.
+        least: Smallest number of rows in a batch.
+
+    Returns:
+        Tuple of x alone.
+
+    Raises:
+        ValueError: If the data have targets, or are none.
+    """
+    weights = None
+    if isinstance(data, (tuple, list)):
+        if not 1 <= len(data) <= 3 or (len(data) > 1 and not _is_nothing(data[1])):
+            raise ValueError(
+                "validation_data must be ((x, y),), a tuple that holds one pair of "
+                f"views; received {_describe(data)}, of which Keras takes the second "
+                "for targets. Pass arrays as validation_data=((x, y),), or as "
+                "((x, y), None, weights) where pairs have weights."
+            )
+        data, weights = data[0], (data[2] if len(data) == 3 else None)
+    if batch_size is None and not _is_batched(data):
+        batch_size = batch_size_of_fit
+    return (
+        checked_data(
+            "evaluate", data, weights, batch_size, steps, least, "validation_"
+        ),
+    )
+
+
+def checked_weights(sample_weight: Any, rows: int) -> np.ndarray:
+    """Weights of pairs.
+
+    Args:
+        sample_weight: Array `(rows,)` or `(rows, 1)`.
+        rows: Number of pairs.
+
+    Returns:
+        Array `(rows,)` of the float type that Keras is set to.
+
+    Raises:
+        ValueError: If they are no finite numbers of at least 0, one for each pair.
+    """
+    shape: Any = None
+    try:
+        weights = np.asarray(sample_weight, keras.config.floatx())
+        shape = weights.shape
+    except (TypeError, ValueError):
+        pass
+    if shape not in ((rows,), (rows, 1)):
+        raise ValueError(
+            f"sample_weight must hold one number for each of the {rows} pairs; "
+            f"received {_describe(sample_weight)}."
+        )
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0):
+        raise ValueError(
+            "sample_weight must be finite numbers of at least 0; received numbers from "
+            f"{weights.min()} to {weights.max()}."
+        )
+    return weights.reshape(-1)
+
+
+class _Batches(keras.utils.PyDataset):
+    """The batches of another `PyDataset` but the last ones, in the form of a model."""
+
+    def __init__(self, batches, count):
+        super().__init__(
+            batches.workers, batches.use_multiprocessing, batches.max_queue_size
+        )
+        self._batches = batches
+        self._count = count
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        return _in_form(self._batches[index])
+
+    def on_epoch_begin(self):
+        self._batches.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._batches.on_epoch_end()
+
+
+def _checked_arrays(x, sample_weight, batch_size, steps, least, prefix):
+    rows = _rows(x)
+    if sample_weight is not None:
+        x = (x, (), checked_weights(sample_weight, rows))
+    # As Keras chooses it.
+    size = batch_size or (math.ceil(rows / steps) if steps else 32)
+    if min(rows, size) < least:
+        few = f"rows={rows}" if rows < least else f"{prefix}batch_size={size}"
+        raise ValueError(
+            "A batch must have at least 2 rows, since the other rows are the "
+            f"negatives; received {few}. Use more rows, or a larger batch size."
+        )
+    if 0 < rows % size < least:
+        _warn_of_remainder(f"the last of {rows} rows, in batches of {size}")
+        x = keras.tree.map_structure(lambda array: array[:-1], x)
+    return x
+
+
+def _checked_dataset(method, dataset):
+    element = dataset.element_spec
+    if not isinstance(element, tuple) or len(element) < 2:
+        return dataset
+    if len(element) > 3 or not _is_nothing(element[1]):
+        raise ValueError(
+            "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
+            f"received a tuple of {len(element)}, which Keras takes for inputs, "
+            "targets and weights. Map the dataset with lambda x, y: ((x, y),), or with "
+            "lambda x, y, weights: ((x, y), None, weights) where pairs have weights."
+        )
+    in_form = tf.autograph.experimental.do_not_convert(_in_form)
+    return dataset.map(lambda *element: in_form(element))
+
+
+def _checked_py_dataset(batches, least):
+    count = batches.num_batches
+    if not count:
+        return batches
+    last = batches[count - 1]
+    if _few_rows(last, least):
+        _warn_of_remainder(f"the last batch of a {type(batches).__name__}")
+        count -= 1
+    elif last is _in_form(last):
+        return batches
+    return _Batches(batches, count)
+
+
+def _checked_generator(batches, least):
+    warned = False
+    for batch in batches:
+        if _few_rows(batch, least):
+            if not warned:
+                _warn_of_remainder("a batch of a generator")
+            warned = True
+        else:
+            yield _in_form(batch)
+
+
+def _in_form(element):
+    """An element without `None`, which not every way to run a step takes."""
+    if isinstance(element, (tuple, list)) and 1 < len(element) <= 3:
+        views, targets, *weights = element
+        if _is_nothing(targets):
+            return (views, (), *weights) if weights else (views,)
+    return element
+
+
+def _few_rows(element, least):
+    arrays = [part for part in keras.tree.flatten(element) if part is not None]
+    return bool(arrays) and 0 < np.shape(arrays[0])[0] < least
+
+
+def _warn_of_remainder(what):
+    warnings.warn(
+        f"One row is left out, {what}: a batch of one row has no negatives. Use "
+        "another batch size to keep it.",
+        stacklevel=5,
+    )
+
+
+def _rows(arrays):
+    rows = {int(part.shape[0]) for part in keras.tree.flatten(arrays)}
+    if len(rows) != 1:
+        raise ValueError(
+            "The views x and y must have the same number of rows, row i of both being "
+            f"views of example i; received {' and '.join(map(str, sorted(rows)))}."
+        )
+    return rows.pop()
+
+
+def _is_arrays(x):
+    leaves = keras.tree.flatten(x)
+    return bool(leaves) and all(
+        hasattr(leaf, "shape") and len(leaf.shape) > 0 for leaf in leaves
+    )
+
+
+def _is_batched(x):
+    return hasattr(x, "element_spec") or isinstance(
+        x, (keras.utils.PyDataset, types.GeneratorType)
+    )
+
+
+def _is_nothing(part):
+    """Whether there is no tensor in a structure, of a dataset or of arrays."""
+    if part is None:
+        return True
+    if isinstance(part, (tuple, list, dict)):
+        return all(map(_is_nothing, keras.tree.flatten(part)))
+    # What a dataset has in the place of None.
+    return isinstance(part, tf.TypeSpec) and not hasattr(part, "dtype")
+
+
+def _describe(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if shape is not None and not callable(shape):
+        return f"an array of shape {tuple(shape)}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dictionary with the keys {sorted(map(str, value))}"
+    if isinstance(value, (str, numbers.Number)):
+        return repr(value)
+    return f"a {type(value).__name__}"
