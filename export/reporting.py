@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from absl import app
 from absl import logging as absl_logging
 
+from keras_infomax import processes
+
 
 def run(main: Callable[[], None]) -> None:
     """Parses flags and calls `main`, whose user sees an error and not a traceback.
@@ -25,7 +27,8 @@ def run(main: Callable[[], None]) -> None:
         with one_line_errors():
             main()
 
-    app.run(checked)
+    with processes.stopping_in_one_line():
+        app.run(checked)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,10 @@ class BaseModel(keras.Model):
     what they execute; see `_running` and `_by_execution`.
     """
 
+    train_function: Any
+    test_function: Any
+    predict_function: Any
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._asked: dict[str, Any] = {
@@ -300,16 +304,16 @@ class BaseModel(keras.Model):
             wrap = fusion.fused_function if fused else fusion.unfused_function
             return wrap(self, self._watched_train_step)
 
-        if self.train_function is None or force:  # type: ignore[has-type]
+        if self.train_function is None or force:
             self.train_function = self._by_execution(make)
 
     def make_test_function(self, force=False):
         def make():
             if execution.is_distributed(self):
                 return replicas.step_function(self, self.test_step)
-            return self._make_function(self.test_step)
+            return self._make_function(fusion.waiting_for_data(self.test_step))
 
-        if self.test_function is None or force:  # type: ignore[has-type]
+        if self.test_function is None or force:
             self.test_function = self._by_execution(make)
 
     def make_predict_function(self, force=False):
@@ -319,7 +323,7 @@ class BaseModel(keras.Model):
             made, self.predict_function = self.predict_function, function
             return made
 
-        if self.predict_function is None or force:  # type: ignore[has-type]
+        if self.predict_function is None or force:
             self.predict_function = self._by_execution(make)
 
     def _watched_train_step(self, data):

@@ -7,6 +7,7 @@ it once.
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import pathlib
 from collections.abc import Iterable
@@ -41,12 +42,37 @@ def remember(
 def _remember(probes: callbacks.Probes, folder: pathlib.Path) -> None:
     path = folder / f"{_digest(probes)}.json"
     with files.locked(folder, wait=True):
-        if not path.exists():
+        # Those that fine-tune have no baseline.
+        frozen = [n for n, p in probes.probes.items() if getattr(p, "frozen", True)]
+        found = _read(path, frozen)
+        if found is None:
             found = probes.judge_pixels()
             cells = {name: dataclasses.asdict(j) for name, j in found.items()}
             files.write_text(path, json.dumps(cells, indent=2) + "\n")
-    cells = json.loads(path.read_text(encoding="utf-8"))
-    probes.take_pixels({name: Judgement(**cell) for name, cell in cells.items()})
+    probes.take_pixels(found)
+
+
+def _read(path: pathlib.Path, names: Iterable[str]) -> dict[str, Judgement] | None:
+    """The baselines of a file, `None` if there is none or it has to be written anew."""
+    if not path.exists():
+        return None
+    try:
+        cells = files.read_json(path)
+        found = {name: Judgement(**cells[name]) for name in names}
+        for judgement in found.values():
+            _check(judgement)
+    except (ValueError, TypeError, KeyError) as error:
+        print(f"{path} is damaged, and fitted anew: {error}")
+        return None
+    return found
+
+
+def _check(judgement: Judgement) -> None:
+    for name, value in dataclasses.asdict(judgement).items():
+        missing = value is None and name != "accuracy"
+        known = isinstance(value, int | float) and math.isfinite(value)
+        if not (missing or known):
+            raise ValueError(f"{name} must be a number; it is {value!r}.")
 
 
 def _digest(probes: callbacks.Probes) -> str:

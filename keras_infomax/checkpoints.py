@@ -21,6 +21,7 @@ from keras_infomax import files, manifest
 from keras_infomax.settings import differences
 
 _KEPT = 2
+_FILES = ("state.keras", "metrics.csv", "run.json")
 
 
 class Checkpoints:
@@ -38,6 +39,11 @@ class Checkpoints:
     def newest_first(self) -> Iterator[pathlib.Path]:
         """Their folders, whatever is in them."""
         yield from sorted(self.folder.glob("step-*"), reverse=True)
+
+    @property
+    def last_step(self) -> int:
+        """Step of the newest checkpoint, whatever is in it; 0 if there is none."""
+        return max((step_of(folder) for folder in self.newest_first()), default=0)
 
     def write(
         self, step: int, model: Any, write_more: Callable[[pathlib.Path], None]
@@ -66,6 +72,25 @@ class Checkpoints:
         for outdated in ours[_KEPT:]:
             shutil.rmtree(outdated, ignore_errors=True)
 
+    def check(self, folder: pathlib.Path) -> dict[str, Any]:
+        """Checks that a checkpoint is whole, and of this run.
+
+        Args:
+            folder: One of `newest_first`.
+
+        Returns:
+            What it says of its run.
+
+        Raises:
+            ValueError: If it is damaged, or of another run.
+            OSError: If it cannot be read.
+        """
+        manifest.check(folder, required=_FILES)
+        run = files.read_json(folder / "run.json")
+        if differing := differences(run["settings"], self._settings):
+            raise ValueError(f"it is of a run with another config ({differing}).")
+        return run
+
     def load(self, folder: pathlib.Path, model: Any) -> None:
         """Loads the checkpoint of a folder into a model.
 
@@ -77,19 +102,27 @@ class Checkpoints:
             ValueError: If it is damaged, or of another run or model.
             OSError: If it cannot be read.
         """
-        manifest.check(folder)
-        if (folder / "run.json").exists():
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            differing = differences(run["settings"], self._settings)
-            if differing:
-                raise ValueError(f"it is of a run with another config ({differing}).")
-            if run["variables"] != _variables(model):
-                raise ValueError(
-                    f"it is of another model, with {len(run['variables'])} variables "
-                    f"of weights and optimizer where this one has "
-                    f"{len(_variables(model))}, or with other shapes."
-                )
-        model.load_weights(folder / "state.keras")
+        run = self.check(folder)
+        if run["variables"] != _variables(model):
+            raise ValueError(
+                f"it is of another model, with {len(run['variables'])} variables of "
+                f"weights and optimizer where this one has {len(_variables(model))}, "
+                "or with other shapes."
+            )
+        try:
+            model.load_weights(folder / "state.keras")
+        except Exception as error:  # It shows in as many ways as there are layers.
+            raise ValueError(f"its state cannot be loaded: {error}") from error
+
+
+def step_of(folder: pathlib.Path) -> int:
+    """The step that a checkpoint is of, by its name; -1 if that tells none.
+
+    Args:
+        folder: Folder of the checkpoint.
+    """
+    digits = folder.name.removeprefix("step-")
+    return int(digits) if digits.isdecimal() else -1
 
 
 def _variables(model: Any) -> list[list[Any]]:

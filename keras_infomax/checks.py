@@ -18,6 +18,7 @@ import numpy as np
 
 # Of what was received, so that a message stays readable.
 _MOST_SHOWN = 80
+_LARGEST_SEED = 2**32 - 1
 
 
 def refusal(argument: str, expected: str, received: Any, advice: str) -> ValueError:
@@ -145,7 +146,10 @@ def positive_integer(
 
 
 def seed(argument: str, value: Any, optional: bool = False) -> Any:
-    """The seed of something random: an integer of at least 0.
+    """The seed of something random: an integer from 0 to 2**32 - 1.
+
+    `None` would be another seed at every start, and a run that resumes must draw what
+    it drew before, the split of its data above all.
 
     Args:
         argument: Name of the argument.
@@ -154,8 +158,23 @@ def seed(argument: str, value: Any, optional: bool = False) -> Any:
 
     Raises:
         ValueError: If it is none.
+
+    Example:
+    >>> seed("seed", 7)
+    7
     """
-    return integer(argument, value, 0, example=0, optional=optional)
+    if value is None and optional:
+        return None
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if is_whole and 0 <= value <= _LARGEST_SEED:
+        return int(value)
+    raise refusal(
+        argument,
+        f"an integer from 0 to {_LARGEST_SEED}, so that what is drawn is the same "
+        "whenever it is repeated",
+        value,
+        f"Write, for example, {argument}=0.",
+    )
 
 
 def number(

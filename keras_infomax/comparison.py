@@ -1,7 +1,6 @@
 """Judges the encoders of finished runs by several probes, into one table."""
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_infomax import experiments, files, probes
-from keras_infomax.settings import KEY, Settings
+from keras_infomax.settings import IDENTITY, KEY, OTHERS, Settings, others
 
 COLUMNS = (
     *KEY,
@@ -21,6 +20,7 @@ COLUMNS = (
     "standard_error",
     "pixel_accuracy",
     "pixel_information",
+    OTHERS,
 )
 Row = dict[str, Any]
 
@@ -49,11 +49,11 @@ class FinishedRun:
             workdir: Folder of the run.
 
         Raises:
-            ValueError: If the data have no labels or cannot be loaded.
+            ValueError: If the data have no labels or cannot be loaded, or what the run
+                left is damaged.
         """
         workdir = pathlib.Path(workdir)
-        config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-        settings = Settings.resolve(config)
+        settings = read_settings(workdir)
         data = experiments.load_data(settings, None)
         views_of = experiments.make_probed_views(settings)
         callbacks = experiments.make_probes(settings, data, views_of)
@@ -62,8 +62,33 @@ class FinishedRun:
                 f"A probe needs labels to train and to test; {settings.dataset!r}, on "
                 f"which {workdir} was trained, has none in one of its splits."
             )
-        model = keras.saving.load_model(workdir / "model.keras", compile=False)
+        path = workdir / "model.keras"
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Damage shows in as many ways as there are layers.
+            raise ValueError(
+                f"{path} cannot be read; it may be damaged: {error}"
+            ) from error
         return cls(settings, model.encoder_x, callbacks[0].train, callbacks[0].test)
+
+
+def read_settings(workdir: str | os.PathLike) -> Settings:
+    """The settings of the run in a workdir.
+
+    Args:
+        workdir: Folder of the run.
+
+    Raises:
+        ValueError: If its `config.json` is missing, damaged or of another version.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.is_file():
+        raise ValueError(f"workdir must be that of a run; {path} is missing.")
+    config = files.read_json(path)
+    try:
+        return Settings.resolve(config)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not fit this version: {error}") from error
 
 
 def finished_workdirs(workdir: str | os.PathLike) -> list[pathlib.Path]:
@@ -123,6 +148,7 @@ def compare(
         judged = run
         found = probes.judge(named, run.encoder, run.train, run.test)
         key = {column: run.settings.as_dict()[column] for column in KEY}
+        key[OTHERS] = others(run.settings)
         rows += [
             {**key, "probe": name, **_measures(found[name], pixels.get(name))}
             for name in named
@@ -175,8 +201,8 @@ def summary(rows: Sequence[Row]) -> str:
     """
     kinds = [
         column
-        for column in KEY
-        if column != "seed" and len({row[column] for row in rows}) > 1
+        for column in IDENTITY
+        if column != "seed" and len({row.get(column) for row in rows}) > 1
     ]
     groups: dict[tuple, list[Row]] = {}
     for row in rows:

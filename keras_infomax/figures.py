@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_infomax import files, plots
 from keras_infomax.methods import METHODS
+from keras_infomax.settings import OTHERS
 from keras_infomax.verdicts import Results
 
 NATS = "estimate, nats"
@@ -216,11 +217,15 @@ def _rows(results: Results, name: str, panel: Panel) -> list[Mapping[str, str]]:
 
 def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
     curves: dict[tuple[str, ...], dict[int, list[float]]] = {}
+    columns = panel.curves
+    if len({row[OTHERS] for row in rows} - {""}) > 1:
+        # They would be averaged as if they differed in their seeds alone.
+        columns = (*columns, OTHERS)
     for row in rows:
-        curve = curves.setdefault(tuple(row[c] for c in panel.curves), {})
+        curve = curves.setdefault(tuple(row[c] for c in columns), {})
         curve.setdefault(int(row["step"]), []).append(float(row[panel.column]))
     # In the order of their colors, so that all panels of a picture list them alike.
-    looks = {key: _look(panel.curves, key) for key in curves}
+    looks = {key: _look(columns, key) for key in curves}
     for key in sorted(curves, key=lambda key: str(looks[key])):
         points, look = curves[key], looks[key]
         steps = sorted(points)
@@ -236,7 +241,7 @@ def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
             label = None
     axes.set(title=panel.title, xlabel="step", ylabel=panel.label)
     axes.grid(alpha=0.3)
-    if panel.curves or panel.reference is not None:
+    if columns or panel.reference is not None:
         axes.legend(frameon=False, fontsize="small")
 
 
@@ -245,7 +250,8 @@ def _look(columns: tuple[str, ...], key: tuple[str, ...]) -> dict[str, Any]:
     pairs = list(zip(columns, key, strict=True))
     colored = [_COLORS[pair] for pair in pairs if pair in _COLORS]
     styled = [_STYLES[pair] for pair in pairs if pair in _STYLES]
-    names = [name for _, name in (*colored, *styled)]
+    others = [value for c, value in pairs if (c, value) not in {**_COLORS, **_STYLES}]
+    names = [*(name for _, name in (*colored, *styled)), *filter(None, others)]
     return {
         "color": colored[0][0] if colored else "C7",
         "linestyle": styled[0][0] if styled else "-",

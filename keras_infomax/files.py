@@ -9,6 +9,7 @@ import contextlib
 import csv
 import ctypes
 import io
+import json
 import os
 import pathlib
 import re
@@ -64,6 +65,62 @@ def write_csv(path: str | os.PathLike, *rows: Iterable[Any]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_csv(path: str | os.PathLike) -> tuple[list[str], list[list[str]]]:
+    """Reads a table that was written as a whole, and refuses one that was cut.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The header, and the rows with a cell for each of its columns.
+
+    Raises:
+        ValueError: If the file is not text, its last line has no end, or a row has
+            more or fewer cells than the header.
+        OSError: If it cannot be read.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            text = file.read()
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        if not lines:
+            raise ValueError("it is empty.")
+        if not text.endswith(("\n", "\r")):
+            raise ValueError("its last line is cut off, without an end of line.")
+        header, *rows = lines
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(header):
+                raise ValueError(
+                    f"row {number} has {len(row)} cells, and the header {len(header)}."
+                )
+    except (ValueError, csv.Error) as error:
+        raise _damaged(path, error) from error
+    return header, rows
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads a JSON file that holds a mapping.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If it holds anything else.
+        OSError: If it cannot be read.
+    """
+    try:
+        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds {json.dumps(found)[:40]}, not a mapping.")
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def _damaged(path: str | os.PathLike, reason: object) -> ValueError:
+    return ValueError(f"{path} cannot be read; it may be damaged: {reason}")
+
+
 @contextlib.contextmanager
 def new_folder(
     path: str | os.PathLike, overwrite: bool = False
@@ -100,6 +157,27 @@ def new_folder(
         _remove(temporary)
 
 
+def has_wildcards(path: str | os.PathLike) -> bool:
+    """Whether TensorFlow may take a path for a pattern, and find nothing there."""
+    return any(mark in os.fspath(path) for mark in "*?[\\")
+
+
+def link(source: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Makes a folder, if it exists, known by another path, without its content moved.
+
+    Args:
+        source: The folder.
+        path: Where nothing is yet. Where the system has no links, as Windows may not,
+            it becomes a copy.
+    """
+    source = pathlib.Path(source).resolve()
+    if source.is_dir():
+        try:
+            os.symlink(source, path, target_is_directory=True)
+        except (OSError, NotImplementedError):
+            shutil.copytree(source, path)
+
+
 @contextlib.contextmanager
 def locked(path: str | os.PathLike, wait: bool = False) -> Iterator[bool]:
     """Holds a file or folder, until the block ends or the process is killed.
@@ -120,6 +198,9 @@ def locked(path: str | os.PathLike, wait: bool = False) -> Iterator[bool]:
         if descriptor is not None:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                # Who held it before may have removed it, for the next one to make anew.
+                if not _is_at(descriptor, path):
+                    raise BlockingIOError(f"{path} was replaced.")
                 held = True
             except BlockingIOError:
                 raise
@@ -131,13 +212,24 @@ def locked(path: str | os.PathLike, wait: bool = False) -> Iterator[bool]:
             os.close(descriptor)
 
 
+def _is_at(descriptor: int, path: str | os.PathLike) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 @contextlib.contextmanager
-def sole(folder: str | os.PathLike, doing: str) -> Iterator[None]:
+def sole(
+    folder: str | os.PathLike, doing: str, lock: str | os.PathLike | None = None
+) -> Iterator[None]:
     """Keeps other processes out of a workdir, until the block ends.
 
     Args:
         folder: The workdir, which exists.
         doing: What whoever comes second is told that the first one is doing.
+        lock: File to hold instead of the folder, where that is held in the block for
+            other reasons; there as long as the block runs.
 
     Raises:
         ValueError: If another process is in there and stays.
@@ -146,7 +238,11 @@ def sole(folder: str | os.PathLike, doing: str) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         while True:
             try:
-                held.enter_context(locked(folder))
+                if lock is not None:
+                    pathlib.Path(lock).touch()
+                held.enter_context(locked(lock or folder))
+                if lock is not None:
+                    held.callback(pathlib.Path(lock).unlink, missing_ok=True)
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:

@@ -4,7 +4,7 @@ import collections
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -141,8 +141,9 @@ class _Report:
         splits = collections.Counter(file.split for file in files)
         if len(splits) > 1:
             line += f" ({_some(_counted(splits))})"
-        classes = collections.Counter(file.class_name for file in files)
-        unlabelled = classes.pop(None, 0)
+        named = [file.class_name for file in files if file.class_name is not None]
+        classes = collections.Counter(named)
+        unlabelled = len(files) - len(named)
         if classes:
             plural = "class" if len(classes) == 1 else "classes"
             line += f" of {len(classes)} {plural} ({_some(_counted(classes), limit=9)})"
@@ -184,7 +185,7 @@ def _some(words: Sequence[str], separator: str = ", ", limit: int = 3) -> str:
     return separator.join([*words[:limit], *more])
 
 
-def _counted(counter: Mapping[str | None, int]) -> list[str]:
+def _counted(counter: Mapping[Any, int]) -> list[str]:
     return [f"{shown(name or '')} {count:,}" for name, count in counter.items()]
 
 
@@ -271,12 +272,12 @@ def _check_classes(root: pathlib.Path, files: Sequence[_File]) -> None:
             "must have the same names; only one of them has images of "
             f"{sorted(classes_of[0] ^ classes_of[1])}. Add or remove these folders."
         )
-    (classes,) = classes_of if len(classes_of) == 1 else [set()]
-    if classes and {name.lower() for name in classes} <= _LIKE_SPLITS:
+    names = classes_of[0] if len(classes_of) == 1 else set()
+    if names and {name.lower() for name in names} <= _LIKE_SPLITS:
         raise ValueError(
             f"The folders in {shown(root)} look like splits, not classes: "
-            f"{sorted(classes)}. Name two of them 'train' and 'test', or read one "
-            f"alone, such as 'folder:{shown(root / min(classes))}'."
+            f"{sorted(names)}. Name two of them 'train' and 'test', or read one "
+            f"alone, such as 'folder:{shown(root / min(names))}'."
         )
 
 

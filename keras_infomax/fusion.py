@@ -227,9 +227,24 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     return function
 
 
+def waiting_for_data(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A step of which nothing runs before its data are there.
+
+    Where data end that nobody has counted, TensorFlow would run what needs none of
+    them: the optimizer would count a step more, and a mean the rows of a batch more.
+    """
+
+    def after_data(data):
+        parts = tf.nest.flatten(data, expand_composites=True)
+        with tf.control_dependencies([part for part in parts if tf.is_tensor(part)]):
+            return step(data)
+
+    return after_data
+
+
 def unfused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     """As `fused_function`, but compiled by Keras, which takes one batch at a time."""
-    of_iterator = model._make_function(step)
+    of_iterator = model._make_function(waiting_for_data(step))
 
     def function(iterator):
         if model.blocks is None:

@@ -1,5 +1,6 @@
 """A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, graphs, manifest, traces
+from keras_infomax import archives, files, graphs, manifest, traces
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -38,9 +39,14 @@ class HubEncoder(keras.layers.Layer):
     A SavedModel is a program of TensorFlow's operations, of which some read and write
     files; whoever makes this layer trusts its author, as TensorFlow's notes on security
     ask for. A `.keras` file with this layer loads from the same `handle`, and does not
-    ask for that trust: in Keras's safe mode, the default, a SavedModel is looked into
-    before it is loaded, and refused if it could do more than compute. No Python of the
-    file is run. `TFSMLayer` refuses all SavedModels then.
+    ask for that trust: in Keras's safe mode, the default, every function of a SavedModel
+    is looked into before it is loaded, and it is refused if one could do more than
+    compute, or if TensorFlow might exchange one for another (`api_implements`, as in
+    the LSTM of tf_keras). What is loaded is a private copy that holds nothing else. No
+    Python of the file is run. `TFSMLayer` refuses all SavedModels then; its users must
+    turn safe mode off, and with it Keras's guard against Python in a `.keras` file.
+    What remains possible is a fault in one of TensorFlow's own kernels, or a program
+    that takes all time or memory.
 
     Args:
         handle: Folder of a SavedModel, or a `.tar.gz` of one.
@@ -79,7 +85,7 @@ class HubEncoder(keras.layers.Layer):
         # Autocasting would round the views to half precision before the encoder.
         super().__init__(trainable=trainable, autocast=False, **kwargs)
         self.handle = os.fspath(handle)
-        folder = _unpacked(self, self.handle)
+        folder = _folder_of(self, self.handle)
         self._saved = _load_root(folder, self.handle)
         self._traces = traces.of(self._saved.__call__, self.handle)
         modes = {trace.training for trace in self._traces} - {None}
@@ -127,19 +133,26 @@ class HubEncoder(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        # Keras's own makes a TypeError of whatever is wrong with the SavedModel.
-        return cls(**config)
+        # A config is data, which may be anybody's, as for TFSMLayer. Keras's own
+        # from_config makes a TypeError of whatever is wrong with the SavedModel.
+        safe_mode = serialization_lib.in_safe_mode() is not False
+        with serialization_lib.SafeModeScope(safe_mode):
+            return cls(**config)
 
 
-def _unpacked(owner: Any, handle: str) -> str:
-    """Folder of the SavedModel; that of an archive lasts as long as its owner."""
-    if not os.path.isfile(handle):
-        return handle
+def _folder_of(owner: Any, handle: str) -> str:
+    """Folder of the SavedModel; a temporary one lasts as long as its owner."""
+    path = pathlib.Path(handle).expanduser()
+    if not path.is_file() and not (path.is_dir() and files.has_wildcards(path)):
+        return handle if "://" in handle else str(path)
     scratch = tempfile.mkdtemp(prefix="keras_infomax-")
     # Assets are read when the layer is part of a new export, long after loading.
     weakref.finalize(owner, shutil.rmtree, scratch, ignore_errors=True)
     folder = pathlib.Path(scratch) / "unpacked"
-    archives.unpack(handle, folder)
+    if path.is_file():
+        archives.unpack(path, folder)
+    else:
+        files.link(path, folder)
     return str(folder)
 
 
@@ -160,14 +173,15 @@ def _load_root(folder: str, handle: str) -> Any:
             f"root; received {handle!r}, which holds none. What lies on a server must "
             "be downloaded first."
         )
-    if safe_mode:
-        graphs.check_harmless(folder, handle)
-    try:
-        root = tf.saved_model.load(folder)
-    except Exception as error:  # Damage shows in as many ways as there are files.
-        raise ValueError(
-            f"{handle} cannot be read; it may be damaged: {error}"
-        ) from error
+    with contextlib.ExitStack() as scratch:
+        if safe_mode:
+            folder = scratch.enter_context(graphs.harmless_copy(folder, handle))
+        try:
+            root = tf.saved_model.load(folder)
+        except Exception as error:  # Damage shows in as many ways as there are files.
+            raise ValueError(
+                f"{handle} cannot be read; it may be damaged: {error}"
+            ) from error
     # callable() would ask the class, which has __call__ whatever was saved.
     if not getattr(getattr(root, "__call__", None), "concrete_functions", None):  # noqa: B004
         raise ValueError(

@@ -8,6 +8,9 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Collection
+
+from keras_infomax import files
 
 NAME = "manifest.json"
 
@@ -28,22 +31,32 @@ def write(folder: str | os.PathLike) -> None:
     (folder / NAME).write_text(text, "utf-8")
 
 
-def check(folder: str | os.PathLike, *parts: str) -> None:
+def check(
+    folder: str | os.PathLike, *parts: str, required: Collection[str] = ()
+) -> None:
     """Compares files with the manifest of their folder, if it has one.
 
     Args:
         folder: The folder.
         *parts: Files and sub-folders to check. By default everything that the
             manifest lists.
+        required: Files that the folder must have, and its manifest must list. If
+            there are any, it must have a manifest, too.
 
     Raises:
         ValueError: If a file is missing or differs, or the manifest is damaged.
     """
     folder = pathlib.Path(folder)
     if not (folder / NAME).is_file():
+        if required:
+            raise ValueError(
+                f"{folder} is damaged: {NAME} is missing, by which the other files are "
+                "checked."
+            )
         return
-    faults = []
-    for name, entry in _read(folder / NAME).items():
+    entries = _read(folder / NAME)
+    faults = [f"{NAME} lacks {n}" for n in sorted(set(required) - entries.keys())]
+    for name, entry in entries.items():
         if parts and name.partition("/")[0] not in parts:
             continue
         if not (folder / name).is_file():
@@ -64,13 +77,14 @@ def _entry(file: pathlib.Path) -> dict[str, int | str]:
 
 
 def _read(path: pathlib.Path) -> dict[str, dict]:
+    found = files.read_json(path)
     try:
-        entries = json.loads(path.read_text("utf-8"))["files"]
+        entries = dict(found["files"])
         names = [pathlib.PurePosixPath(name) for name in entries]
         if any(name.is_absolute() or ".." in name.parts for name in names):
             raise ValueError("it names a file outside of its folder.")
-        return dict(entries)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return entries
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} cannot be read; it may be damaged: {error}"
         ) from error

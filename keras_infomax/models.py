@@ -314,7 +314,7 @@ class InfoMax(BaseModel):
         scaled = {"auto_scale_loss": self._auto_scale_loss}
         return {**config, **scaled} if config else config
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         x=None,
         y=None,

@@ -1,6 +1,8 @@
 """What lies in a workdir, and how a run finds its place in it again.
 
     config.json             the resolved settings
+    versions.json           versions of this package, Keras and TensorFlow, by the step
+                            from which they trained
     checkpoints/step-N/     weights, optimizer state and all metrics up to step N; see
                             `checkpoints`
     metrics.csv             one row an evaluation
@@ -18,13 +20,16 @@ import errno
 import json
 import os
 import pathlib
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from keras_infomax import checkpoints, files, plots, scalars
 from keras_infomax.settings import differences
+from keras_infomax.version import __version__
 
 COLUMNS = (
     "step",
@@ -113,13 +118,65 @@ class Run:
         """Whether the run came to its end."""
         return self.model_path.exists()
 
+    @property
+    def kept_step(self) -> int:
+        """The step of the newest checkpoint, from which the run would go on."""
+        return self._checkpoints.last_step
+
+    def take_finished(self) -> None:
+        """Takes the metrics of a finished run, after checking what it left.
+
+        Where the table, or the config, is damaged or lost, it is written anew from the
+        last checkpoint.
+
+        Raises:
+            ValueError: If what the run left is damaged, and cannot be written anew.
+        """
+        if not zipfile.is_zipfile(self.model_path):
+            raise ValueError(
+                f"{self.model_path} cannot be read; it may be damaged. Remove it, and "
+                "repeat the command: it is written anew from the last checkpoint."
+            )
+        fault: OSError | ValueError
+        try:
+            self.rows = self._read_rows(self.metrics_path, self._settings.get("steps"))
+            if self._config_path.exists():
+                return
+            fault = ValueError(f"{self._config_path} is missing")
+        except (OSError, ValueError) as error:
+            fault = error
+        for folder in self._checkpoints.newest_first():
+            with contextlib.suppress(OSError, ValueError):
+                self._checkpoints.check(folder)
+                steps = self._settings.get("steps")
+                self.rows = self._read_rows(folder / "metrics.csv", steps)
+                break
+        else:
+            raise ValueError(
+                f"{fault}. No checkpoint of the last step is left to write it anew "
+                "from. Copy it back, or choose another workdir."
+            ) from fault
+        print(f"{fault}; it is written anew from {folder}.")
+        if self.writes:
+            self._write_settings()
+            self._write_metrics()
+
+    @property
+    def _config_path(self) -> pathlib.Path:
+        return self.workdir / "config.json"
+
     def _check(self) -> None:
-        path = self.workdir / "config.json"
         with _writable(self.workdir):
             self.workdir.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
+            if not self._config_path.exists():
                 return
-            found = json.loads(path.read_text(encoding="utf-8"))
+            try:
+                found = files.read_json(self._config_path)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error} Remove the file, and repeat the command: the checkpoints "
+                    "hold the settings, too."
+                ) from error
         if differing := differences(found, self._settings):
             raise ValueError(
                 f"workdir {self.workdir} holds a run with another config "
@@ -143,11 +200,13 @@ class Run:
         if self.writes:
             self._lock.enter_context(files.sole(self.workdir, "training"))
             self._write_settings()
+        history = self._read_versions()
         passed_over = 0
         for folder in self._checkpoints.newest_first():
             try:
+                step = checkpoints.step_of(folder)
+                rows = self._read_rows(folder / "metrics.csv", step)
                 self._checkpoints.load(folder, model)
-                rows = read_metrics(folder / "metrics.csv")
             except (OSError, ValueError, KeyError) as error:
                 print(f"{folder} cannot be used and is passed over: {error}")
                 passed_over += 1
@@ -161,6 +220,7 @@ class Run:
                     "to start the run anew."
                 )
         if self.writes:
+            self._write_versions(history)
             self._write_metrics()
             self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
         return self._step
@@ -240,11 +300,59 @@ class Run:
     def _write_settings(self) -> None:
         with _writable(self.workdir):
             text = json.dumps(self._settings, indent=2) + "\n"
-            files.write_text(self.workdir / "config.json", text)
+            files.write_text(self._config_path, text)
+
+    def _read_rows(self, path: pathlib.Path, step: int | None) -> list[Row]:
+        """The rows of a table that ends at a step."""
+        rows = read_metrics(path)
+        last = rows[-1]["step"] if rows else None
+        if last != step:
+            raise ValueError(f"{path} must end at step {step}; its last one is {last}")
+        return rows
+
+    def _read_versions(self) -> dict[int, dict[str, str]]:
+        """Versions by the step from which they trained; says if these are others."""
+        path = self.workdir / "versions.json"
+        if not path.exists():
+            return {}
+        try:
+            found = files.read_json(path)
+            history = {int(step): dict(found[step]) for step in found}
+        except (ValueError, TypeError) as error:
+            print(f"{error} ({path}); it is written anew.")
+            return {}
+        last, now = history[max(history)] if history else {}, _versions()
+        differing = [
+            f"{name} {now[name]} (before: {last[name]})"
+            for name in now
+            if name in last and last[name] != now[name]
+        ]
+        if differing and self.kept_step:
+            print(
+                f"{self.workdir} goes on under {', '.join(differing)}. It may not end "
+                "as a run of one version."
+            )
+        return history
+
+    def _write_versions(self, history: Mapping[int, Mapping[str, str]]) -> None:
+        """Adds those of this process, from the step that the run is at."""
+        earlier = {step: each for step, each in history.items() if step < self._step}
+        if not earlier or earlier[max(earlier)] != _versions():
+            earlier[self._step] = _versions()
+        text = json.dumps(earlier, indent=2) + "\n"
+        files.write_text(self.workdir / "versions.json", text)
 
     def _write_metrics(self) -> None:
         with files.replaced_file(self.metrics_path) as temporary:
             write_metrics(temporary, self.rows)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "keras_infomax": __version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+    }
 
 
 @contextlib.contextmanager
@@ -265,18 +373,26 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
         path: The file.
 
     Raises:
-        ValueError: If the file has columns that `COLUMNS` does not.
+        ValueError: If the file has columns that `COLUMNS` does not, was cut, or holds
+            what is no number, or steps that do not rise.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        found = reader.fieldnames or ()
-        # An earlier version knew fewer columns: they are empty.
-        if "step" not in found or not set(found) <= set(COLUMNS):
-            raise ValueError(
-                f"{path} must have the columns {', '.join(COLUMNS)}, or some of them; "
-                f"received {', '.join(found)}."
-            )
-        return [_parsed(cells) for cells in reader]
+    header, lines = files.read_csv(path)
+    # An earlier version knew fewer columns: they are empty.
+    if "step" not in header or not set(header) <= set(COLUMNS):
+        raise ValueError(
+            f"{path} must have the columns {', '.join(COLUMNS)}, or some of them; "
+            f"received {', '.join(header)}."
+        )
+    try:
+        rows = [_parsed(dict(zip(header, cells, strict=True))) for cells in lines]
+        steps = [row["step"] or 0 for row in rows]
+        if steps != sorted(set(steps)):
+            raise ValueError(f"its steps do not rise: {steps}.")
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read; it may be damaged: {error}"
+        ) from error
+    return rows
 
 
 def _parsed(cells: Mapping[str, str]) -> Row:

@@ -7,10 +7,12 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from keras_infomax import image_files
+import numpy as np
+
+from keras_infomax import checks, image_files
 from keras_infomax.checks import nearest
 
-# The settings that tell one run from another in tables of results.
+# The settings that have a column of their own in tables of results.
 KEY = (
     "figure",
     "dataset",
@@ -24,6 +26,14 @@ KEY = (
     "budget",
     "steps",
 )
+# The column of all others; see `others`.
+OTHERS = "settings"
+IDENTITY = (*KEY, OTHERS)
+
+# What lies elsewhere on another machine, and makes no other run.
+_PLACES = ("data_dir",)
+_SEEDS = ("seed", "split_seed")
+# Of NumPy's generators, which Keras seeds, too.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +127,8 @@ class Settings:
                 raise ValueError(
                     f"config.{key} must be a positive integer; received {value!r}."
                 )
+        for key in _SEEDS:
+            checks.seed(f"config.{key}", getattr(self, key))
         if self.batch_size < 2:
             raise ValueError(
                 "config.batch_size must be at least 2, since the other rows of a batch "
@@ -188,7 +200,7 @@ class Settings:
         # JSON and flags give lists where sizes are tuples.
         resolved: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
-            for key, value in values.items()
+            for key, value in _plain(values).items()
         }
         options = resolved.pop("options", None) or {}
         resolved["options"] = dict(options.items())
@@ -199,8 +211,83 @@ class Settings:
         return dataclasses.asdict(self)
 
 
+def identity(settings: Settings) -> tuple[str, ...]:
+    """What tells a run from all others, as the text of the columns `IDENTITY`.
+
+    All settings but those that say where something lies on a machine.
+
+    Args:
+        settings: Settings of the run.
+    """
+    values = settings.as_dict()
+    return (*(cell(values[column]) for column in KEY), others(settings))
+
+
+def others(settings: Settings) -> str:
+    """The settings without a column in `KEY`, as JSON, where they are not at defaults.
+
+    Args:
+        settings: Settings of the run.
+
+    Example:
+    >>> others(Settings(seed=3, learning_rate=0.01, encoder_units=(300, 100)))
+    '{"encoder_units":[300,100],"learning_rate":0.01}'
+    """
+    values, defaults = settings.as_dict(), Settings().as_dict()
+    told = {
+        key: _canonical(value)
+        for key, value in values.items()
+        if key not in (*KEY, *_PLACES) and value != defaults[key]
+    }
+    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+
+
+def cell(value: Any) -> str:
+    """The text of a setting in a table, of which no other value has the same.
+
+    Args:
+        value: The value; `None` is an empty cell.
+
+    Example:
+    >>> cell(2.0), cell(0.1234567), cell("mlp"), cell(None)
+    ('2', '0.1234567', 'mlp', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        text = format(value, ".6g")
+        return text if float(text) == value else repr(value)
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of Python for those of NumPy, which JSON does not know."""
+    if hasattr(value, "items"):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        plain = map(_plain, value)
+        return tuple(plain) if isinstance(value, tuple) else list(plain)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _canonical(value: Any) -> Any:
+    """One form for values that are equal, such as 1 and 1.0."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    known = value is None or isinstance(value, bool | int | float | str)
+    return value if known else repr(value)
+
+
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """Names the settings in which a run differs from another; empty if in none.
+
+    Where its data lie is none of them: they may have been moved.
 
     Args:
         found: Settings of a run as its JSON holds them. A key that came later was at
@@ -215,6 +302,6 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     found, wanted = (json.loads(json.dumps(each)) for each in (found, wanted))
     return "; ".join(
         f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
-        for key in sorted({*found, *wanted})
+        for key in sorted({*found, *wanted} - set(_PLACES))
         if found.get(key) != wanted.get(key)
     )

@@ -3,24 +3,39 @@
 Every run is a process and a workdir of its own, so a run that fails or is killed
 takes nothing with it. A run that finished is appended to the table at once; the
 table tells which runs are left, so a sweep can be stopped, and go on elsewhere.
+
+A run is what its settings say, all of them: those that have a column of their own in
+the table, and the others in one column as JSON. Tables of earlier versions lack that
+column. Their rows stay as they are, with an empty cell, and count for the one run of a
+sweep that the other columns fit.
 """
 
+import collections
 import contextlib
-import csv
 import dataclasses
+import hashlib
 import itertools
+import json
 import multiprocessing
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker
 from typing import Any
 
-from keras_infomax import files, runs, training
-from keras_infomax.settings import KEY, Settings
+from keras_infomax import checks, files, processes, runs, training
+from keras_infomax.settings import (
+    IDENTITY,
+    KEY,
+    OTHERS,
+    Settings,
+    identity,
+)
 
 MEASURES = {
     "step": "step",
@@ -43,7 +58,14 @@ MEASURES = {
     "log_condition_max": "log_condition_max",
     "singular_examples": "singular_examples",
 }
-COLUMNS = (*KEY, *MEASURES, "commit")
+COLUMNS = (*KEY, *MEASURES, "commit", OTHERS)
+Key = tuple[str, ...]
+
+# Columns of whole numbers.
+_INTEGERS = ("split_seed", "batch_size", "seed", "steps", "step")
+# Text that is in names of folders as it is.
+_SAFE = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+_LONGEST_NAME = 100
 
 _MEMORY_PER_PROCESS = 4 * 2**30
 
@@ -76,10 +98,28 @@ class Sweep:
 
         Args:
             seeds: Number of seeds, counted from that of the settings.
+
+        Raises:
+            ValueError: If a value is bad, the grid has no points, or two of them are
+                one and the same run.
         """
+        for name, values in self.grid.items():
+            if name == "seed":
+                raise ValueError(
+                    "grid must leave out the seed, through which every sweep runs; "
+                    f"received seed={values!r}. Give their number (--seeds), and the "
+                    "first one as config.seed."
+                )
+            several = isinstance(values, Collection) and not isinstance(values, str)
+            if not several or not len(values):
+                raise ValueError(
+                    f"grid.{name} must be a tuple of at least one value; received "
+                    f"{values!r}."
+                )
         first = self.settings.get("seed", 0)
+        checks.seed("config.seed", first)
         points = list(itertools.product(*self.grid.values()))
-        return [
+        found = [
             Settings.resolve(
                 {
                     **self.settings,
@@ -90,22 +130,50 @@ class Sweep:
             for offset in range(seeds)
             for point in points
         ]
+        by_key: dict[Key, Settings] = {}
+        for settings in found:
+            other = by_key.setdefault(key(settings), settings)
+            if other is not settings:
+                raise ValueError(
+                    "The points of grid must be runs that differ; "
+                    f"{self.name(settings)!r} is there twice, or differs in where its "
+                    "data lie alone. Remove one of them."
+                )
+        return found
 
     def name(self, settings: Settings) -> str:
-        """Name of a run's folder: the values that vary."""
+        """Name of a run's folder: the values that vary.
+
+        Where a value is no plain word or number, characters that a path, a shell or a
+        pattern takes for something else are replaced, and the run's key is added in
+        short, so that the name is still that of no other run.
+        """
         values = settings.as_dict()
-        varying = [str(values[key]) for key in (*self.grid, "seed")]
-        return "-".join([*varying[:-1], f"seed{varying[-1]}"])
+        varying = [values[name] for name in self.grid]
+        words = [re.sub(r"[^\w.+-]+", "_", str(v), flags=re.ASCII) for v in varying]
+        name = "-".join([*words, f"seed{settings.seed}"])
+        plain = all(_is_plain(value) for value in varying)
+        if plain and len(name) <= _LONGEST_NAME:
+            return name
+        digest = hashlib.sha256(json.dumps(key(settings)).encode()).hexdigest()[:10]
+        return f"{name[:_LONGEST_NAME].strip('_.-')}-{digest}"
 
 
-def key(settings: Settings) -> tuple[str, ...]:
-    """What tells a run from the others in a table, as text.
+def _is_plain(value: Any) -> bool:
+    """Whether the text of a value may stand between hyphens, and tells it from others.
+
+    Words begin with a letter, so that no part of a number is taken for one.
+    """
+    return isinstance(value, int | float) or _SAFE.fullmatch(str(value)) is not None
+
+
+def key(settings: Settings) -> Key:
+    """What tells a run from the others in a table: the text of `settings.IDENTITY`.
 
     Args:
         settings: Settings of the run.
     """
-    values = settings.as_dict()
-    return tuple(_cell(values[column]) for column in KEY)
+    return identity(settings)
 
 
 def sweep(
@@ -132,48 +200,119 @@ def sweep(
         Names of the runs that failed, each with its reason.
 
     Raises:
-        ValueError: If a number is not positive, or the table has other columns.
+        ValueError: If a number or the grid is unfit, the table is damaged or has other
+            columns, or another process sweeps in the workdir.
     """
-    processes = _default_processes() if processes is None else processes
-    for argument, value in (("seeds", seeds), ("processes", processes)):
-        if value < 1:
-            raise ValueError(f"{argument} must be at least 1; received {value}.")
+    processes_wanted = _default_processes() if processes is None else processes
+    for argument, value in (("seeds", seeds), ("processes", processes_wanted)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"{argument} must be at least 1, an integer; received {value!r}."
+            )
+    every = experiment.runs(seeds)
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    table = Table(results or workdir / "results.csv")
-    every = experiment.runs(seeds)
-    waiting = [s for s in every if key(s) not in table.keys()]
-    progress = _Progress(len(waiting), done_before=len(every) - len(waiting))
-    failures: dict[str, str] = {}
-    running: dict[str, tuple[Settings, Any]] = {}
-    threads = max(1, (os.cpu_count() or 1) // processes)
-    context = multiprocessing.get_context("spawn")
-    try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                settings = waiting.pop(0)
-                name = experiment.name(settings)
-                process = context.Process(
-                    target=_run_one,
-                    args=(train, settings.as_dict(), workdir, name, threads),
-                )
-                process.start()
-                running[name] = settings, process
-            for name, (settings, process) in list(running.items()):
-                if process.is_alive():
-                    continue
-                del running[name]
-                if process.exitcode == 0:
-                    rows = runs.read_metrics(workdir / name / "metrics.csv")
-                    table.append(key(settings), rows)
-                else:
-                    failures[name] = _reason(workdir / name, process.exitcode)
-                progress.show(len(waiting), len(running), len(failures))
-            time.sleep(0.2)
-    finally:
-        for _, process in running.values():
-            process.terminate()
-    return failures
+    # Not the workdir itself, which is held whenever a table in it is changed.
+    with files.sole(workdir, "sweeping", lock=workdir / ".lock"):
+        table = Table(results or workdir / "results.csv")
+        return _Sweeping(experiment, every, workdir, table, train).run(processes_wanted)
+
+
+class _Sweeping:
+    """The runs of a sweep that is under way: waiting, running, failed.
+
+    Args:
+        experiment: The sweep.
+        every: Settings of all of its runs.
+        workdir: Folder of their workdirs.
+        table: The table that gets their rows.
+        train: As for `sweep`.
+    """
+
+    def __init__(
+        self,
+        experiment: Sweep,
+        every: Sequence[Settings],
+        workdir: pathlib.Path,
+        table: "Table",
+        train: Callable[..., Any],
+    ):
+        self.experiment = experiment
+        self.workdir = workdir
+        self.table = table
+        self.train = train
+        held = table.match([key(settings) for settings in every])
+        self.waiting = [s for s in every if key(s) not in held]
+        self.running: dict[str, tuple[Settings, Any]] = {}
+        self.failures: dict[str, str] = {}
+        self.total, self.done_before = len(every), len(held)
+        self.untold = sum(not found[-1] for found in held.values())
+
+    def run(self, number: int) -> dict[str, str]:
+        """Trains so many at a time until none is left; returns those that failed."""
+        threads = max(1, (os.cpu_count() or 1) // number)
+        progress = _Progress(len(self.waiting), self.done_before)
+        if self.untold:
+            print(
+                f"{self.untold} of these are rows of an earlier version in "
+                f"{self.table.path}, which do not tell all settings. If theirs were "
+                "others than now, give another table (--results)."
+            )
+        try:
+            with processes.noted(self._where):
+                while self.waiting or self.running:
+                    while self.waiting and len(self.running) < number:
+                        self._start(self.waiting.pop(0), threads)
+                    for name in self._ended():
+                        self._take(name)
+                        progress.show(
+                            len(self.waiting), len(self.running), len(self.failures)
+                        )
+                    time.sleep(0.2)
+        finally:
+            processes.end([process for _, process in self.running.values()])
+        return self.failures
+
+    def _where(self) -> str:
+        left = len(self.waiting) + len(self.running) + len(self.failures)
+        return f"with {self.total - left} of {self.total} runs done"
+
+    def _start(self, settings: Settings, threads: int) -> None:
+        name = self.experiment.name(settings)
+        self.table.read()
+        if key(settings) in self.table.keys():
+            print(f"{name} is in {self.table.path} by now, by another sweep.")
+            return
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(
+            target=_run_one,
+            args=(
+                *(self.train, settings.as_dict(), self.workdir, name, threads),
+                os.getpid(),
+            ),
+        )
+        # It would let signals through again when it starts, with the first process.
+        resource_tracker.ensure_running()
+        with processes.deaf_to_interrupts():
+            process.start()
+            self.running[name] = settings, process
+
+    def _ended(self) -> list[str]:
+        return [n for n, (_, process) in self.running.items() if not process.is_alive()]
+
+    def _take(self, name: str) -> None:
+        """Adds to the table what a run left that ended, or notes why it failed."""
+        settings, process = self.running.pop(name)
+        if process.exitcode != 0:
+            self.failures[name] = _reason(self.workdir / name, process.exitcode)
+            return
+        try:
+            rows = runs.read_metrics(self.workdir / name / "metrics.csv")
+        except (OSError, ValueError) as error:
+            self.failures[name] = str(error)
+            return
+        if not self.table.append(key(settings), rows):
+            print(f"{name} is in {self.table.path} already, by another sweep.")
 
 
 class Table:
@@ -183,34 +322,67 @@ class Table:
         path: The file; made with the first row.
 
     Raises:
-        ValueError: If the file has other columns.
+        ValueError: If the file is damaged or has other columns.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
         self.rows: list[dict[str, str]] = []
+        self.read()
+
+    def read(self) -> None:
+        """Brings `rows` up to date with what other processes have written."""
         if self.path.exists():
             self.rows = read_table(self.path)
 
-    def keys(self) -> set[tuple[str, ...]]:
-        """What tells the runs in the table from each other."""
-        return {tuple(row[column] for column in KEY) for row in self.rows}
+    def keys(self) -> set[Key]:
+        """What tells the runs in the table from each other.
 
-    def append(self, key: tuple[str, ...], rows: Sequence[runs.Row]) -> None:
-        """Adds the evaluations of one run, and writes the table."""
+        The last part is empty where an earlier version wrote the rows.
+        """
+        return {_key_of(row) for row in self.rows}
+
+    def match(self, keys: Sequence[Key]) -> dict[Key, Key]:
+        """Which of these runs the table holds, each with the key that it has there.
+
+        Rows of an earlier version do not tell all settings. They count for a run that
+        the rest of its key fits, if it is the only one.
+
+        Args:
+            keys: Keys of the runs.
+        """
+        held, fitting = self.keys(), collections.Counter(k[:-1] for k in keys)
+        found = {}
+        for each in keys:
+            earlier = (*each[:-1], "")
+            if each in held:
+                found[each] = each
+            elif earlier in held and fitting[each[:-1]] == 1:
+                found[each] = earlier
+        return found
+
+    def append(self, key: Key, rows: Sequence[runs.Row]) -> bool:
+        """Adds the evaluations of one run, unless the table holds it, and writes it.
+
+        Returns:
+            Whether they were added.
+        """
         commit = _commit()
         with self.changing():
+            if key in self.keys():
+                return False
             for row in rows:
                 measured = {n: _cell(row[column]) for n, column in MEASURES.items()}
-                identity = dict(zip(KEY, key, strict=True))
-                self.rows.append({**identity, **measured, "commit": commit})
+                identified = dict(zip(IDENTITY, key, strict=True))
+                self.rows.append({**identified, **measured, "commit": commit})
+        return True
 
-    def last(self, key: tuple[str, ...]) -> dict[str, str] | None:
+    def last(self, key: Key) -> dict[str, str] | None:
         """The last evaluation of a run; `None` if the table does not hold it."""
-        found = [r for r in self.rows if tuple(r[column] for column in KEY) == key]
+        found = [row for row in self.rows if _key_of(row) == key]
         return max(found, key=lambda row: int(row["step"]), default=None)
 
-    def fill(self, key: tuple[str, ...], **cells: float) -> None:
+    def fill(self, key: Key, **cells: float) -> None:
         """Fills in measures of the last evaluation of a run, and writes the table.
 
         Args:
@@ -234,30 +406,68 @@ class Table:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with files.locked(self.path.parent, wait=True):
-            if self.path.exists():
-                self.rows = read_table(self.path)
+            self.read()
             yield
             cells = ([row[column] for column in COLUMNS] for row in self.rows)
             files.write_csv(self.path, COLUMNS, *cells)
 
 
 def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
-    """Reads a table of results as text cells.
+    """Reads a table of results as text cells, after checking all of it.
 
     Args:
-        path: The file.
+        path: The file. The column of `settings.OTHERS`, which earlier versions did not
+            have, may be missing; its cells are empty then.
 
     Raises:
-        ValueError: If it does not have the columns of `COLUMNS`.
+        ValueError: If it has other columns, was cut, holds a run twice or a part of
+            one, or a cell is not what its column is of.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+    header, lines = files.read_csv(path)
+    if tuple(header) not in (COLUMNS, COLUMNS[:-1]):
+        raise ValueError(
+            f"{path} must be a table with the columns {', '.join(COLUMNS)}; "
+            f"received {', '.join(header)}."
+        )
+    rows = [{OTHERS: "", **dict(zip(header, line, strict=True))} for line in lines]
+    steps: dict[Key, list[int]] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            _check_row(row)
+            steps.setdefault(_key_of(row), []).append(int(row["step"]))
+        except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"{path} must be a table with the columns {', '.join(COLUMNS)}; "
-                f"received {', '.join(reader.fieldnames or ())}."
+                f"{path} cannot be read; it may be damaged: row {number}, {error}"
+            ) from error
+    for found, of_run in steps.items():
+        name = ", ".join(f"{c} {v}" for c, v in zip(IDENTITY, found, strict=True) if v)
+        if len(set(of_run)) < len(of_run):
+            raise ValueError(f"{path} holds a run twice. Remove one of them: {name}.")
+        wanted = int(dict(zip(IDENTITY, found, strict=True))["steps"])
+        if max(of_run) != wanted:
+            raise ValueError(
+                f"{path} holds a run up to step {max(of_run)} of {wanted} alone. "
+                f"Remove its rows, and repeat its sweep: {name}."
             )
-        return list(reader)
+    return rows
+
+
+def _key_of(row: Mapping[str, str]) -> Key:
+    return tuple(row[column] for column in IDENTITY)
+
+
+def _check_row(row: Mapping[str, str]) -> None:
+    for column in (*_INTEGERS, *MEASURES):
+        text = row[column]
+        if column not in _INTEGERS and not text:
+            continue
+        try:
+            (int if column in _INTEGERS else float)(text)
+        except ValueError:
+            kind = "an integer" if column in _INTEGERS else "a number"
+            raise ValueError(f"{column} must be {kind}; received {text!r}.") from None
+    if row[OTHERS] and not isinstance(json.loads(row[OTHERS]), dict):
+        raise ValueError(f"{OTHERS} must be a mapping in JSON; received {row[OTHERS]}.")
 
 
 def _cell(value: Any) -> str:
@@ -272,8 +482,10 @@ def _run_one(
     folder: pathlib.Path,
     name: str,
     threads: int,
+    parent: int,
 ) -> None:
     """Runs in a process of its own, whose output goes to a log."""
+    processes.end_with(parent)
     workdir = folder / name
     workdir.mkdir(parents=True, exist_ok=True)
     with open(workdir / "log.txt", "a", encoding="utf-8") as log:
@@ -290,9 +502,9 @@ def _run_one(
 
 
 def _reason(workdir: pathlib.Path, exit_code: int) -> str:
-    lines = (workdir / "log.txt").read_text(encoding="utf-8").strip().splitlines()
-    last = lines[-1] if lines else "no output"
     where = workdir / "log.txt"
+    text = where.read_text(encoding="utf-8", errors="replace") if where.exists() else ""
+    last = (text.strip().splitlines() or ["no output"])[-1]
     return f"{last} (exit code {exit_code}, log in {where})"
 
 

@@ -19,6 +19,7 @@ from keras_infomax import (
     methods,
     models,
     plots,
+    processes,
     runs,
     strategies,
     supervised,
@@ -88,10 +89,17 @@ def train(
     chief = strategies.is_chief(strategy)
     run = runs.Run(workdir, settings.as_dict(), writes=chief)
     if run.finished:
-        run.rows = runs.read_metrics(run.metrics_path)
+        run.take_finished()
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
     plots.check_installed()
+    with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
+        return _train(run, settings, data, strategy, baselines, profile_steps)
+
+
+def _train(run, settings, data, strategy, baselines, profile_steps):
+    """Trains a run to its end, from where it is."""
+    chief = run.writes
     with strategy.scope():
         experiment = make_experiment(settings, data)
     model = experiment.model

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from keras_infomax.settings import KEY, OTHERS
+
 HOLDS, FAILS = "holds", "does not hold"
 UNDECIDED, NOT_RUN = "undecided", "not run"
 
@@ -280,6 +282,10 @@ class Results:
 
         Returns:
             Dictionaries from steps to values, by seed.
+
+        Raises:
+            ValueError: If some of the runs differ in settings that have no column of
+                their own, so that they are not the same but for their seeds.
         """
         wanted = {_GROUP.index(name): str(value) for name, value in where.items()}
         rows = [
@@ -289,6 +295,7 @@ class Results:
             for row in rows
             if row[column]
         ]
+        check_settings(rows)
         longest: dict[str, int] = {}
         for row in rows:
             longest[row["seed"]] = max(longest.get(row["seed"], 0), _steps(row))
@@ -309,6 +316,32 @@ class Results:
                 steps[max(steps)] - steps[min(steps)] if len(steps) > 1 else None
             )
         )
+
+
+def check_settings(rows: Iterable[Row]) -> None:
+    """Refuses rows that look the same but are of runs with different settings.
+
+    Args:
+        rows: Rows of a table. Those of an earlier version, which do not tell the
+            settings without a column, fit any others.
+
+    Raises:
+        ValueError: If rows agree in all columns of settings but seed and steps, and
+            not in the others.
+    """
+    alike = [c for c in KEY if c not in ("seed", "steps", "budget")]
+    found: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        if not row.get(OTHERS):
+            continue
+        key = tuple(row[column] for column in alike)
+        other = found.setdefault(key, row[OTHERS])
+        if other != row[OTHERS]:
+            raise ValueError(
+                f"Runs of {row['figure']!r} must have the same settings to be one "
+                f"statistic; received {other} and {row[OTHERS]}. Give the others "
+                "another name in their table (--config.figure=NAME)."
+            )
 
 
 def check(statistic: str, by_seed: BySeed, **interval: Any) -> Check:

@@ -53,3 +53,23 @@ def test_a_fit_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         baselines.remember([probe], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "null", "{}", '{"probe": 1}', '{"probe": {"accuracy": null}}'),
+        *('{"probe": {"accuracy": NaN}}', '{"probe": {"accurancy": 0.5}}'),
+        '{"probe": {"accuracy": 0.5, "information": "x"}}',
+    ],
+)
+def test_damaged_baselines_are_fitted_anew(tmp_path, text, capsys):
+    baselines.remember([linear_probe()], tmp_path)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_text()
+    path.write_text(text)
+    probe = linear_probe()
+    baselines.remember([probe], tmp_path)
+    assert path.read_text() == whole
+    assert probe.pixel_baseline == json.loads(whole)["probe"]["accuracy"]
+    assert f"{path} is damaged, and fitted anew" in capsys.readouterr().out

@@ -330,6 +330,31 @@ def test_the_report_shows_statistic_interval_and_verdict():
     assert "4 seeds, s.d. 0; claimed above 0: holds" in text
 
 
+def test_runs_with_other_settings_are_no_one_statistic(tmp_path):
+    told = '{"eval_every":1000}'
+    other = '{"eval_every":1000,"learning_rate":0.001}'
+
+    def of(*settings):
+        table = figure3(ACCURACIES, ESTIMATES)
+        return [row | {"settings": s} for row, s in zip(table, settings, strict=False)]
+
+    # Rows of an earlier version, which tell nothing, join the others.
+    mixed = verdicts.Results(of(*["", told] * 12))
+    assert len(mixed.last("probe_accuracy", figure="figure3", critic="mlp")) == 4
+    results = verdicts.Results(of(*[told] * 8, *[other] * 8, *[told] * 4, *[other] * 4))
+    for critic in ("bilinear", "separable"):
+        assert len(results.last("mi_train", figure="figure3", critic=critic)) == 4
+    with pytest.raises(ValueError, match="same settings to be one stat.*learning_rate"):
+        results.last("mi_train", figure="figure3", critic="mlp")
+    # Nor are they one curve.
+    figures.draw(mixed, tmp_path / "mixed")
+    assert "learning" not in (tmp_path / "mixed/figure3.svg").read_text()
+    figures.draw(results, tmp_path / "told")
+    picture = (tmp_path / "told/figure3.svg").read_text()
+    labels = [f"<!-- {c}, {s} -->" for c, s in (("mlp", told), ("mlp", other))]
+    assert [picture.count(label) for label in labels] == [2, 2]
+
+
 def test_pictures_are_drawn_for_what_was_run(tmp_path):
     table = figure3(ACCURACIES, ESTIMATES) + figure3(ACCURACIES, ESTIMATES, "infonce")
     written = figures.draw(verdicts.Results(table), tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 
 import keras
 import numpy as np
@@ -78,6 +79,8 @@ def test_the_table_holds_every_run_and_probe_beside_the_pixels(
         **dataclasses.asdict(found),
         "pixel_accuracy": pixels.accuracy,
         "pixel_information": pixels.information,
+        "settings": '{"encoder_units":[24],"encoding_dim":12,"eval_every":8,'
+        '"learning_rate":0.001}',
     }
     with open(output, newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))
@@ -112,11 +115,33 @@ def test_the_summary_is_of_means_over_seeds():
     assert table.splitlines()[0].startswith("| probe | critic | accuracy")
 
 
+def test_the_summary_tells_runs_apart_by_all_settings():
+    table = comparison.summary(
+        [
+            row(settings='{"learning_rate":0.1}', accuracy=0.5),
+            row(settings='{"learning_rate":0.2}', accuracy=0.7),
+        ]
+    )
+    assert table.splitlines()[2:] == [
+        '| linear | {"learning_rate":0.1} | 0.500 | +0.250 | 1.000 | -0.500 | 1 |',
+        '| linear | {"learning_rate":0.2} | 0.700 | +0.450 | 1.000 | -0.500 | 1 |',
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"seed"', '{"sed": 1}'])
+def test_a_damaged_config_is_named(sweep, tmp_path, text):
+    shutil.copytree(sweep / "seed0", tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run/config\.json (cannot be|does not fit)"):
+        comparison.FinishedRun.load(tmp_path / "run")
+
+
 def test_the_committed_summary_is_that_of_the_committed_table():
     with open(ROOT / "docs/probes/probes.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        for column in comparison.COLUMNS[len(comparison.KEY) + 1 :]:
+        # It is of an earlier version, without the column of the other settings.
+        for column in comparison.COLUMNS[len(comparison.KEY) + 1 : -1]:
             row[column] = float(row[column]) if row[column] else None
     assert len(rows) == 9 * len(probes.PROBES)
     readme = (ROOT / "docs/probes/README.md").read_text(encoding="utf-8")

@@ -1,9 +1,11 @@
 """The programs as a user runs them, in processes of their own."""
 
 import json
+import signal
 import subprocess
 import sys
 
+import pytest
 from conftest import ROOT
 from run_checks import finish, start
 
@@ -54,3 +56,50 @@ def test_mistakes_are_one_line(tmp_path):
         assert "Traceback" not in err
         (line,) = (line for line in err.splitlines() if line.startswith("error: "))
         assert message in line
+
+
+@pytest.mark.slow
+def test_a_stopped_training_says_where_and_goes_on_there(tmp_path):
+    flags = [*SMALL, "--config.steps=100000", f"--workdir={tmp_path}"]
+    reached = 0
+    for sent, exit_code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = start("trainers.train", *flags)
+        for line in process.stdout:
+            if reached:
+                assert line.split()[-4:] == ["step", str(reached), "of", "100000."]
+            if reached or line.startswith("step     16/"):
+                break
+        process.send_signal(sent)
+        code, _, err = finish(process)
+        assert code == exit_code
+        assert "Traceback" not in err
+        last = max((tmp_path / "checkpoints").iterdir()).name
+        reached = int(last.removeprefix("step-"))
+        (line,) = (line for line in err.splitlines() if "stopped" in line)
+        assert line == (
+            f"stopped at step {reached} of 100000; repeat the command to go on"
+        )
+    assert reached >= 16
+
+
+def test_a_program_that_is_stopped_while_it_starts_says_so():
+    # Its own line is printed by code that runs before TensorFlow is imported.
+    code = (
+        "import os, signal, sys\n"
+        "sys.argv = ['-m']\n"
+        "import trainers\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "os.kill(os.getpid(), int(sys.stdin.read()))\n"
+        "signal.pause()\n"
+    )
+    for sent, exit_code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            input=str(int(sent)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert found.returncode == exit_code
+        assert found.stderr == "stopped; repeat the command\n"

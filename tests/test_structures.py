@@ -395,7 +395,8 @@ def test_what_layers_take():
     built.build((None, 5))
     assert structures.of(built) == Spec("inputs", (None, 5), None, declared=False)
     found = structures.of(of_table(list))
-    assert structures.described(found) == "(cat: int32 (rows, 3), num: float32 (rows, 5))"
+    said = "(cat: int32 (rows, 3), num: float32 (rows, 5))"
+    assert structures.described(found) == said
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_leaves_the_promised_files(finished):
         "metrics.csv",
         "model.keras",
         "tensorboard",
+        "versions.json",
     }
     assert (finished / "curves.png").read_bytes()[:4] == b"\x89PNG"
     config = json.loads((finished / "config.json").read_text())

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import inspect
 import json
+import shutil
 import socket
 import threading
 
@@ -83,11 +84,16 @@ def test_a_trial_is_a_run_of_its_settings(digits, tmp_path, monkeypatch):
         assert trial.metrics[name] == row[name]
 
 
+ASKED_SPACE = {
+    **SPACE,
+    "learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"},
+}
+
+
 @pytest.fixture(scope="module")
 def searched(digits, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("searched")
-    space = {**SPACE, "learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"}}
-    return workdir, tuning.search(config(space), workdir, digits)
+    return workdir, tuning.search(config(ASKED_SPACE), workdir, digits)
 
 
 def test_trials_are_ranked_by_the_objective(searched):
@@ -184,6 +190,41 @@ def test_more_trials_can_be_asked_for_and_other_things_cannot(digits, tmp_path, 
     ):
         with pytest.raises(ValueError, match=f"holds another search .*{key}: "):
             tuning.search(other, tmp_path, digits)
+
+
+DAMAGED = {
+    "search.json": ["", "[]", "null", "{}", '{"settings": 3}'],
+    "trials/oracle.json": ["", "[]", "{}"],
+    "trials/tuner0.json": ["{", "null"],
+    "trials/trial_1/trial.json": ["", "{}", "[]"],
+    "best/config.json": ["", "null"],
+}
+
+
+@pytest.mark.parametrize("name", list(DAMAGED))
+def test_damaged_files_of_a_search_are_named(searched, tmp_path, digits, name):
+    (workdir, trials), asked = searched, config(ASKED_SPACE)
+    workdir = shutil.copytree(workdir, tmp_path / "search")
+    (path,) = workdir.glob(name) if name != "best/config.json" else (workdir / name,)
+    path.parent.mkdir(exist_ok=True)
+    for text in DAMAGED[name]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match="may be damaged") as error:
+            if path.parent.name == "best":
+                tuning.train_best(asked, workdir, trials, digits)
+            else:
+                tuning.search(asked, workdir, digits)
+        assert str(workdir) in str(error.value)
+        assert "\n" not in str(error.value)
+        if text != "{}":
+            assert str(path) in str(error.value)
+
+
+def test_a_search_goes_on_where_its_data_were_moved(searched, digits, tmp_path):
+    (workdir, trials), asked = searched, config(ASKED_SPACE)
+    workdir = shutil.copytree(workdir, tmp_path / "search")
+    asked["data_dir"] = "/moved"
+    assert tuning.search(asked, workdir, digits) == trials
 
 
 def test_trials_that_diverge_are_recorded_and_the_search_goes_on(digits, tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from configs import digits_halves
-from keras_infomax import files, runs, saved_model, training
+from keras_infomax import files, processes, runs, saved_model, training
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of everything made.")
@@ -50,7 +50,13 @@ def demonstrate(workdir: pathlib.Path, variant: str = "") -> dict[str, Any]:
 def _classify_elsewhere(encoder: pathlib.Path) -> float:
     print("Loading the export in a fresh process ...", flush=True)
     command = [sys.executable, "-m", "trainers.classify", f"--encoder={encoder}"]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    printed = subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=processes.environment_of_child(),
+    )
     return json.loads(printed.stdout.splitlines()[-1])["probe_accuracy"]
 
 

@@ -8,13 +8,16 @@ from typing import NoReturn
 from absl import app, flags
 from absl import logging as absl_logging
 
+from keras_infomax import processes
+
 
 def run(main: Callable[[], None]) -> None:
     """Parses flags and calls `main`.
 
     A `ValueError`, `ImportError` or `OSError` is a mistake, or a fault of the machine,
     that its message explains: it goes to stderr, with exit code 1. Any other exception
-    is ours and keeps its traceback.
+    is ours and keeps its traceback. Ctrl-C and SIGTERM end the program with one line,
+    too, and exit code 130 or 143.
 
     Args:
         main: The program, without arguments.
@@ -31,7 +34,9 @@ def run(main: Callable[[], None]) -> None:
         except (ValueError, ImportError, OSError) as error:
             _end(error)
 
-    app.run(checked, flags_parser=_parse)
+    processes.end_if_orphaned()
+    with processes.stopping_in_one_line():
+        app.run(checked, flags_parser=_parse)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -20,19 +20,22 @@ _RESULTS = flags.DEFINE_string("results", None, "Table to fill in.", required=Tr
 def main() -> None:
     """Probes once more."""
     table = sweeps.Table(_RESULTS.value)
-    for workdir in comparison.finished_workdirs(_WORKDIR.value):
-        run = comparison.FinishedRun.load(workdir)
-        row = table.last(sweeps.key(run.settings))
+    keys = {
+        workdir: sweeps.key(comparison.read_settings(workdir))
+        for workdir in comparison.finished_workdirs(_WORKDIR.value)
+    }
+    held = table.match(list(keys.values()))
+    for workdir, key in keys.items():
+        row = table.last(held[key]) if key in held else None
         if row is None or row["stopped_accuracy"]:
             continue
+        run = comparison.FinishedRun.load(workdir)
         stopped = {"stopped": probes.get("linear_stopped")}
         accuracy, pixels = (
             probes.judge(stopped, encoder, run.train, run.test)["stopped"].accuracy
             for encoder in (run.encoder, None)
         )
-        table.fill(
-            sweeps.key(run.settings), stopped_accuracy=accuracy, stopped_pixels=pixels
-        )
+        table.fill(held[key], stopped_accuracy=accuracy, stopped_pixels=pixels)
         print(workdir.name, row["probe_accuracy"], f"{accuracy:.6g}", flush=True)
 
 

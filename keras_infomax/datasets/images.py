@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import image_files, sources
+from keras_infomax import checks, image_files, sources
 
 # Larger labels are identifiers, not classes.
 _MAX_CLASSES = 10**6
@@ -102,6 +102,7 @@ def load(
     >>> digits.train_images.shape, digits.test_images.shape
     ((4000, 28, 28, 1), (1000, 28, 28, 1))
     """
+    checks.seed("split_seed", split_seed)
     if image_size is not None and not (
         isinstance(image_size, tuple | list)
         and len(image_size) == 2

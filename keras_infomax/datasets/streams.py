@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import checks
 from keras_infomax import views as view_layers
 from keras_infomax.datasets.images import (
     as_array,
@@ -159,6 +160,7 @@ def _stream(
     shuffle: bool,
 ) -> tf.data.Dataset:
     """As `pairs`; `element` makes its elements of the views and rows of a batch."""
+    checks.seed("seed", seed)
     images = as_array("images", images)
     check_images("images", images)
     rows = len(images)
@@ -188,7 +190,7 @@ def _stream(
             f"{start_step} and {num_steps}. Count steps from 0."
         )
     _check_switch("shuffle", shuffle)
-    _check_seed(seed)
+    checks.seed("seed", seed)
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # On the host, where tf.data gathers from it, also where there is an accelerator.
@@ -279,7 +281,7 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
     >>> views_seed(0, 7).shape
     TensorShape([2])
     """
-    _check_seed(seed)
+    checks.seed("seed", seed)
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
@@ -296,14 +298,6 @@ def fitting(rows: int) -> int:
     128
     """
     return max(2, 1 << (rows.bit_length() - 1))
-
-
-def _check_seed(seed: Any) -> None:
-    if not is_integer(seed) or not -(2**63) <= seed < 2**63:
-        raise ValueError(
-            f"seed must be an integer of at most 64 bits; received {seed!r}. Write "
-            "seed=0 for the default."
-        )
 
 
 def _check_switch(name: str, value: Any) -> None:

@@ -5,8 +5,8 @@ encoder. A probe is then an object with `fit(x, labels)`, `predict(x)`,
 `predict_log_proba(x)` and `score(x, labels)`, whose score is an accuracy, and with
 `information(x, labels)`, what it reads of the labels in nats; see `Probe`. Most know
 nothing of encoders: fitted on raw views instead of encodings, the same probe gives a
-baseline, of images that of their pixels. `FineTuning` is the one that trains a copy of the encoder, too. `judge`
-puts an encoder before several probes.
+baseline, of images that of their pixels. `FineTuning` is the one that trains a copy of
+the encoder, too. `judge` puts an encoder before several probes.
 """
 
 from keras_infomax.probes.encoding import checked_views, encode
@@ -18,7 +18,7 @@ from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticPro
 from keras_infomax.probes.mlp import MLPProbe
 from keras_infomax.probes.neighbours import NeighboursProbe
 from keras_infomax.probes.probe import Judgement, Probe
-from keras_infomax.probes.rows import check_classes, check_labelled
+from keras_infomax.probes.rows import check_classes, check_labelled, labelled_views
 from keras_infomax.probes.table import LINEAR_PROBES, PROBES, get
 
 __all__ = [

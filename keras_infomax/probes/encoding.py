@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_infomax import structures
+from keras_infomax.probes.rows import count, taken, views_as_arrays
 
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
@@ -100,7 +101,7 @@ def checked_views(encoder: keras.Layer, views: Any, argument: str = "views") -> 
     if not isinstance(expected, structures.Spec | None):
         # Or a list of arrays would pass for an array.
         views = structures.checked(argument, expected, views, taker, "got")
-    views = checks.views_as_arrays(argument, views)
+    views = views_as_arrays(argument, views)
     if not encoder.built:
         ensure_built(encoder, tensor_specs(views))
         expected = structures.of(encoder)
@@ -146,9 +147,9 @@ def _graph(encoder, specs):
 
 
 def _in_batches(encode_batch, views, batch_size):
-    encodings, rows = None, structures.rows_of(views)
+    encodings, rows = None, count(views)
     for start in range(0, rows, batch_size):
-        batch = checks.taken(views, slice(start, start + batch_size))
+        batch = taken(views, slice(start, start + batch_size))
         encoded = encode_batch(keras.tree.map_structure(tf.constant, batch)).numpy()
         if encodings is None:
             encodings = np.empty((rows, encoded.shape[1]), "float32")

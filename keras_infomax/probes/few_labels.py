@@ -9,10 +9,11 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
+from keras_infomax import checks
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
-from keras_infomax.probes.rows import check_counts
+from keras_infomax.probes.rows import check_counts, taken
 
 
 class FewLabels(Probe):
@@ -80,6 +81,7 @@ class FewLabels(Probe):
         self.per_class = per_class
         self.fraction = fraction
         self.draws = draws
+        checks.seed("seed", seed)
         self.seed = seed
         self.fitted: list[Probe] = []
 

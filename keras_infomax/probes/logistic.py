@@ -129,18 +129,20 @@ class LogisticProbe(Probe):
             scaler = _make_scaler(self.scaler)
             scaled = scaler.fit_transform(flat(x)).astype("float32")
             if isinstance(self.C, Sequence):
-                self.chosen_C = self._choose(scaled, targets)
+                self.chosen_C = self._choose(scaled, targets, sorted(self.C))
             else:
                 self.chosen_C = self.C
             regression = self._regression(scaled, targets, self.chosen_C)
         self.pipeline = make_pipeline(scaler, regression)
 
-    def _choose(self, scaled, targets):
+    def _choose(self, scaled, targets, weights):
         """The C whose fits on two thirds of the rows are most accurate on the rest."""
         # Row i is in part i modulo the number of parts, of its class: all hold all.
         order = np.argsort(targets, kind="stable")
         fold = np.empty(len(targets), "int64")
         fold[order] = np.arange(len(targets)) % _FOLDS
+
+        classes = np.asarray(self.classes)
 
         def accuracy(C):
             right = 0
@@ -148,11 +150,11 @@ class LogisticProbe(Probe):
                 fitting, judging = fold != held_out, fold == held_out
                 regression = self._regression(scaled[fitting], targets[fitting], C)
                 predicted = regression.predict(scaled[judging])
-                right += np.sum(predicted == self.classes[targets[judging]])
+                right += np.sum(predicted == classes[targets[judging]])
             return right
 
         # `max` returns the first of equals.
-        return max(sorted(self.C), key=accuracy)
+        return max(weights, key=accuracy)
 
     def _regression(self, scaled, targets, C):
         """A regression of scikit-learn, fitted to scaled rows."""

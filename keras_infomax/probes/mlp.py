@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.probe import Probe, flat
@@ -54,6 +55,7 @@ class MLPProbe(Probe):
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.patience = patience
+        checks.seed("seed", seed)
         self.seed = seed
 
     def _fit(self, x, targets):

@@ -43,7 +43,8 @@ class Probe(abc.ABC):
 
     To write another, define `_fit(x, targets)` and `_logits(x)`. Both get checked rows
     `(rows, ...)` in float32, or views if the probe is not frozen; targets are indices
-    into `classes`, and logits are log-probabilities `(rows, classes)` up to a constant a row.
+    into `classes`, and logits are log-probabilities `(rows, classes)` up to a constant
+    a row.
 
     Attributes:
         classes: Labels that `fit` has seen, sorted, or `None` before `fit`.

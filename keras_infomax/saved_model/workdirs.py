@@ -1,6 +1,5 @@
 """Exports an encoder of a finished training run, with what the run knows about it."""
 
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import models, runs, serving, supervised
+from keras_infomax import files, models, runs, serving, supervised
 from keras_infomax.saved_model.exporting import export, view_shape_of
 from keras_infomax.settings import Settings
 
@@ -58,7 +57,7 @@ def export_workdir(
                 f"{str(workdir)!r} has no {name}. Let the training finish first."
             )
     model = _read(workdir / "model.keras", _read_model)
-    config = _read(workdir / "config.json", _read_config)
+    config = files.read_json(workdir / "config.json")
     settings = _read(workdir / "config.json", lambda _: Settings.resolve(config))
     metrics = _read(workdir / "metrics.csv", _read_last_row)
     if encoder == "y" and not hasattr(model, "encoder_y"):
@@ -105,13 +104,6 @@ def _read_model(path: pathlib.Path) -> models.InfoMax | supervised.Classifier:
             f"it holds a {type(model).__name__}, not an InfoMax model or a classifier."
         )
     return model
-
-
-def _read_config(path: pathlib.Path) -> dict[str, Any]:
-    config = json.loads(path.read_text("utf-8"))
-    if not isinstance(config, dict):
-        raise ValueError(f"it holds a {type(config).__name__}, not a mapping.")
-    return config
 
 
 def _read_last_row(path: pathlib.Path) -> dict[str, Any]:

@@ -23,10 +23,12 @@ import numpy as np
 
 from keras_infomax import (
     callbacks,
+    checks,
     datasets,
     experiments,
     files,
     plots,
+    processes,
     saved_model,
     training,
 )
@@ -83,7 +85,8 @@ def search(
     _check_labels(described, model.data)
     oracle = described.oracle()
     _claim(workdir, described)
-    with _sole(workdir), workers.connected():
+    where = processes.noted(lambda: "in the midst of the trials")
+    with where, _sole(workdir), workers.connected():
         tuner = tuners.Tuner(oracle, model, workdir / "trials")
         # keras-tuner gives each trial a folder in there, and its hyper-parameters.
         board = callbacks.TensorBoard(workdir / "tensorboard")
@@ -136,7 +139,7 @@ def _retire(best: pathlib.Path, encoder: pathlib.Path, settings: Settings) -> No
     """Removes the run of another trial, which was the best before, and its encoder."""
     if not (best / "config.json").exists():
         return
-    found = json.loads((best / "config.json").read_text(encoding="utf-8"))
+    found = files.read_json(best / "config.json")
     if differences(found, settings.as_dict()):
         # Renamed, so that a half removed run is never taken for one to go on with.
         retired = best.with_name(".retired")
@@ -191,6 +194,7 @@ def held_out(
         part: Part of the training images; 0 returns the data set as it is.
         seed: Seed of the choice.
     """
+    checks.seed("seed", seed)
     if part == 0:
         return data
     rows = len(data.train_images)
@@ -254,14 +258,18 @@ def _claim(workdir: pathlib.Path, described: Search) -> None:
     wanted = _as_json(dataclasses.asdict(described))
     path = workdir / "search.json"
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        # A key that came later was at its default then.
-        found["settings"] = {**_as_json(Settings().as_dict()), **found["settings"]}
+        found = files.read_json(path)
+        if not isinstance(found.get("settings"), dict):
+            raise ValueError(
+                f"{path} cannot be read; it may be damaged: it has no settings."
+            )
         differing = [
             f"{key}: {found.get(key)!r} there, {wanted[key]!r} here"
             for key in wanted
-            if key != "max_trials" and found.get(key) != wanted[key]
+            if key not in ("settings", "max_trials") and found.get(key) != wanted[key]
         ]
+        if of_settings := differences(found["settings"], wanted["settings"]):
+            differing.append(f"settings: {of_settings}")
         if differing:
             raise ValueError(
                 f"workdir {workdir} holds another search ({'; '.join(differing)}). "

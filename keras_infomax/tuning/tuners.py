@@ -29,6 +29,11 @@ class _Durable(stateful.Stateful):
         with files.replaced_file(fname) as temporary:
             super().save(str(temporary))
 
+    def reload(self, *fname):
+        for path in fname:  # Or their damage would name no file.
+            files.read_json(path)
+        super().reload(*fname)
+
 
 class _DurableOracle(keras_tuner.Oracle, _Durable):
     trials: dict
@@ -40,7 +45,17 @@ class _DurableOracle(keras_tuner.Oracle, _Durable):
             trial.save(str(temporary))
 
     def reload(self):
-        super().reload()
+        folder = pathlib.Path(self._project_dir)
+        for path in sorted(folder.glob("trial_*/trial.json")):
+            files.read_json(path)
+        try:
+            super().reload()
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ValueError(
+                f"The trials in {folder} cannot be read; they may be damaged, or of "
+                f"another version of keras-tuner: {error!r}. Copy them back, or search "
+                "anew in another workdir."
+            ) from error
         # They come as the file system lists them, and sums depend on the order.
         self.trials = dict(sorted(self.trials.items()))
         # A trial is written down before the oracle knows that it is running, and when

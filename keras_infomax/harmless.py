@@ -1,0 +1,138 @@
+"""TensorFlow's operations that do nothing but compute, written down by name.
+
+A new release of TensorFlow must not widen this list unseen. It has mathematics, random
+numbers, lists of tensors, and variables that are handed to an operation. Left out is
+whatever finds something by a name (`VarHandleOp`, `ImmutableConst`, which maps a file
+into memory), parses files (`DecodeJpeg`), shows memory that nobody wrote (`Empty`),
+waits for others (`MutexLock`), or has been superseded.
+"""
+
+_VARIABLES = """
+AssignAddVariableOp AssignSubVariableOp AssignVariableOp ReadVariableOp
+ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterDiv
+ResourceScatterMax ResourceScatterMin ResourceScatterMul ResourceScatterSub
+ResourceScatterUpdate ResourceStridedSliceAssign VariableShape
+"""
+
+_RANDOM = """
+Multinomial NonDeterministicInts ParameterizedTruncatedNormal RandomCrop RandomGamma
+RandomGammaGrad RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal
+RandomUniform RandomUniformInt RngReadAndSkip RngSkip SampleDistortedBoundingBox
+SampleDistortedBoundingBoxV2 StatefulRandomBinomial StatefulStandardNormal
+StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform
+StatefulUniformFullInt StatefulUniformInt StatelessMultinomial
+StatelessParameterizedTruncatedNormal StatelessRandomBinomial StatelessRandomGammaV2
+StatelessRandomGammaV3 StatelessRandomGetAlg StatelessRandomGetKeyCounter
+StatelessRandomGetKeyCounterAlg StatelessRandomNormal StatelessRandomNormalV2
+StatelessRandomPoisson StatelessRandomUniform StatelessRandomUniformFullInt
+StatelessRandomUniformFullIntV2 StatelessRandomUniformInt
+StatelessRandomUniformIntV2 StatelessRandomUniformV2
+StatelessSampleDistortedBoundingBox StatelessShuffle StatelessTruncatedNormal
+StatelessTruncatedNormalV2 TruncatedNormal
+"""
+
+_LISTS = """
+EmptyTensorList TensorListConcat TensorListConcatLists TensorListConcatV2
+TensorListElementShape TensorListFromTensor TensorListGather TensorListGetItem
+TensorListLength TensorListPopBack TensorListPushBack TensorListPushBackBatch
+TensorListReserve TensorListResize TensorListScatter
+TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem
+TensorListSplit TensorListStack
+"""
+
+_GRADIENTS = """
+AvgPool3DGrad AvgPoolGrad BatchNormWithGlobalNormalizationGrad BiasAddGrad
+BlockLSTMGrad BlockLSTMGradV2 BroadcastGradientArgs CholeskyGrad
+Conv2DBackpropFilter Conv2DBackpropFilterV2 Conv2DBackpropInput
+Conv2DBackpropInputV2 Conv3DBackpropFilter Conv3DBackpropFilterV2
+Conv3DBackpropInput Conv3DBackpropInputV2 CropAndResizeGradBoxes
+CropAndResizeGradImage CudnnRNNBackprop CudnnRNNBackpropV2 CudnnRNNBackpropV3
+DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput
+Dilation2DBackpropFilter Dilation2DBackpropInput EluGrad
+FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVarsGradient
+FakeQuantWithMinMaxVarsPerChannelGradient FractionalAvgPoolGrad
+FractionalMaxPoolGrad FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3
+GRUBlockCellGrad IgammaGradA InvGrad LRNGrad LSTMBlockCellGrad LeakyReluGrad
+MaxPool3DGrad MaxPool3DGradGrad MaxPoolGrad MaxPoolGradGrad MaxPoolGradGradV2
+MaxPoolGradGradWithArgmax MaxPoolGradV2 MaxPoolGradWithArgmax MirrorPadGrad
+PreventGradient QuantizeAndDequantizeV4Grad ReciprocalGrad Relu6Grad ReluGrad
+ResizeBicubicGrad ResizeBilinearGrad ResizeNearestNeighborGrad RsqrtGrad
+ScaleAndTranslateGrad SeluGrad SigmoidGrad SoftplusGrad SoftsignGrad
+SparseSegmentMeanGrad SparseSegmentMeanGradV2 SparseSegmentSqrtNGrad
+SparseSegmentSqrtNGradV2 SparseSegmentSumGrad SparseSegmentSumGradV2 SqrtGrad
+StopGradient StridedSliceGrad TanhGrad TileGrad
+"""
+
+_MATHEMATICS = """
+Abs AccumulateNV2 Acos Acosh Add AddN AddV2 AdjustContrast AdjustContrastv2
+AdjustHue AdjustSaturation All Angle Any ApproxTopK ApproximateEqual ArgMax ArgMin
+Asin Asinh Atan Atan2 Atanh AvgPool AvgPool3D BandedTriangularSolve BatchMatMul
+BatchMatMulV2 BatchMatMulV3 BatchNormWithGlobalNormalization BatchToSpace
+BatchToSpaceND BesselI0 BesselI0e BesselI1 BesselI1e BesselJ0 BesselJ1 BesselK0
+BesselK0e BesselK1 BesselK1e BesselY0 BesselY1 Betainc BiasAdd BiasAddV1 Bincount
+Bitcast BitwiseAnd BitwiseOr BitwiseXor BlockLSTM BlockLSTMV2 BroadcastArgs
+BroadcastTo Bucketize Cast Ceil CheckNumerics CheckNumericsV2 Cholesky ClipByValue
+CombinedNonMaxSuppression Complex ComplexAbs Concat ConcatOffset ConcatV2 Conj
+ConjugateTranspose Const Conv Conv2D Conv3D Cos Cosh CropAndResize Cross CudnnRNN
+CudnnRNNCanonicalToParams CudnnRNNCanonicalToParamsV2 CudnnRNNParamsSize
+CudnnRNNParamsToCanonical CudnnRNNParamsToCanonicalV2 CudnnRNNV2 CudnnRNNV3 Cumprod
+Cumsum CumulativeLogsumexp DataFormatDimMap DataFormatVecPermute Dawsn DenseBincount
+DepthToSpace DepthwiseConv2dNative Diag DiagPart Digamma Dilation2D Div DivNoNan
+DrawBoundingBoxes DrawBoundingBoxesV2 EditDistance Eig Einsum Elu EnsureShape Equal
+Erf Erfc Erfinv EuclideanNorm Exp ExpandDims Expint Expm1 ExtractGlimpse
+ExtractGlimpseV2 ExtractImagePatches ExtractVolumePatches FFT FFT2D FFT3D FFTND
+FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
+Fill Fingerprint Floor FloorDiv FloorMod FractionalAvgPool FractionalMaxPool
+FresnelCos FresnelSin FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
+FusedPadConv2D FusedResizeAndPadConv2D GRUBlockCell Gather GatherNd GatherV2
+GenerateBoundingBoxProposals Greater GreaterEqual GuaranteeConst HSVToRGB
+HistogramFixedWidth IFFT IFFT2D IFFT3D IFFTND IRFFT IRFFT2D IRFFT3D IRFFTND Identity
+IdentityN Igamma Igammac Imag ImageProjectiveTransformV2 ImageProjectiveTransformV3
+InTopK InTopKV2 Inv Invert InvertPermutation IsFinite IsInf IsNan IsotonicRegression
+L2Loss LRN LSTMBlockCell LeakyRelu LeftShift Less LessEqual Lgamma LinSpace ListDiff
+Log Log1p LogMatrixDeterminant LogSoftmax LogicalAnd LogicalNot LogicalOr LowerBound
+Lu MatMul MatrixBandPart MatrixDeterminant MatrixDiag MatrixDiagPart
+MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixExponential
+MatrixInverse MatrixLogarithm MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3
+MatrixSolve MatrixSolveLs MatrixSquareRoot MatrixTriangularSolve Max MaxPool
+MaxPool3D MaxPoolV2 MaxPoolWithArgmax Maximum Mean Min Minimum MirrorPad Mod Mul
+MulNoNan Ndtri Neg NextAfter NonMaxSuppression NonMaxSuppressionV2
+NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5
+NonMaxSuppressionWithOverlaps NotEqual NthElement OneHot OnesLike Pack Pad PadV2
+Placeholder PlaceholderWithDefault Polygamma PopulationCount Pow Prod Qr
+QuantizeAndDequantize QuantizeAndDequantizeV2 QuantizeAndDequantizeV3
+QuantizeAndDequantizeV4 RFFT RFFT2D RFFT3D RFFTND RGBToHSV RaggedBincount Range Rank
+Real RealDiv Reciprocal Relu Relu6 Reshape ResizeArea ResizeBicubic ResizeBilinear
+ResizeNearestNeighbor Reverse ReverseSequence ReverseV2 RightShift Rint Roll Round
+Rsqrt ScaleAndTranslate ScatterNd ScatterNdNonAliasingAdd SegmentMax SegmentMaxV2
+SegmentMean SegmentMin SegmentMinV2 SegmentProd SegmentProdV2 SegmentSum
+SegmentSumV2 Select SelectV2 SelfAdjointEig SelfAdjointEigV2 Selu Shape ShapeN
+Sigmoid Sign Sin Sinh Size Slice Snapshot SobolSample Softmax
+SoftmaxCrossEntropyWithLogits Softplus Softsign SpaceToBatch SpaceToBatchND
+SpaceToDepth SparseBincount SparseMatMul SparseSegmentMean
+SparseSegmentMeanWithNumSegments SparseSegmentSqrtN
+SparseSegmentSqrtNWithNumSegments SparseSegmentSum SparseSegmentSumWithNumSegments
+SparseSoftmaxCrossEntropyWithLogits Spence Split SplitV Sqrt Square
+SquaredDifference Squeeze StridedSlice StridedSliceAssign Sub Sum Svd Tan Tanh
+TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterSub
+TensorScatterUpdate TensorStridedSliceUpdate Tile TopK TopKV2 Transpose
+TridiagonalMatMul TridiagonalSolve TruncateDiv TruncateMod Unique UniqueV2
+UniqueWithCounts UniqueWithCountsV2 Unpack UnravelIndex UnsortedSegmentMax
+UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum UpperBound Where Xdivy
+Xlog1py Xlogy ZerosLike Zeta
+"""
+
+# These call functions, which are looked into as well.
+CALLS = frozenset(
+    "Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf "
+    "StatelessWhile While".split()
+)
+
+OPERATIONS = CALLS.union(
+    "Assert NoOp".split(),
+    _VARIABLES.split(),
+    _RANDOM.split(),
+    _LISTS.split(),
+    _GRADIENTS.split(),
+    _MATHEMATICS.split(),
+)
