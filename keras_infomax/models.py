@@ -501,7 +501,7 @@ class InfoMax(BaseModel):
     def train_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
-        with tf.GradientTape() as tape, replicas.collecting_losses(self):
+        with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
             partners, scores = self._score(views, training=True)
             self._check_optimizer()
             self._check_trainable()
@@ -514,7 +514,7 @@ class InfoMax(BaseModel):
         # a discriminator that no other gradient waits for, has read it.
         with tf.control_dependencies([loss]):
             gradients = [None if g is None else tf.identity(g) for g in gradients]
-        gradients = replicas.summed_and_clipped(gradients, self.optimizer)
+        gradients = replicas.summed(gradients, self.optimizer)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -523,7 +523,7 @@ class InfoMax(BaseModel):
     def test_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
-        with replicas.collecting_losses(self):
+        with replicas.collecting_losses(self, views):
             partners, scores = self._score(views, training=False)
             loss = self.compute_loss(
                 y=partners, y_pred=scores, sample_weight=weights, training=False
