@@ -21,6 +21,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_infomax import checks
+
 # Stands for minus infinity where a gradient passes: inf - inf would be NaN.
 _LEFT_OUT = -1e37
 
@@ -223,11 +225,7 @@ def log_odds(scores, partners=None, axis=1):
     Raises:
         ValueError: As `split`, and if `axis` is neither 0 nor 1.
     """
-    if axis not in (0, 1):
-        raise ValueError(
-            "axis must be 1 (sum over y for each x) or 0 (sum over x for each y); "
-            f"received {axis!r}."
-        )
+    axis = checks.one_of("axis", axis, (1, 0))
     scores, partners = _checked(scores, partners)
     positives, negatives = split(scores, partners)
     # Subtracted first, the maximum makes the difference exact for scores of +-1e4.
@@ -251,6 +249,7 @@ def log_sums(negatives):
     Returns:
         Pair of tensors `(rows,)`.
     """
+    negatives = checked_scores("negatives", negatives)
     return ops.logsumexp(negatives, axis=1), _count(negatives)
 
 
@@ -265,6 +264,10 @@ def log_mean_exp(sums, counts, weights=None):
     Returns:
         Scalar tensor.
     """
+    sums, counts = (
+        checks.tensor(argument, value, "a tensor (rows,)", "Take those of log_sums.")
+        for argument, value in (("sums", sums), ("counts", counts))
+    )
     if weights is not None:
         counted = weights > 0
         sums = ops.where(
@@ -300,13 +303,7 @@ def _partner_mask(scores, partners):
 
 def _checked(scores, partners):
     """Scores in float32 or wider and integer partners, checked where static."""
-    scores = ops.convert_to_tensor(scores)
-    if len(scores.shape) != 2:
-        raise ValueError(
-            "scores must be a matrix (rows, columns) that rates every x against "
-            f"every y; received shape {tuple(scores.shape)}. A critic that scores only "
-            "matched pairs cannot bound mutual information."
-        )
+    scores = checked_scores("scores", scores)
     rows, columns = scores.shape
     if columns is not None and columns < 2:
         raise ValueError(
@@ -323,17 +320,55 @@ def _checked(scores, partners):
                 f"{columns} on have no column on the diagonal."
             )
         return scores, ops.arange(ops.shape(scores)[0], dtype="int32")
-    _check_range(partners, columns)
-    partners = ops.cast(ops.convert_to_tensor(partners), "int32")
+    values = partners
+    partners = checked_partners("partners", partners)
     if len(partners.shape) not in (1, 2) or (
         None not in (rows, partners.shape[0]) and partners.shape[0] != rows
     ):
         raise ValueError(
             "partners must hold one column for each row of scores, of shape (rows,), "
             "or several, (rows, positives); received shape "
-            f"{tuple(partners.shape)} for scores of shape {tuple(scores.shape)}."
+            f"{tuple(partners.shape)} for scores of shape {tuple(scores.shape)}. "
+            "Leave partners out where they are the diagonal."
         )
-    return scores, partners
+    _check_range(values, columns)
+    return scores, ops.cast(partners, "int32")
+
+
+def checked_partners(argument, partners):
+    """Partners as an integer tensor; as floats, NaN or 0.9 would become a column.
+
+    Args:
+        argument: Name of the argument.
+        partners: What should be columns of the true pairs.
+
+    Raises:
+        ValueError: If they are no integers.
+    """
+    expected = "integers, the column of each row's true pair"
+    advice = f"Write, for example, {argument}=np.arange(rows)."
+    found = checks.tensor(argument, partners, expected, advice)
+    if "int" not in keras.backend.standardize_dtype(found.dtype):
+        raise checks.refusal(argument, expected, found, advice)
+    return found
+
+
+def checked_scores(argument, values):
+    """Scores as a tensor, a matrix of numbers.
+
+    Args:
+        argument: Name of the argument.
+        values: What should be scores.
+
+    Raises:
+        ValueError: If they are none.
+    """
+    expected = "a matrix (rows, columns) that rates every x against every y"
+    advice = "A critic that scores only matched pairs cannot bound mutual information."
+    values = checks.tensor(argument, values, expected, advice)
+    if len(values.shape) != 2:
+        raise checks.refusal(argument, expected, values, advice)
+    return values
 
 
 def _check_range(partners, columns):

@@ -14,7 +14,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 # Of what was received, so that a message stays readable.
 _MOST_SHOWN = 80
@@ -111,7 +113,7 @@ def integer(
     """
     if optional and value is None:
         return None
-    if _is_integer(value) and (least is None or value >= least):
+    if is_integer(value) and (least is None or value >= least):
         return int(value)
     expected = {None: "an integer", 1: "a positive integer"}.get(
         least, f"an integer of at least {least}"
@@ -165,8 +167,7 @@ def seed(argument: str, value: Any, optional: bool = False) -> Any:
     """
     if value is None and optional:
         return None
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if is_whole and 0 <= value <= _LARGEST_SEED:
+    if is_integer(value) and 0 <= value <= _LARGEST_SEED:
         return int(value)
     raise refusal(
         argument,
@@ -202,7 +203,7 @@ def number(
     """
     if optional and value is None:
         return None
-    if _is_integer(value) and holds(value):
+    if is_integer(value) and holds(value):
         return int(value)
     if (
         isinstance(value, numbers.Real)
@@ -237,7 +238,7 @@ def positive_number(
     >>> positive_number("temperature", 0.07)
     0.07
     """
-    expected = "a positive, finite number"
+    expected = "positive and finite"
     return number(argument, value, expected, lambda v: v > 0, example, advice, optional)
 
 
@@ -294,7 +295,7 @@ def probability(
     return number(
         argument,
         value,
-        f"a number in {ends[0]}0, 1{ends[1]}",
+        f"in {ends[0]}0, 1{ends[1]}",
         lambda v: left(0, v) and right(v, 1),
         example,
         advice,
@@ -319,7 +320,7 @@ def one_of(argument: str, value: Any, choices: Sequence[Any]) -> Any:
     for choice in choices:
         # Not `in`: True equals 1, and an array equals many things.
         if isinstance(choice, int) and not isinstance(choice, bool):
-            if _is_integer(value) and value == choice:
+            if is_integer(value) and value == choice:
                 return choice
         elif type(value) is type(choice) and value == choice:
             return choice
@@ -445,7 +446,8 @@ def sizes(
     empty: bool = True,
     advice: str = "",
     example: tuple[int, ...] = (300, 100),
-) -> tuple[int, ...]:
+    optional: bool = False,
+) -> Any:
     """Sizes of layers that follow each other.
 
     Args:
@@ -454,6 +456,7 @@ def sizes(
         empty: Whether there may be none.
         advice: What else the message shall say.
         example: A good value, for the message.
+        optional: Whether `None` is allowed, and returned as it is.
 
     Raises:
         ValueError: If it is none.
@@ -462,6 +465,8 @@ def sizes(
     >>> sizes("hidden_units", [300, np.int64(300)])
     (300, 300)
     """
+    if optional and values is None:
+        return None
     found = _sequence(values)
     if found is None or not all(map(_is_size, found)) or not (found or empty):
         raise _unfit(
@@ -471,7 +476,30 @@ def sizes(
             values,
             example,
             advice,
+            optional,
         )
+    return tuple(map(int, found))
+
+
+def sides(argument: str, value: Any, count: int) -> tuple[int, ...]:
+    """One size for each axis, or one for all of them.
+
+    Args:
+        argument: Name of the argument.
+        value: Positive integer, or a sequence of `count` of them.
+        count: Number of axes.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+    >>> sides("size", 14, 2), sides("size", (14, 28), 2)
+    ((14, 14), (14, 28))
+    """
+    found = (value,) * count if _is_size(value) else _sequence(value)
+    if found is None or len(found) != count or not all(map(_is_size, found)):
+        expected = "a positive integer" + (", or a pair of them" if count == 2 else "")
+        raise _unfit(argument, expected, value, 14)
     return tuple(map(int, found))
 
 
@@ -483,7 +511,7 @@ def view_shape(
     example: tuple[int, ...] = (14, 28, 1),
     expected: str = "the shape of a view without the rows",
     advice: str = "",
-) -> tuple[int | None, ...]:
+) -> tuple[Any, ...]:
     """Shape of a view without the rows.
 
     Args:
@@ -530,6 +558,52 @@ def image_shape(argument: str, values: Any) -> Any:
     return view_shape(argument, values, 3, True, (28, 28, 1), expected)
 
 
+def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
+    """A tensor of numbers.
+
+    Args:
+        argument: Name of the argument.
+        value: Tensor, symbolic or not, array, or nested lists.
+        expected: What it must be, for the message.
+        advice: A sentence that says what to write.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        known = ops.is_tensor(value) or isinstance(value, keras.KerasTensor)
+        found = value if known else ops.convert_to_tensor(value)
+        dtype = keras.backend.standardize_dtype(found.dtype)
+    except (TypeError, ValueError) as error:
+        raise refusal(argument, expected, value, advice) from error
+    if "int" in dtype or "float" in dtype:
+        return found
+    raise refusal(argument, expected, found, advice)
+
+
+def array(argument: str, value: Any, expected: str, advice: str) -> np.ndarray:
+    """An array of real numbers.
+
+    Args:
+        argument: Name of the argument.
+        value: Array, tensor, or nested lists.
+        expected: What it must be, for the message.
+        advice: A sentence that says what to write.
+
+    Raises:
+        ValueError: If it is none, such as lists of unequal lengths, or strings.
+    """
+    try:
+        found = np.asarray(value)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise refusal(argument, expected, value, advice) from error
+    if found.dtype.name == "bfloat16":  # No number to NumPy.
+        found = found.astype("float32")
+    if found.dtype.kind in "biuf":
+        return found
+    raise refusal(argument, expected, value, advice)
+
+
 def nearest(word: Any, known: Iterable[str]) -> str:
     """A hint such as ` Did you mean 'mlp'?`, or an empty string.
 
@@ -545,16 +619,13 @@ def nearest(word: Any, known: Iterable[str]) -> str:
     return f" Did you mean {close!r}?" if close else ""
 
 
-def lookup(
-    kind: str, name: Any, table: Mapping[str, Any], argument: str | None = None
-) -> Any:
+def lookup(kind: str, name: Any, table: Mapping[str, Any]) -> Any:
     """Returns `table[name]`.
 
     Args:
         kind: What the table holds, for the message: `"critic"`, `"bound"`, ...
         name: The name to look up.
         table: Known names and what they stand for.
-        argument: Name of the argument. Defaults to `kind`.
 
     Raises:
         ValueError: If `name` is unknown; the message suggests the nearest one.
@@ -569,8 +640,8 @@ def lookup(
     word = _nearest_word(name, known) or known[0]
     raise ValueError(
         f"Unknown {kind} {shown(name)}.{nearest(name, known)} Expected one of: "
-        f"{', '.join(map(repr, known))}. Write, for example, "
-        f"{argument or kind}={word!r}."
+        f"{', '.join(map(repr, known))}. Give such an identifier, for example "
+        f"{kind.replace(' ', '_')}={word!r}."
     )
 
 
@@ -606,10 +677,11 @@ def _sequence(values: Any) -> tuple | None:
         return None
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer, of Python or NumPy, and no boolean."""
     # NumPy's integers are Integral, too, and so is bool.
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_size(value: Any) -> bool:
-    return _is_integer(value) and value >= 1
+    return is_integer(value) and value >= 1

@@ -33,10 +33,12 @@ def check(formats: Sequence[str]) -> None:
         ValueError: If there is none, or one is unknown.
         ImportError: If a package that writes one is not installed.
     """
-    if isinstance(formats, str) or not formats:
-        raise ValueError(
-            f"formats must be a sequence of one or more of {', '.join(FILES)}; "
-            f"received {formats!r}."
+    if not isinstance(formats, (list, tuple)) or not formats:
+        raise checks.refusal(
+            "formats",
+            f"a tuple or list of one or more of {', '.join(FILES)}",
+            formats,
+            "Write, for example, formats=('saved_model', 'onnx').",
         )
     for name in formats:
         checks.lookup("format", name, FILES)

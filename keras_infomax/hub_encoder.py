@@ -1,7 +1,6 @@
 """A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, files, graphs, manifest, traces
+from keras_infomax import archives, checks, files, graphs, manifest, traces
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -83,8 +82,10 @@ class HubEncoder(keras.layers.Layer):
 
     def __init__(self, handle, trainable=True, **kwargs):
         # Autocasting would round the views to half precision before the encoder.
+        handle = checks.path("handle", handle, "exports/encoder")
+        trainable = checks.boolean("trainable", trainable)
         super().__init__(trainable=trainable, autocast=False, **kwargs)
-        self.handle = os.fspath(handle)
+        self.handle = handle
         folder = _folder_of(self, self.handle)
         self._saved = _load_root(folder, self.handle)
         self._traces = traces.of(self._saved.__call__, self.handle)

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import checks
+
 # What the paper plots, in percent of the examples.
 PERCENTILES = {"min": 0, "20": 20, "40": 40, "60": 60, "80": 80, "max": 100}
 
@@ -53,11 +55,7 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
             f"{views.dtype} of shape {views.shape}. Give a batch of views as the "
             "encoder takes them."
         )
-    if batch_size < 1:
-        raise ValueError(
-            f"batch_size must be at least 1; received {batch_size}. Give the number of "
-            "rows to differentiate at once, such as 16."
-        )
+    checks.positive_integer("batch_size", batch_size, 16)
     views = views.astype("float32", copy=False)
     differentiate = _differentiator(encoder, views.shape[1:])
     parts = [

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import distribution, inputs
+from keras_infomax import checks, distribution, inputs
 from keras_infomax.terms import Term, checked_rows
 
 
@@ -73,6 +73,9 @@ class MemoryTerm(Term):
         https://arxiv.org/abs/1805.01978.
     """
 
+    # The rows of all replicas are gathered before the bank is moved.
+    updates_see_all_rows = True
+
     def __init__(
         self,
         x,
@@ -92,23 +95,14 @@ class MemoryTerm(Term):
                     f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
                 )
         super().__init__(x, y, critic, weight, **kwargs)
-        for argument, value in (
-            ("examples", examples),
-            ("num_negatives", num_negatives),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"{argument} must be a positive integer; received {value!r}."
-                )
-        if not 0 <= momentum < 1:
-            raise ValueError(
-                "momentum must be at least 0 and less than 1, or the bank would never "
-                f"move; received {momentum!r}."
-            )
-        self.index = index
-        self.examples = examples
-        self.num_negatives = num_negatives
-        self.momentum = momentum
+        self.index = checks.text("index", index, "index")
+        self.examples = checks.positive_integer("examples", examples, 4000)
+        self.num_negatives = checks.positive_integer(
+            "num_negatives", num_negatives, 1024
+        )
+        self.momentum = checks.probability(
+            "momentum", momentum, "[)", 0.5, "At 1 the bank would never move."
+        )
 
     @property
     def fewest_rows(self):
@@ -184,12 +178,13 @@ class MemoryTerm(Term):
     def _checked_index(self, index, x):
         """The index of each row, and x, once it is known that the bank has all rows."""
         index = ops.cast(index, "int32")
-        smallest, largest = ops.min(index), ops.max(index)
+        # Not those of Keras, which refuse the no rows that a replica may have.
+        smallest, largest = tf.reduce_min(index), tf.reduce_max(index)
         message = (
             "The index of an example must be at least 0 and less than examples="
             f"{self.examples}, the number of rows in the bank; received {{}} to {{}}."
         )
-        known = ops.logical_and(smallest >= 0, largest < self.examples)
+        known = ops.all(ops.logical_and(index >= 0, index < self.examples))
         x = inputs.asserted(known, message, [smallest, largest], x)
         # Or what takes rows of the bank may fail first, obscurely.
         return ops.clip(index, 0, self.examples - 1), x

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_infomax import (
+    checks,
     chunking,
     compile_arguments,
     critics,
@@ -178,7 +179,9 @@ class InfoMax(BaseModel):
 
     @encoder_chunk_size.setter
     def encoder_chunk_size(self, size):
-        self._encoder_chunk_size = chunking.checked_size("encoder_chunk_size", size)
+        self._encoder_chunk_size = checks.positive_integer(
+            "encoder_chunk_size", size, 1024, optional=True
+        )
 
     @property
     def takes_index(self):
@@ -499,7 +502,7 @@ class InfoMax(BaseModel):
     def train_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
-        with tf.GradientTape() as tape, replicas.collecting_losses(self):
+        with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
             partners, scores = self._score(views, training=True)
             self._check_optimizer()
             self._check_trainable()
@@ -512,7 +515,7 @@ class InfoMax(BaseModel):
         # a discriminator that no other gradient waits for, has read it.
         with tf.control_dependencies([loss]):
             gradients = [None if g is None else tf.identity(g) for g in gradients]
-        gradients = replicas.summed_and_clipped(gradients, self.optimizer)
+        gradients = replicas.summed(gradients, self.optimizer)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -521,7 +524,7 @@ class InfoMax(BaseModel):
     def test_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
-        with replicas.collecting_losses(self):
+        with replicas.collecting_losses(self, views):
             partners, scores = self._score(views, training=False)
             loss = self.compute_loss(
                 y=partners, y_pred=scores, sample_weight=weights, training=False

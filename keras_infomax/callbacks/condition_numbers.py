@@ -1,7 +1,6 @@
 """Measures how hard the encoder is to invert while it is learned."""
 
-import numpy as np
-
+from keras_infomax import checks
 from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.jacobians import (
     PERCENTILES,
@@ -55,8 +54,12 @@ class ConditionNumbers(Measuring):
 
     def __init__(self, views, encoder="encoder_x", every=1):
         super().__init__(every)
-        self.views = np.asarray(views)
-        self.encoder = encoder
+        advice = "Give a batch of views as the encoder takes them."
+        expected = "floats of shape (rows, ...), at least one row"
+        self.views = checks.array("views", views, expected, advice)
+        if self.views.ndim < 2 or not self.views.size or self.views.dtype.kind != "f":
+            raise checks.refusal("views", expected, self.views, advice)
+        self.encoder = checks.text("encoder", encoder, "encoder_x")
 
     def _measure(self) -> LogConditionNumbers:
         encoder = encoder_of(self.model, self.encoder)

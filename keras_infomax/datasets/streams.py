@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from keras_infomax import checks
@@ -12,7 +11,6 @@ from keras_infomax.datasets.images import (
     as_array,
     check_images,
     check_labels,
-    is_integer,
     to_float,
 )
 
@@ -86,7 +84,7 @@ def pairs(
     >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
     [[2, 32], [1, 32]]
     """
-    _check_switch("index", index)
+    index = checks.boolean("index", index)
 
     def element(views_of_batch, rows_of_batch):
         return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
@@ -164,12 +162,12 @@ def _stream(
     images = as_array("images", images)
     check_images("images", images)
     rows = len(images)
-    if not is_integer(batch_size) or batch_size < 2:
-        raise ValueError(
-            f"batch_size must be an integer of at least 2; received {batch_size!r}. "
-            "The other rows of a batch are a row's negatives, and a batch of one row "
-            "has none."
-        )
+    batch_size = checks.integer(
+        "batch_size", batch_size, 2, 128, "The other rows are a row's negatives."
+    )
+    start_step = checks.integer("start_step", start_step, least=0)
+    num_steps = checks.integer("num_steps", num_steps, least=0, optional=True)
+    shuffle = checks.boolean("shuffle", shuffle)
     if batch_size > rows:
         raise ValueError(
             f"batch_size must be at most the number of images; received {batch_size}, "
@@ -179,18 +177,11 @@ def _stream(
     steps_in_pass = rows // batch_size
     num_steps = steps_in_pass if num_steps is None else num_steps
     for name, steps in (("start_step", start_step), ("num_steps", num_steps)):
-        if not is_integer(steps) or steps >= _TOO_MANY_STEPS:
+        if steps >= _TOO_MANY_STEPS:
             raise ValueError(
                 f"{name} must be an integer below {_TOO_MANY_STEPS}; received "
                 f"{steps!r}. One pass over the images has {steps_in_pass} steps."
             )
-    if start_step < 0 or num_steps < 0:
-        raise ValueError(
-            "start_step and num_steps must not be negative; received "
-            f"{start_step} and {num_steps}. Count steps from 0."
-        )
-    _check_switch("shuffle", shuffle)
-    checks.seed("seed", seed)
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # A mistake in the graph of tf.data would be wrapped in many lines.
@@ -284,8 +275,8 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
     """
     checks.seed("seed", seed)
     of_tensor = tf.is_tensor(step) and step.dtype.is_integer
-    if not of_tensor and not is_integer(step):
-        raise ValueError(f"step must be an integer; received {step!r}.")
+    if not of_tensor:
+        checks.integer("step", step, example=0)
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
@@ -302,8 +293,3 @@ def fitting(rows: int) -> int:
     128
     """
     return max(2, 1 << (rows.bit_length() - 1))
-
-
-def _check_switch(name: str, value: Any) -> None:
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False; received {value!r}.")

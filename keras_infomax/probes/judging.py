@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_infomax import checks
 from keras_infomax.probes.encoding import encode_all
 from keras_infomax.probes.probe import Judgement
 from keras_infomax.probes.rows import rows_of_views
@@ -49,6 +50,33 @@ def judge(
     >>> judge({"linear": LogisticProbe()}, encoder, train, test)["linear"].accuracy
     1.0
     """
+    checks.mapping(
+        "probes", probes, "Write, for example, probes={'linear': LogisticProbe()}."
+    )
+    for probe in probes.values():
+        if not hasattr(probe, "fit") or isinstance(probe, type):
+            raise checks.refusal(
+                "probes",
+                "a dictionary of objects with fit(x, labels)",
+                probe,
+                "Write, for example, probes={'linear': LogisticProbe()}.",
+            )
+    checks.instance(
+        "encoder",
+        encoder,
+        keras.Layer,
+        "a Keras model or layer from views to encodings",
+        "Take, for example, model.encoder_x.",
+        optional=True,
+    )
+    for argument, pair in (("train", train), ("test", test)):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise checks.refusal(
+                argument,
+                "a pair (views, labels) of arrays",
+                pair,
+                "Collect a data set into two arrays first.",
+            )
     frozen = {name: p for name, p in probes.items() if getattr(p, "frozen", True)}
     encoded_train, encoded_test = train, test
     if encoder is None:

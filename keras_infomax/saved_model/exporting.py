@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import archives, files, manifest, model_card, models, serving
+from keras_infomax import archives, checks, files, manifest, model_card, models, serving
 from keras_infomax import formats as export_formats
 from keras_infomax.hub_encoder import SAVED_MODEL_PARTS
 from keras_infomax.saved_model import root as roots
@@ -84,6 +84,12 @@ def export(
     TensorShape([3, 2])
     """
     export_formats.check(formats)
+    path = checks.path("path", path, "exports/encoder")
+    overwrite = checks.boolean("overwrite", overwrite)
+    if input_shape is not None:
+        input_shape = checks.view_shape("input_shape", input_shape)
+    if card is not None:
+        checks.mapping("card", card, "Write, for example, card={'dataset': 'digits'}.")
     if overwrite:
         _check_replaceable(pathlib.Path(path))
     view_shape = view_shape_of(encoder, input_shape)
@@ -182,8 +188,11 @@ def view_shape_of(
             "model. Export its encoder_x."
         )
     if not isinstance(encoder, keras.Layer):
-        raise ValueError(
-            f"encoder must be a Keras model or layer; received {encoder!r}."
+        raise checks.refusal(
+            "encoder",
+            "a Keras model or layer",
+            encoder,
+            "Take, for example, model.encoder_x.",
         )
     if not encoder.built:
         raise ValueError(

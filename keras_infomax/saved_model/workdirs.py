@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import files, models, runs, serving, supervised
+from keras_infomax import checks, files, models, runs, serving, supervised
 from keras_infomax.saved_model.exporting import export, view_shape_of
 from keras_infomax.settings import Settings
 
@@ -42,9 +42,11 @@ def export_workdir(
             of a second view, or a format is unknown or cannot express the encoder.
         ImportError: If a package that writes a format is not installed.
     """
-    if encoder not in ("x", "y"):
-        raise ValueError(f'encoder must be "x" or "y"; received {encoder!r}.')
-    workdir, output = pathlib.Path(workdir), pathlib.Path(output)
+    checks.one_of("encoder", encoder, ("x", "y"))
+    checks.boolean("overwrite", overwrite)
+    checks.one_of("image_dtype", image_dtype, ("uint8", "float32"))
+    workdir = pathlib.Path(checks.path("workdir", workdir))
+    output = pathlib.Path(checks.path("output", output, "exports/encoder"))
     if workdir.resolve().is_relative_to(output.resolve()):
         raise ValueError(
             f"output must not contain the training run; received {str(output)!r}, "
