@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_infomax import archives, checks, files, manifest, model_card, models, serving
 from keras_infomax import formats as export_formats
 from keras_infomax.hub_encoder import SAVED_MODEL_PARTS
+from keras_infomax.saved_model import checking
 from keras_infomax.saved_model import root as roots
 
 REFERENCE = "reference.npz"
@@ -96,6 +97,7 @@ def export(
     raw = serving.resolve(preprocessing, raw_shape, raw_dtype)
     with files.new_folder(path, overwrite) as folder:
         root, signatures = roots.trace(encoder, view_shape, raw)
+        checking.check_without_python(signatures)
         facts = model_card.describe(
             encoder,
             view_shape,
@@ -121,6 +123,7 @@ def export(
         if "onnx" in formats:
             path = folder / export_formats.FILES["onnx"]
             export_formats.write_onnx(encoder, view_shape, path)
+        checking.check(folder, reference)
         if "saved_model" not in formats:
             _remove_saved_model(folder)
         manifest.write(folder)
