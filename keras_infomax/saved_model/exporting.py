@@ -118,11 +118,11 @@ def export(
             archives.pack(folder, folder / export_formats.FILES["archive"])
         if "tflite" in formats:
             variables = [*root.variables, *root.preprocessing_variables]
-            path = folder / export_formats.FILES["tflite"]
-            export_formats.write_tflite(signatures, variables, path)
+            file = folder / export_formats.FILES["tflite"]
+            export_formats.write_tflite(signatures, variables, file)
         if "onnx" in formats:
-            path = folder / export_formats.FILES["onnx"]
-            export_formats.write_onnx(encoder, view_shape, path)
+            file = folder / export_formats.FILES["onnx"]
+            export_formats.write_onnx(encoder, view_shape, file)
         checking.check(folder, reference)
         if "saved_model" not in formats:
             _remove_saved_model(folder)
