@@ -41,7 +41,7 @@ def check(formats: Sequence[str]) -> None:
             "Write, for example, formats=('saved_model', 'onnx').",
         )
     for name in formats:
-        checks.lookup("format", name, FILES)
+        checks.lookup("format", name, FILES, "formats=('saved_model', 'onnx')")
     if "onnx" in formats:
         missing = [p for p in ("onnx", "tf2onnx") if not importlib.util.find_spec(p)]
         if missing:

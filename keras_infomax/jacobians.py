@@ -56,6 +56,7 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
             "encoder takes them."
         )
     checks.positive_integer("batch_size", batch_size, 16)
+    checks.encoder("encoder", encoder)
     views = views.astype("float32", copy=False)
     differentiate = _differentiator(encoder, views.shape[1:])
     parts = [
@@ -65,13 +66,23 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
     return np.concatenate(parts)
 
 
+def _encoded(encoder, batch):
+    try:
+        return encoder(batch, training=False)
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(
+            f"views must be what {encoder.name!r} takes; received views of shape "
+            f"{tuple(batch.shape[1:])}, without the rows: {error}"
+        ) from error
+
+
 def _differentiator(encoder: keras.Layer, row_shape: tuple[int, ...]) -> Any:
     # Concrete, lest TensorFlow warn of retracing when there is one after another.
     @tf.function(input_signature=[tf.TensorSpec((None, *row_shape))])
     def trace(batch):
         with tf.GradientTape() as tape:
             tape.watch(batch)
-            encodings = encoder(batch, training=False)
+            encodings = _encoded(encoder, batch)
             if len(encodings.shape) != 2:
                 raise ValueError(
                     "encoder must return encodings of shape (rows, dim); received "

@@ -1,5 +1,7 @@
 """Measures how hard the encoder is to invert while it is learned."""
 
+import numpy as np
+
 from keras_infomax import checks
 from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.jacobians import (
@@ -59,6 +61,8 @@ class ConditionNumbers(Measuring):
         self.views = checks.array("views", views, expected, advice)
         if self.views.ndim < 2 or not self.views.size or self.views.dtype.kind != "f":
             raise checks.refusal("views", expected, self.views, advice)
+        if not np.isfinite(self.views).all():
+            raise checks.refusal("views", "free of NaN and infinity", views, advice)
         self.encoder = checks.text("encoder", encoder, "encoder_x")
 
     def _measure(self) -> LogConditionNumbers:

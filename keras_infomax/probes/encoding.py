@@ -59,13 +59,7 @@ def encode_all(
         RuntimeError: As `encode`.
     """
     checks.positive_integer("batch_size", batch_size, 1000)
-    checks.instance(
-        "encoder",
-        encoder,
-        keras.Layer,
-        "a Keras model or layer from views to encodings",
-        "Take, for example, model.encoder_x.",
-    )
+    checks.encoder("encoder", encoder)
     sets = [checked_views(encoder, views) for views in sets]
     graphs: dict[str, Any] = {}
     before = [(variable, _state(variable)) for variable in encoder.variables]
