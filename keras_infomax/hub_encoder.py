@@ -38,14 +38,14 @@ class HubEncoder(keras.layers.Layer):
     A SavedModel is a program of TensorFlow's operations, of which some read and write
     files; whoever makes this layer trusts its author, as TensorFlow's notes on security
     ask for. A `.keras` file with this layer loads from the same `handle`, and does not
-    ask for that trust: in Keras's safe mode, the default, every function of a SavedModel
-    is looked into before it is loaded, and it is refused if one could do more than
-    compute, or if TensorFlow might exchange one for another (`api_implements`, as in
-    the LSTM of tf_keras). What is loaded is a private copy that holds nothing else. No
-    Python of the file is run. `TFSMLayer` refuses all SavedModels then; its users must
-    turn safe mode off, and with it Keras's guard against Python in a `.keras` file.
-    What remains possible is a fault in one of TensorFlow's own kernels, or a program
-    that takes all time or memory.
+    ask for that trust. In Keras's safe mode, the default, every function of the
+    SavedModel is looked into first. It is refused if a function could do more than
+    compute, or if TensorFlow might exchange one function for another
+    (`api_implements`, as in the LSTM of tf_keras). What is loaded is a private copy of
+    what was checked. No Python of the file is run. `TFSMLayer` refuses all SavedModels
+    then; its users must turn safe mode off, and with it Keras's guard against Python in
+    a `.keras` file. What remains possible is a fault in one of TensorFlow's own
+    kernels, or a program that takes all time or memory.
 
     Args:
         handle: Folder of a SavedModel, or a `.tar.gz` of one.

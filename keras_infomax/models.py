@@ -17,6 +17,7 @@ from keras_infomax import (
     losses,
     networks,
     replicas,
+    sharing,
     structures,
 )
 from keras_infomax.base_model import BaseModel
@@ -623,34 +624,25 @@ class InfoMax(BaseModel):
         )
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         config = {
             **super().get_config(),
             "encoder_chunk_size": self.encoder_chunk_size,
         }
         if self.network is not None:
-            return {
-                **config,
-                "network": serialize(self.network),
-                "terms": [serialize(term) for term in self.terms],
-                "representation": self.representation,
+            parts = {"network": self.network, "terms": self.terms}
+            config["representation"] = self.representation
+        else:
+            shared = self.encoder_y is self.encoder_x
+            parts = {
+                "encoder_x": self.encoder_x,
+                "encoder_y": None if shared else self.encoder_y,
+                "critic": self.critic,
             }
-        shared = self.encoder_y is self.encoder_x
-        return {
-            **config,
-            "encoder_x": serialize(self.encoder_x),
-            "encoder_y": None if shared else serialize(self.encoder_y),
-            "critic": serialize(self.critic),
-        }
+        return {**config, **sharing.serialize(parts)}
 
     @classmethod
     def from_config(cls, config):
-        parts = {
-            name: keras.saving.deserialize_keras_object(value)
-            for name, value in config.items()
-            if isinstance(value, (dict, list))
-        }
-        return cls(**{**config, **parts})
+        return cls(**sharing.deserialize(config))
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
