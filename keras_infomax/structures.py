@@ -209,12 +209,21 @@ def _advice(spec, tensor):
 
 
 def _is_taken(spec, dtype, shape):
-    """Whether a dtype will do, without a loss of what it holds."""
-    if dtype is None or dtype == spec.dtype:
-        return True
     if spec.dtype is None:
         # Who takes images as they are must say so: unscaled ones train badly.
         return not (dtype == "uint8" and _is_image(shape))
+    return dtype is None or takes_dtype(spec, dtype)
+
+
+def takes_dtype(spec: Spec, dtype: str) -> bool:
+    """Whether a dtype will do, without a loss of what it holds.
+
+    Args:
+        spec: What is taken, of a known dtype.
+        dtype: Dtype of what is given.
+    """
+    if dtype == spec.dtype:
+        return True
     if _is_float(spec.dtype) or "string" in (spec.dtype, dtype):
         return _is_float(spec.dtype) and _is_float(dtype)
     if "int" in dtype and spec.dtype in ("int32", "int64"):
