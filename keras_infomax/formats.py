@@ -51,7 +51,7 @@ def check(formats: Sequence[str]) -> None:
 
 def write_tflite(
     signatures: Mapping[str, Any],
-    variables: Sequence[tf.Variable],
+    variables: Sequence[Any],
     path: str | os.PathLike,
 ) -> None:
     """Converts signatures for LiteRT, once called TFLite.
@@ -61,7 +61,7 @@ def write_tflite(
 
     Args:
         signatures: The signatures `encode` and `serving_default` of a SavedModel.
-        variables: The variables that they use.
+        variables: The variables, and tables that look up, that they use.
         path: The file to write.
 
     Raises:

@@ -108,6 +108,19 @@ def leaf_names(structure: Any, prefix: str = "") -> list[str]:
     ]
 
 
+def names_for(specs: Any) -> list[str]:
+    """As `leaf_names`, but for a tuple or list of tensors that all were given names.
+
+    Args:
+        specs: Structure of `Spec`s.
+    """
+    if _is_sequence(specs) and all(map(_is_named, specs)):
+        names = [spec.name for spec in specs]
+        if len(set(names)) == len(names):
+            return names
+    return leaf_names(specs)
+
+
 def is_structure(given: Any) -> bool:
     """Whether something is a tuple, list or dictionary, rather than a tensor."""
     return isinstance(given, Mapping) or _is_sequence(given)
@@ -331,6 +344,32 @@ def _how_to_give(expected):
     if _is_sequence(expected):
         return f"Give a tuple of {len(expected)}, in this order."
     return "Give one tensor."
+
+
+def to_config(tensors: Any) -> dict[str, Any]:
+    """Shapes and dtypes of a structure of tensors, as JSON has them.
+
+    Args:
+        tensors: Structure of tensors or arrays.
+
+    Example:
+    >>> to_config({"id": np.zeros(5, "int32")})
+    {'structure': {'id': 0}, 'tensors': [[[None], 'int32']]}
+    """
+    parts = keras.tree.flatten(tensors)
+    return {
+        "structure": keras.tree.pack_sequence_as(tensors, [*range(len(parts))]),
+        "tensors": [[[*_of_any_rows(part)], dtype_of(part)] for part in parts],
+    }
+
+
+def from_config(config: Mapping[str, Any]) -> Any:
+    """`keras.Input`s like the tensors of which `to_config` was told."""
+    inputs = [
+        keras.Input(batch_shape=shape, dtype=dtype)
+        for shape, dtype in config["tensors"]
+    ]
+    return keras.tree.map_structure(inputs.__getitem__, config["structure"])
 
 
 def _of_shapes(shapes, name="inputs"):

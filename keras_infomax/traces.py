@@ -98,16 +98,17 @@ def view_of(traces: Sequence[Trace]) -> Any:
 
 
 def is_like(view: Any, other: Any) -> bool:
-    """Whether two structures are the same, whatever their tensors are."""
-    try:
-        tf.nest.assert_same_structure(
-            keras.tree.lists_to_tuples(view),
-            keras.tree.lists_to_tuples(other),
-            check_types=False,
-        )
-    except (TypeError, ValueError):
-        return False
-    return True
+    """Whether two structures are the same, whatever their tensors are.
+
+    A list is the same as a tuple, a dictionary is not, even if it has as many parts.
+    """
+    if isinstance(view, Mapping) and isinstance(other, Mapping):
+        alike = view.keys() == other.keys()
+        return alike and all(is_like(view[key], other[key]) for key in view)
+    if isinstance(view, (tuple, list)) and isinstance(other, (tuple, list)):
+        pairs = zip(view, other, strict=False)
+        return len(view) == len(other) and all(is_like(*pair) for pair in pairs)
+    return not (structures.is_structure(view) or structures.is_structure(other))
 
 
 def dtype_for(traces: Sequence[Trace], part: int, dtype: tf.DType) -> tf.DType:

@@ -217,25 +217,34 @@ def test_one_view_is_not_scored():
         infomax(dense())(X)
 
 
-class OfParts(keras.Model):
+@keras.saving.register_keras_serializable(package="tests")
+class OfParts(layers.Layer):
     """Declares nothing: what it takes is known once it has been called."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         self.embedding, self.dense = layers.Embedding(50, 4), layers.Dense(4)
+
+    def build(self, input_shape):
+        self.embedding.build(input_shape["tokens"])
+        self.dense.build((None, 4 + input_shape["num"][-1]))
 
     def call(self, view):
         means = keras.ops.mean(self.embedding(view["tokens"]), axis=1)
         return self.dense(keras.ops.concatenate([means, view["num"]], axis=-1))
 
 
-def test_encoders_that_declare_nothing():
+def test_encoders_that_declare_nothing(tmp_path):
     model = infomax(OfParts())
     view = {"tokens": TOKENS, "num": NUMBERS}
     model.fit((view, X), batch_size=32, verbose=0)
     expected = model.encoder_x.predict(view, verbose=0)
     for given in ((view, X), view):
         np.testing.assert_array_equal(model.predict(given, verbose=0), expected)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(view, verbose=0), expected)
+    assert loaded.optimizer.iterations == 3
     with pytest.raises(ValueError, match=r"'tokens': a tensor \(rows, 7\).*'other'"):
         model.predict({"other": TOKENS, "num": NUMBERS}, verbose=0)
 

@@ -49,8 +49,9 @@ def export(
     `regularization_losses`, the endpoints `serve` and `serve_training`, and two
     signatures from `inputs` to `encoding`: `encode` takes views, `serving_default`
     raw inputs, preprocessing included, or views if there is no preprocessing. Where a
-    view is a dictionary, the inputs of a signature have the names of its keys, and
-    where it is a tuple, `inputs_0` and so on; the card lists them.
+    view is a dictionary, the inputs of a signature have the names of its keys; where it
+    is a tuple, those of the `keras.Input`s, or `inputs_0` and so on. The card lists
+    them.
 
     Beside it lie `model_card.json` and `README.md`, which say what it is and how to
     load it, `reference.npz`, inputs and the encodings that they must give, and
@@ -123,7 +124,11 @@ def export(
             manifest.write(folder)
             archives.pack(folder, folder / export_formats.FILES["archive"])
         if "tflite" in formats:
-            variables = [*root.variables, *root.preprocessing_variables]
+            variables = [
+                *root.variables,
+                *root.preprocessing_variables,
+                *root.resources,
+            ]
             path = folder / export_formats.FILES["tflite"]
             export_formats.write_tflite(signatures, variables, path)
         if "onnx" in formats:
@@ -192,7 +197,7 @@ def views_of(encoder: keras.layers.Layer, input_shape: Any = None) -> Any:
             f"{encoder.name!r}, which takes {structures.described(taken)}. Pass "
             "input_shape, the shape of a view without the rows."
         )
-    names = [re.sub(r"\W", "_", name) for name in structures.leaf_names(taken)]
+    names = [re.sub(r"\W", "_", name) for name in structures.names_for(taken)]
     if len(set(names)) < len(names):
         raise ValueError(
             "encoder must take views whose parts have names that differ in letters and "
