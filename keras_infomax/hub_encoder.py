@@ -116,9 +116,9 @@ class HubEncoder(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         _, inputs = structures.arranged(self.view_spec, inputs)
-        parts = map(tf.convert_to_tensor, keras.tree.flatten(inputs))
-        parts = [self._fitting(*part) for part in enumerate(parts)]
-        inputs = keras.tree.pack_sequence_as(inputs, parts)
+        tensors = map(tf.convert_to_tensor, keras.tree.flatten(inputs))
+        fitting = [self._fitting(*part) for part in enumerate(tensors)]
+        inputs = keras.tree.pack_sequence_as(inputs, fitting)
         mode = bool(training) and self.trainable
         trace = traces.choose(self._traces, inputs, mode)
         return keras.tree.map_structure(self._cast, trace(inputs))

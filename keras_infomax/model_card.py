@@ -117,7 +117,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
 
 
 def _of_each(views: Any, fact: Callable) -> Any:
-    """Something of each tensor, in the structure that JSON has for that of the views."""
+    """Something of each tensor, in the structure of the views as JSON has it."""
     if isinstance(views, structures.Spec):
         return fact(views)
     if isinstance(views, Mapping):

@@ -241,7 +241,7 @@ def takes_dtype(spec: Spec, dtype: str) -> bool:
         return _is_float(spec.dtype) and _is_float(dtype)
     if "int" in dtype and spec.dtype in ("int32", "int64"):
         return True
-    return not _is_float(dtype) and np.can_cast(dtype, spec.dtype)
+    return not _is_float(dtype) and np.can_cast(dtype, str(spec.dtype))
 
 
 def _advice_on_floats(spec, dtype, shape):
@@ -282,7 +282,7 @@ def _agree(expected, given):
     return all(None in pair or pair[0] == pair[1] for pair in sizes)
 
 
-def rows_of(views: Any) -> int | None:
+def rows_of(views: Any) -> Any:
     """Number of rows of the first tensor of a structure, if it is known."""
     shape = _shape_of(keras.tree.flatten(views)[0])
     return shape[0] if shape else None
@@ -373,7 +373,7 @@ def from_config(config: Mapping[str, Any]) -> Any:
 
 
 def _of_shapes(shapes, name="inputs"):
-    """`Spec`s of the shapes that a layer was built with, which it need not insist on."""
+    """`Spec`s of shapes that a layer was built with and need not insist on."""
     if isinstance(shapes, Mapping):
         return {key: _of_shapes(shape, str(key)) for key, shape in shapes.items()}
     if not _is_sequence(shapes):

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_infomax import structures
@@ -155,8 +154,8 @@ def choose(traces: Sequence[Trace], views: Any, training: bool) -> Trace:
     if not fitting:
         known = {structures.described(trace.view) for trace in traces}
         raise ValueError(
-            f"inputs must be {' or '.join(sorted(known))}, for which the SavedModel was "
-            f"traced; received {structures.described(views)}."
+            f"inputs must be {' or '.join(sorted(known))}, for which the SavedModel "
+            f"was traced; received {structures.described(views)}."
         )
     return max(fitting, key=_generality)
 
@@ -179,9 +178,9 @@ def _in_each_mode(call: Any, function: Any, handle: str) -> Iterator[Trace]:
     views = [name for name, part in parts.items() if any(map(_is_spec, part))]
     if len(views) != 1 or not all(map(_is_spec, parts[views[0]])):
         raise ValueError(
-            "handle must be a SavedModel that is called on one tensor, or one structure "
-            f"of tensors; received {handle!r}, which takes {others}. Wrap it in a "
-            "tf.Module of one input, and save that."
+            "handle must be a SavedModel that is called on one tensor, or on one "
+            f"structure of tensors; received {handle!r}, which takes {others}. Wrap it "
+            "in a tf.Module of one input, and save that."
         )
     if "training" not in arguments:
         yield Trace(function, signature, arguments, views[0], None)

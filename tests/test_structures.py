@@ -8,7 +8,12 @@ from keras import layers
 
 import keras_infomax as kim
 from keras_infomax import structures
-from keras_infomax.callbacks import LinearProbe, Probes, TensorBoard
+from keras_infomax.callbacks import (
+    ConditionNumbers,
+    LinearProbe,
+    Probes,
+    TensorBoard,
+)
 from keras_infomax.probes import FewLabels, FineTuning, LogisticProbe, encode
 from keras_infomax.structures import Spec
 
@@ -238,9 +243,10 @@ def test_encoders_that_declare_nothing(tmp_path):
     model = infomax(OfParts())
     view = {"tokens": TOKENS, "num": NUMBERS}
     model.fit((view, X), batch_size=32, verbose=0)
-    expected = model.encoder_x.predict(view, verbose=0)
-    for given in ((view, X), view):
-        np.testing.assert_array_equal(model.predict(given, verbose=0), expected)
+    expected = model.predict((view, X), verbose=0)
+    np.testing.assert_array_equal(model.predict(view, verbose=0), expected)
+    found = encode(model.encoder_x, view)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(view, verbose=0), expected)
@@ -393,6 +399,12 @@ def test_tensor_board_shows_views_of_parts(tmp_path):
     np.testing.assert_allclose(table, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("views", [TABLE, TOKENS, (X, NUMBERS)])
+def test_condition_numbers_are_of_one_array_of_floats(views):
+    with pytest.raises(ValueError, match=r"views must be floats.*no Jacobian"):
+        ConditionNumbers(views)
+
+
 # The structures themselves.
 
 
@@ -404,7 +416,9 @@ def test_what_layers_take():
     built.build((None, 5))
     assert structures.of(built) == Spec("inputs", (None, 5), None, declared=False)
     found = structures.of(of_table(list))
-    assert structures.described(found) == "(cat: int32 (rows, 3), num: float32 (rows, 5))"
+    assert (
+        structures.described(found) == "(cat: int32 (rows, 3), num: float32 (rows, 5))"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 import copy
 
 import keras
-import numpy as np
 
 from keras_infomax.callbacks.common import check_every, encoder_of
 from keras_infomax.jacobians import (
     PERCENTILES,
     LogConditionNumbers,
+    checked_views,
     jacobians,
     log_condition_numbers,
 )
@@ -41,7 +41,8 @@ class ConditionNumbers(keras.callbacks.Callback):
             `epochs` counts the completed ones, as in `LinearProbe`.
 
     Raises:
-        ValueError: If `every` is not a positive integer.
+        ValueError: If `every` is not a positive integer, or the views are not one array
+            of floats.
 
     Example:
     ```python
@@ -58,7 +59,7 @@ class ConditionNumbers(keras.callbacks.Callback):
     def __init__(self, views, encoder="encoder_x", every=1):
         super().__init__()
         check_every(every)
-        self.views = np.asarray(views)
+        self.views = checked_views(views)
         self.encoder = encoder
         self.every = every
         self.history: list[tuple[int, LogConditionNumbers]] = []

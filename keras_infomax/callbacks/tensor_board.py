@@ -216,7 +216,9 @@ class TensorBoard(keras.callbacks.Callback):
         if self.views is None or self.model.network is not None:
             return math.inf
         loss = keras.losses.get(self.model.loss)
-        return getattr(loss, "ceiling", lambda rows: math.inf)(structures.rows_of(self.views))
+        return getattr(loss, "ceiling", lambda rows: math.inf)(
+            structures.rows_of(self.views)
+        )
 
     def _show_scores(self, step: int) -> None:
         if self.views is None:
