@@ -141,14 +141,8 @@ class _Report:
         splits = collections.Counter[str | None](file.split for file in files)
         if len(splits) > 1:
             line += f" ({_some(_counted(splits))})"
-<<<<<<< HEAD
-        named = [file.class_name for file in files if file.class_name is not None]
-        classes = collections.Counter(named)
-        unlabelled = len(files) - len(named)
-=======
         classes = collections.Counter[str | None](file.class_name for file in files)
         unlabelled = classes.pop(None, 0)
->>>>>>> fix-f
         if classes:
             plural = "class" if len(classes) == 1 else "classes"
             line += f" of {len(classes)} {plural} ({_some(_counted(classes), limit=9)})"
