@@ -123,6 +123,11 @@ class BaseModel(keras.Model):
         config = super().get_compile_config()
         return {**config, **self._asked} if config else config
 
+    def save(self, *args, **kwargs):
+        # Keras empties the file before it asks for the config, which may be refused.
+        self.get_config()
+        super().save(*args, **kwargs)
+
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:

@@ -21,6 +21,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_infomax import checks
+
 # Stands for minus infinity where a gradient passes: inf - inf would be NaN.
 _LEFT_OUT = -1e37
 
@@ -195,7 +197,7 @@ def split(scores, partners=None):
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
             lies outside its columns, as far as static shapes tell.
     """
-    scores, partners = _checked(scores, partners)
+    scores, partners = checked(scores, partners)
     is_partner = _partner_mask(scores, partners)
     if len(partners.shape) == 1:
         positives = ops.sum(ops.where(is_partner, scores, 0.0), axis=1)
@@ -223,12 +225,8 @@ def log_odds(scores, partners=None, axis=1):
     Raises:
         ValueError: As `split`, and if `axis` is neither 0 nor 1.
     """
-    if axis not in (0, 1):
-        raise ValueError(
-            "axis must be 1 (sum over y for each x) or 0 (sum over x for each y); "
-            f"received {axis!r}."
-        )
-    scores, partners = _checked(scores, partners)
+    axis = checks.one_of("axis", axis, (1, 0))
+    scores, partners = checked(scores, partners)
     positives, negatives = split(scores, partners)
     # Subtracted first, the maximum makes the difference exact for scores of +-1e4.
     anchor = ops.max(ops.maximum(scores, _LEFT_OUT), axis=axis, keepdims=True)
@@ -251,6 +249,7 @@ def log_sums(negatives):
     Returns:
         Pair of tensors `(rows,)`.
     """
+    negatives = _wide(checked_scores("negatives", negatives))
     return ops.logsumexp(negatives, axis=1), _count(negatives)
 
 
@@ -265,7 +264,10 @@ def log_mean_exp(sums, counts, weights=None):
     Returns:
         Scalar tensor.
     """
+    sums = _vector("sums", sums)
+    counts = ops.cast(_vector("counts", counts), sums.dtype)
     if weights is not None:
+        weights = ops.cast(_vector("weights", weights), sums.dtype)
         counted = weights > 0
         sums = ops.where(
             counted, sums + ops.log(ops.where(counted, weights, 1.0)), _LEFT_OUT
@@ -273,6 +275,19 @@ def log_mean_exp(sums, counts, weights=None):
         counts = counts * weights
     total = ops.sum(counts)
     return ops.logsumexp(sums) - ops.log(ops.where(total > 0, total, 1.0))
+
+
+def _vector(argument, values):
+    expected, advice = "a tensor (rows,)", "Take what log_sums has returned."
+    values = checks.tensor(argument, values, expected, advice)
+    if len(values.shape) != 1:
+        raise checks.refusal(argument, expected, values, advice)
+    return _wide(values)
+
+
+def _wide(values):
+    """Values in float32, or wider if they are."""
+    return ops.cast(values, keras.backend.result_type(values.dtype, "float32"))
 
 
 def _count(negatives, axis=1):
@@ -298,23 +313,31 @@ def _partner_mask(scores, partners):
     return ops.scatter(indices, hits, (rows, columns)) > 0
 
 
-def _checked(scores, partners):
-    """Scores in float32 or wider and integer partners, checked where static."""
-    scores = ops.convert_to_tensor(scores)
-    if len(scores.shape) != 2:
-        raise ValueError(
-            "scores must be a matrix (rows, columns) that rates every x against "
-            f"every y; received shape {tuple(scores.shape)}. A critic that scores only "
-            "matched pairs cannot bound mutual information."
-        )
+def checked(scores, partners, names=("scores", "partners")):
+    """Scores in float32 or wider and integer partners, checked where static.
+
+    Args:
+        scores: Float tensor `(rows, columns)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, or `None` for the
+            diagonal.
+        names: What to call both in messages.
+
+    Returns:
+        Pair of tensors, scores and int32 partners.
+
+    Raises:
+        ValueError: As `split`.
+    """
+    of_scores, of_partners = names
+    scores = checked_scores(of_scores, scores)
     rows, columns = scores.shape
     if columns is not None and columns < 2:
         raise ValueError(
-            "scores must have at least 2 columns, since the other columns are the "
-            f"negatives; received shape {tuple(scores.shape)}. Use a batch size of 2 "
-            "or more."
+            f"{of_scores} must have at least 2 columns, since the other columns are "
+            f"the negatives; received shape {tuple(scores.shape)}. Use a batch size of "
+            "2 or more."
         )
-    scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
+    scores = _wide(scores)
     if partners is None:
         if rows is not None and columns is not None and rows > columns:
             raise ValueError(
@@ -323,20 +346,58 @@ def _checked(scores, partners):
                 f"{columns} on have no column on the diagonal."
             )
         return scores, ops.arange(ops.shape(scores)[0], dtype="int32")
-    _check_range(partners, columns)
-    partners = ops.cast(ops.convert_to_tensor(partners), "int32")
+    values = partners
+    partners = checked_partners(of_partners, partners)
     if len(partners.shape) not in (1, 2) or (
         None not in (rows, partners.shape[0]) and partners.shape[0] != rows
     ):
         raise ValueError(
-            "partners must hold one column for each row of scores, of shape (rows,), "
-            "or several, (rows, positives); received shape "
-            f"{tuple(partners.shape)} for scores of shape {tuple(scores.shape)}."
+            f"{of_partners} must hold one column for each row of scores, of shape "
+            "(rows,), or several, (rows, positives); received shape "
+            f"{tuple(partners.shape)} for {of_scores} of shape {tuple(scores.shape)}. "
+            f"Write, for example, {of_partners}=np.arange(rows)."
         )
-    return scores, partners
+    _check_range(of_partners, values, columns)
+    return scores, ops.cast(partners, "int32")
 
 
-def _check_range(partners, columns):
+def checked_partners(argument, partners):
+    """Partners as an integer tensor; as floats, NaN or 0.9 would become a column.
+
+    Args:
+        argument: Name of the argument.
+        partners: What should be columns of the true pairs.
+
+    Raises:
+        ValueError: If they are no integers.
+    """
+    expected = "integers, the column of each row's true pair"
+    advice = f"Write, for example, {argument}=np.arange(rows)."
+    found = checks.tensor(argument, partners, expected, advice)
+    if "int" not in keras.backend.standardize_dtype(found.dtype):
+        raise checks.refusal(argument, expected, found, advice)
+    return found
+
+
+def checked_scores(argument, values):
+    """Scores as a tensor, a matrix of numbers.
+
+    Args:
+        argument: Name of the argument.
+        values: What should be scores.
+
+    Raises:
+        ValueError: If they are none.
+    """
+    expected = "a matrix (rows, columns) that rates every x against every y"
+    advice = "A critic that scores only matched pairs cannot bound mutual information."
+    values = checks.tensor(argument, values, expected, advice)
+    if len(values.shape) != 2:
+        raise checks.refusal(argument, expected, values, advice)
+    return values
+
+
+def _check_range(name, partners, columns):
     try:
         values = np.asarray(partners)
     except (NotImplementedError, TypeError, ValueError):
@@ -345,6 +406,6 @@ def _check_range(partners, columns):
         return
     if values.min() < 0 or values.max() >= columns:
         raise ValueError(
-            f"partners must lie in [0, {columns}), the columns of scores; received "
+            f"{name} must lie in [0, {columns}), the columns of scores; received "
             f"values from {values.min()} to {values.max()}."
         )

@@ -14,7 +14,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 # Of what was received, so that a message stays readable.
 _MOST_SHOWN = 80
@@ -91,8 +93,9 @@ def integer(
     example: int = 1,
     advice: str = "",
     optional: bool = False,
+    below: int | None = None,
 ) -> Any:
-    """An integer, of at least some value.
+    """An integer, of at least some value, or below another.
 
     Args:
         argument: Name of the argument.
@@ -101,6 +104,7 @@ def integer(
         example: A good value, for the message.
         advice: What else the message shall say.
         optional: Whether `None` is allowed, and returned as it is.
+        below: The smallest that is too large, if there is one.
 
     Raises:
         ValueError: If it is none, or smaller.
@@ -111,11 +115,17 @@ def integer(
     """
     if optional and value is None:
         return None
-    if _is_integer(value) and (least is None or value >= least):
+    if (
+        is_integer(value)
+        and (least is None or value >= least)
+        and (below is None or value < below)
+    ):
         return int(value)
     expected = {None: "an integer", 1: "a positive integer"}.get(
         least, f"an integer of at least {least}"
     )
+    if below is not None:
+        expected += f" and below {below}"
     raise _unfit(argument, expected, value, example, advice, optional)
 
 
@@ -165,8 +175,7 @@ def seed(argument: str, value: Any, optional: bool = False) -> Any:
     """
     if value is None and optional:
         return None
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if is_whole and 0 <= value <= _LARGEST_SEED:
+    if is_integer(value) and 0 <= value <= _LARGEST_SEED:
         return int(value)
     raise refusal(
         argument,
@@ -202,7 +211,7 @@ def number(
     """
     if optional and value is None:
         return None
-    if _is_integer(value) and holds(value):
+    if is_integer(value) and holds(value):
         return int(value)
     if (
         isinstance(value, numbers.Real)
@@ -237,7 +246,7 @@ def positive_number(
     >>> positive_number("temperature", 0.07)
     0.07
     """
-    expected = "a positive, finite number"
+    expected = "positive and finite"
     return number(argument, value, expected, lambda v: v > 0, example, advice, optional)
 
 
@@ -294,7 +303,7 @@ def probability(
     return number(
         argument,
         value,
-        f"a number in {ends[0]}0, 1{ends[1]}",
+        f"in {ends[0]}0, 1{ends[1]}",
         lambda v: left(0, v) and right(v, 1),
         example,
         advice,
@@ -319,7 +328,7 @@ def one_of(argument: str, value: Any, choices: Sequence[Any]) -> Any:
     for choice in choices:
         # Not `in`: True equals 1, and an array equals many things.
         if isinstance(choice, int) and not isinstance(choice, bool):
-            if _is_integer(value) and value == choice:
+            if is_integer(value) and value == choice:
                 return choice
         elif type(value) is type(choice) and value == choice:
             return choice
@@ -398,6 +407,22 @@ def instance(
     raise refusal(argument, expected + " or None" * optional, value, advice)
 
 
+def encoder(argument: str, value: Any, optional: bool = False) -> Any:
+    """A Keras model or layer, as encoders are.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    expected = "a Keras model or layer from views to encodings"
+    advice = "Take model.encoder_x, or make one with encoders.build."
+    return instance(argument, value, keras.Layer, expected, advice, optional)
+
+
 def function(
     argument: str, value: Any, expected: str, advice: str, optional: bool = False
 ) -> Any:
@@ -445,7 +470,8 @@ def sizes(
     empty: bool = True,
     advice: str = "",
     example: tuple[int, ...] = (300, 100),
-) -> tuple[int, ...]:
+    optional: bool = False,
+) -> Any:
     """Sizes of layers that follow each other.
 
     Args:
@@ -454,6 +480,7 @@ def sizes(
         empty: Whether there may be none.
         advice: What else the message shall say.
         example: A good value, for the message.
+        optional: Whether `None` is allowed, and returned as it is.
 
     Raises:
         ValueError: If it is none.
@@ -462,6 +489,8 @@ def sizes(
     >>> sizes("hidden_units", [300, np.int64(300)])
     (300, 300)
     """
+    if optional and values is None:
+        return None
     found = _sequence(values)
     if found is None or not all(map(_is_size, found)) or not (found or empty):
         raise _unfit(
@@ -471,7 +500,45 @@ def sizes(
             values,
             example,
             advice,
+            optional,
         )
+    return tuple(map(int, found))
+
+
+def units(argument: str, value: Any) -> Any:
+    """Sizes of the hidden layers of an encoder, or their number, or `None`.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given; `skip_mlp` takes the number, all others the sizes.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if is_integer(value):
+        return integer(argument, value, least=0, example=4)
+    return sizes(argument, value, optional=True)
+
+
+def sides(argument: str, value: Any, count: int) -> tuple[int, ...]:
+    """One size for each axis, or one for all of them.
+
+    Args:
+        argument: Name of the argument.
+        value: Positive integer, or a sequence of `count` of them.
+        count: Number of axes.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+    >>> sides("size", 14, 2), sides("size", (14, 28), 2)
+    ((14, 14), (14, 28))
+    """
+    found = (value,) * count if _is_size(value) else _sequence(value)
+    if found is None or len(found) != count or not all(map(_is_size, found)):
+        expected = "a positive integer" + (", or a pair of them" if count == 2 else "")
+        raise _unfit(argument, expected, value, 14)
     return tuple(map(int, found))
 
 
@@ -483,7 +550,7 @@ def view_shape(
     example: tuple[int, ...] = (14, 28, 1),
     expected: str = "the shape of a view without the rows",
     advice: str = "",
-) -> tuple[int | None, ...]:
+) -> tuple[Any, ...]:
     """Shape of a view without the rows.
 
     Args:
@@ -530,6 +597,52 @@ def image_shape(argument: str, values: Any) -> Any:
     return view_shape(argument, values, 3, True, (28, 28, 1), expected)
 
 
+def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
+    """A tensor of numbers.
+
+    Args:
+        argument: Name of the argument.
+        value: Tensor, symbolic or not, array, or nested lists.
+        expected: What it must be, for the message.
+        advice: A sentence that says what to write.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        known = ops.is_tensor(value) or isinstance(value, keras.KerasTensor)
+        found = value if known else ops.convert_to_tensor(value)
+        dtype = keras.backend.standardize_dtype(found.dtype)
+    except (TypeError, ValueError) as error:
+        raise refusal(argument, expected, value, advice) from error
+    if "int" in dtype or "float" in dtype:
+        return found
+    raise refusal(argument, expected, found, advice)
+
+
+def array(argument: str, value: Any, expected: str, advice: str) -> np.ndarray:
+    """An array of real numbers.
+
+    Args:
+        argument: Name of the argument.
+        value: Array, tensor, or nested lists.
+        expected: What it must be, for the message.
+        advice: A sentence that says what to write.
+
+    Raises:
+        ValueError: If it is none, such as lists of unequal lengths, or strings.
+    """
+    try:
+        found = np.asarray(value)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise refusal(argument, expected, value, advice) from error
+    if found.dtype.name == "bfloat16":  # No number to NumPy.
+        found = found.astype("float32")
+    if found.dtype.kind in "biuf":
+        return found
+    raise refusal(argument, expected, value, advice)
+
+
 def nearest(word: Any, known: Iterable[str]) -> str:
     """A hint such as ` Did you mean 'mlp'?`, or an empty string.
 
@@ -546,7 +659,7 @@ def nearest(word: Any, known: Iterable[str]) -> str:
 
 
 def lookup(
-    kind: str, name: Any, table: Mapping[str, Any], argument: str | None = None
+    kind: str, name: Any, table: Mapping[str, Any], example: str | None = None
 ) -> Any:
     """Returns `table[name]`.
 
@@ -554,7 +667,7 @@ def lookup(
         kind: What the table holds, for the message: `"critic"`, `"bound"`, ...
         name: The name to look up.
         table: Known names and what they stand for.
-        argument: Name of the argument. Defaults to `kind`.
+        example: What to write. Defaults to an argument called as the kind.
 
     Raises:
         ValueError: If `name` is unknown; the message suggests the nearest one.
@@ -569,8 +682,8 @@ def lookup(
     word = _nearest_word(name, known) or known[0]
     raise ValueError(
         f"Unknown {kind} {shown(name)}.{nearest(name, known)} Expected one of: "
-        f"{', '.join(map(repr, known))}. Write, for example, "
-        f"{argument or kind}={word!r}."
+        f"{', '.join(map(repr, known))}. Give such an identifier, for example "
+        f"{example or f'{kind}={word!r}'}."
     )
 
 
@@ -606,10 +719,11 @@ def _sequence(values: Any) -> tuple | None:
         return None
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer, of Python or NumPy, and no boolean."""
     # NumPy's integers are Integral, too, and so is bool.
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_size(value: Any) -> bool:
-    return _is_integer(value) and value >= 1
+    return is_integer(value) and value >= 1

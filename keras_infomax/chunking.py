@@ -122,22 +122,6 @@ def _refuse_what_chunks_change(encoder, training):
             )
 
 
-def checked_size(argument, size):
-    """A number of rows, or `None`.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    if size is not None and (
-        isinstance(size, bool) or not isinstance(size, int) or size < 1
-    ):
-        raise ValueError(
-            f"{argument} must be a positive number of rows, or None for all at once; "
-            f"received {size!r}."
-        )
-    return size
-
-
 def _structure(function, rows, shared, state):
     """Structure and dtypes of what the function returns for a block."""
 

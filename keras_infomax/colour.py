@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
+
 # Linear sRGB to XYZ (IEC 61966-2-1); the sums of the rows are the white D65.
 _XYZ_OF_RGB = (
     (0.4124564, 0.3575761, 0.1804375),
@@ -11,6 +13,8 @@ _XYZ_OF_RGB = (
 )
 # The a and b of sRGB colours lie between -108 and 99.
 _LARGEST_CHROMA = 110.0
+
+_SCALE = "Scale pixels with datasets.to_float; grey images have no Lab views."
 
 
 def rgb_to_lab(images):
@@ -38,13 +42,14 @@ def rgb_to_lab(images):
     Reference:
         CIE 15:2004, section 8.2.1; IEC 61966-2-1:1999.
     """
-    images = ops.convert_to_tensor(images)
+    images = checks.tensor(
+        "images", images, "float sRGB of shape (..., 3) in [0, 1]", _SCALE
+    )
     if images.shape[-1:] != (3,) or not keras.backend.is_float_dtype(images.dtype):
         raise ValueError(
             "images must be float sRGB of shape (..., 3) in [0, 1]; received shape "
             f"{tuple(images.shape)} and dtype "
-            f"{keras.backend.standardize_dtype(images.dtype)}. Scale pixels with "
-            "datasets.to_float; grey images have no Lab views."
+            f"{keras.backend.standardize_dtype(images.dtype)}. {_SCALE}"
         )
     dtype = keras.backend.result_type(images.dtype, "float32")
     images = ops.cast(images, dtype)

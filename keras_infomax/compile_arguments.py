@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from keras_infomax import losses
-from keras_infomax.names import nearest
+from keras_infomax.checks import nearest
 
 # Names of Keras that choose a cross-entropy; the shapes here leave one.
 _CROSSENTROPY = (

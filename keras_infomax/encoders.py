@@ -65,11 +65,17 @@ def convnet(input_shape, filters=(64, 128), output_dim=100):
     Reference:
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
     """
-    input_shape = checks.view_shape("input_shape", input_shape)
-    if len(input_shape) != 3:
+    input_shape = checks.view_shape(
+        "input_shape",
+        input_shape,
+        rank=3,
+        expected="(height, width, channels) for a convolutional encoder",
+        advice="Add a channel axis, or use mlp.",
+    )
+    if input_shape[-1] is None:
         raise ValueError(
-            "input_shape must be (height, width, channels) for a convolutional "
-            f"encoder; received {input_shape}. Add a channel axis, or use mlp."
+            "input_shape must have a static number of channels; received "
+            f"{input_shape}. Write, for example, input_shape=(None, None, 3)."
         )
     layers = [
         keras.layers.Conv2D(count, 5, strides=2, padding="same", activation="relu")
@@ -155,12 +161,14 @@ def skip_mlp(input_shape, hidden_layers=4, output_dim=None):
     Reference:
         Tschannen et al., 2020, section 3.1, https://arxiv.org/abs/1907.13625.
     """
-    if not isinstance(hidden_layers, int) or hidden_layers < 0:
-        raise ValueError(
-            "hidden_layers must be an integer of at least 0, since the layers of "
-            f"skip_mlp are all as wide as the view; received {hidden_layers!r}. Give "
-            "the number of layers, not their sizes."
-        )
+    hidden_layers = checks.integer(
+        "hidden_layers",
+        hidden_layers,
+        least=0,
+        example=4,
+        advice="The layers of skip_mlp are all as wide as the view: give their number, "
+        "not their sizes.",
+    )
     views = keras.Input(_static_shape("skip_mlp", input_shape))
     h = keras.layers.Flatten()(views)
     _check_keeps_size("skip_mlp", h.shape[-1], output_dim)
@@ -185,7 +193,10 @@ def _static_shape(name, input_shape):
 
 
 def _check_keeps_size(name, size, output_dim):
-    if output_dim not in (None, size):
+    if checks.positive_integer("output_dim", output_dim, size, optional=True) not in (
+        None,
+        size,
+    ):
         raise ValueError(
             f"output_dim must be None or {size}, the size of the flattened view, which "
             f"{name} keeps; received {output_dim}. Leave it out, or use mlp."
@@ -221,7 +232,7 @@ class FeatureMapNormalization(keras.layers.Layer):
 
     def __init__(self, epsilon=1e-6, **kwargs):
         super().__init__(**kwargs)
-        self.epsilon = epsilon
+        self.epsilon = checks.positive_number("epsilon", epsilon, 1e-6)
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -268,9 +279,12 @@ def get(identifier):
     >>> get("mlp")((784,), output_dim=64).output_shape
     (None, 64)
     """
-    return (
-        identifier if callable(identifier) else lookup("encoder", identifier, ENCODERS)
-    )
+    is_class = isinstance(identifier, type)
+    # A model can be called, too, but with views and not with their shape.
+    is_layer = issubclass(identifier if is_class else type(identifier), keras.Layer)
+    if callable(identifier) and is_class == is_layer:
+        return identifier
+    return lookup("encoder", identifier, ENCODERS)
 
 
 def build(identifier, input_shape, units=None, output_dim=None):
@@ -289,6 +303,9 @@ def build(identifier, input_shape, units=None, output_dim=None):
     >>> build("convnet", (14, 28, 1), units=(8, 16), output_dim=32).output_shape
     (None, 32)
     """
+    units = checks.units("units", units)
+    checks.positive_integer("output_dim", output_dim, 100, optional=True)
+    input_shape = checks.view_shape("input_shape", input_shape)
     sizes = () if units is None else (units,)
     options = {} if output_dim is None else {"output_dim": output_dim}
-    return get(identifier)(tuple(input_shape), *sizes, **options)
+    return get(identifier)(input_shape, *sizes, **options)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import files, plots
+from keras_infomax import checks, files, plots
 from keras_infomax.methods import METHODS
 from keras_infomax.settings import OTHERS
 from keras_infomax.verdicts import Results
@@ -147,7 +147,10 @@ def draw(results: Results, folder: str | os.PathLike) -> list[pathlib.Path]:
         Paths of the pictures.
     """
     plots.check_installed()
-    folder = pathlib.Path(folder)
+    checks.instance(
+        "results", results, Results, "Results", "Write results=Results(rows)."
+    )
+    folder = pathlib.Path(checks.path("folder", folder, "pictures"))
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     pictures = {**PICTURES, "methods": panels_of_methods(results)}

@@ -19,6 +19,18 @@ _MIN_SCALE = 1e-3
 _UNIT = math.log(math.e - 1)
 
 
+def _variable_dtype(dtype):
+    try:
+        found = keras.dtype_policies.get(dtype).variable_dtype
+        if "float" in found:
+            return found
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise checks.refusal(
+        "dtype", "a dtype of floats, or None", dtype, "Write dtype='float32'."
+    )
+
+
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RealNVP(keras.Model):
     """Bijective encoder: coupling layers, each after a random permutation.
@@ -93,11 +105,12 @@ class RealNVP(keras.Model):
         dtype=None,
         **kwargs,
     ):
-        super().__init__(dtype=keras.dtype_policies.get(dtype).variable_dtype, **kwargs)
+        super().__init__(dtype=_variable_dtype(dtype), **kwargs)
         self.couplings = checks.positive_integer("couplings", couplings)
         self.hidden_units = checks.sizes("hidden_units", hidden_units)
-        self.affine = affine
+        self.affine = checks.boolean("affine", affine)
         # Explicit, so that a copy from the config has the same permutations.
+        seed = checks.seed("seed", seed, optional=True)
         self.seed = random.randrange(2**31) if seed is None else seed
 
     def build(self, input_shape):

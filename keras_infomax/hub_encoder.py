@@ -1,7 +1,6 @@
 """A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 import tempfile
@@ -14,7 +13,15 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, files, graphs, manifest, traces
+from keras_infomax import (
+    archives,
+    checks,
+    files,
+    graphs,
+    manifest,
+    structures,
+    traces,
+)
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -39,14 +46,14 @@ class HubEncoder(keras.layers.Layer):
     A SavedModel is a program of TensorFlow's operations, of which some read and write
     files; whoever makes this layer trusts its author, as TensorFlow's notes on security
     ask for. A `.keras` file with this layer loads from the same `handle`, and does not
-    ask for that trust: in Keras's safe mode, the default, every function of a SavedModel
-    is looked into before it is loaded, and it is refused if one could do more than
-    compute, or if TensorFlow might exchange one for another (`api_implements`, as in
-    the LSTM of tf_keras). What is loaded is a private copy that holds nothing else. No
-    Python of the file is run. `TFSMLayer` refuses all SavedModels then; its users must
-    turn safe mode off, and with it Keras's guard against Python in a `.keras` file.
-    What remains possible is a fault in one of TensorFlow's own kernels, or a program
-    that takes all time or memory.
+    ask for that trust. In Keras's safe mode, the default, every function of the
+    SavedModel is looked into first. It is refused if a function could do more than
+    compute, or if TensorFlow might exchange one function for another
+    (`api_implements`, as in the LSTM of tf_keras). What is loaded is a private copy of
+    what was checked. No Python of the file is run. `TFSMLayer` refuses all SavedModels
+    then; its users must turn safe mode off, and with it Keras's guard against Python in
+    a `.keras` file. What remains possible is a fault in one of TensorFlow's own
+    kernels, or a program that takes all time or memory.
 
     Args:
         handle: Folder of a SavedModel, or a `.tar.gz` of one.
@@ -55,7 +62,8 @@ class HubEncoder(keras.layers.Layer):
 
     Call arguments:
         inputs: Tensor of the shape that the SavedModel takes, for our exports views
-            `(rows, ...)`. Where it takes floats, any dtype of numbers does.
+            `(rows, ...)`, or a tuple, list or dictionary of tensors, if that is what it
+            takes. Where it takes floats, any dtype of numbers does.
         training: Whether to run in training mode, if the layer is trainable and the
             SavedModel has such a mode.
 
@@ -83,8 +91,10 @@ class HubEncoder(keras.layers.Layer):
 
     def __init__(self, handle, trainable=True, **kwargs):
         # Autocasting would round the views to half precision before the encoder.
+        handle = checks.path("handle", handle, "exports/encoder")
+        trainable = checks.boolean("trainable", trainable)
         super().__init__(trainable=trainable, autocast=False, **kwargs)
-        self.handle = os.fspath(handle)
+        self.handle = handle
         folder = _folder_of(self, self.handle)
         self._saved = _load_root(folder, self.handle)
         self._traces = traces.of(self._saved.__call__, self.handle)
@@ -96,10 +106,14 @@ class HubEncoder(keras.layers.Layer):
                 f"{self.handle!r}, traced for training={modes.pop()} only, and "
                 f"trainable={trainable}."
             )
-        shape = traces.shape_of(self._traces)
-        known = None if shape.rank is None else tuple(shape)
-        self.input_spec = keras.layers.InputSpec(shape=known)
-        self.build(known)
+        if isinstance(spec := self.view_spec, structures.Spec):
+            self.input_spec = keras.layers.InputSpec(shape=spec.shape)
+        self.build(None)
+
+    @property
+    def view_spec(self):
+        """What it takes, a structure of specifications; `None` for several of them."""
+        return traces.view_of(self._traces)
 
     def build(self, input_shape):
         trainable = _listed(self._saved, "trainable_variables")
@@ -116,13 +130,17 @@ class HubEncoder(keras.layers.Layer):
             moving[0].regularizer = lambda _: tf.add_n([loss() for loss in penalties])
 
     def call(self, inputs, training=False):
-        inputs = tf.convert_to_tensor(inputs)
-        dtype = traces.dtype_for(self._traces, inputs.dtype)
-        if inputs.dtype != dtype:
-            inputs = ops.cast(inputs, dtype.name)
+        _, inputs = structures.arranged(self.view_spec, inputs)
+        tensors = map(tf.convert_to_tensor, keras.tree.flatten(inputs))
+        fitting = [self._fitting(*part) for part in enumerate(tensors)]
+        inputs = keras.tree.pack_sequence_as(inputs, fitting)
         mode = bool(training) and self.trainable
         trace = traces.choose(self._traces, inputs, mode)
         return keras.tree.map_structure(self._cast, trace(inputs))
+
+    def _fitting(self, part, tensor):
+        dtype = traces.dtype_for(self._traces, part, tensor.dtype)
+        return tensor if tensor.dtype == dtype else ops.cast(tensor, dtype.name)
 
     def _cast(self, output):
         floats = output.dtype.is_floating

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_infomax import bounds
+from keras_infomax import bounds, checks
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -49,15 +49,10 @@ class SemiHard:
     """
 
     def __init__(self, margin=0.2):
-        if not margin > 0:
-            raise ValueError(
-                "margin must be positive, in the units of the scores; received "
-                f"margin={margin!r}."
-            )
-        self.margin = margin
+        self.margin = checks.positive_number("margin", margin, 0.2)
 
     def __call__(self, partners, scores):
-        scores = ops.convert_to_tensor(scores)
+        scores = bounds.checked_scores("scores", scores)
         positives, negatives = bounds.split(scores, partners)
         if len(positives.shape) != 1:
             raise ValueError(

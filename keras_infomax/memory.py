@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import distribution, inputs
+from keras_infomax import checks, distribution, inputs
 from keras_infomax.terms import Term, checked_rows
 
 
@@ -95,23 +95,14 @@ class MemoryTerm(Term):
                     f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
                 )
         super().__init__(x, y, critic, weight, **kwargs)
-        for argument, value in (
-            ("examples", examples),
-            ("num_negatives", num_negatives),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"{argument} must be a positive integer; received {value!r}."
-                )
-        if not 0 <= momentum < 1:
-            raise ValueError(
-                "momentum must be at least 0 and less than 1, or the bank would never "
-                f"move; received {momentum!r}."
-            )
-        self.index = index
-        self.examples = examples
-        self.num_negatives = num_negatives
-        self.momentum = momentum
+        self.index = checks.text("index", index, "index")
+        self.examples = checks.positive_integer("examples", examples, 4000)
+        self.num_negatives = checks.positive_integer(
+            "num_negatives", num_negatives, 1024
+        )
+        self.momentum = checks.probability(
+            "momentum", momentum, "[)", 0.5, "At 1 the bank would never move."
+        )
 
     @property
     def fewest_rows(self):

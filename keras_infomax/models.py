@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_infomax import (
+    checks,
     chunking,
     compile_arguments,
     critics,
@@ -16,6 +17,7 @@ from keras_infomax import (
     losses,
     networks,
     replicas,
+    sharing,
     structures,
 )
 from keras_infomax.base_model import BaseModel
@@ -158,6 +160,7 @@ class InfoMax(BaseModel):
             keras.metrics.Mean(name=f"mi_{term.name}")
             for term in (self.terms if len(self.terms) > 1 else ())
         ]
+        self._first_views = None
         _check_unique([term.name for term in self.terms])
         shapes = self._encoding_shapes()
         if None not in shapes.values():
@@ -177,7 +180,9 @@ class InfoMax(BaseModel):
 
     @encoder_chunk_size.setter
     def encoder_chunk_size(self, size):
-        self._encoder_chunk_size = chunking.checked_size("encoder_chunk_size", size)
+        self._encoder_chunk_size = checks.positive_integer(
+            "encoder_chunk_size", size, 1024, optional=True
+        )
 
     @property
     def takes_index(self):
@@ -218,7 +223,19 @@ class InfoMax(BaseModel):
 
     def __call__(self, views, *args, **kwargs):
         # Here, or Keras would wrap the one line that says what is wrong into many.
-        return super().__call__(self._checked(views), *args, **kwargs)
+        views = self._checked(views)
+        if not self.built:
+            self._first_views = structures.to_config(views)
+        return super().__call__(views, *args, **kwargs)
+
+    def get_build_config(self):
+        # Of encoders that are built by their first batch; Keras knows no dtypes.
+        return self._first_views or super().get_build_config()
+
+    def build_from_config(self, config):
+        if "tensors" not in config:
+            return super().build_from_config(config)
+        return self(structures.from_config(config))
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)
@@ -620,34 +637,25 @@ class InfoMax(BaseModel):
         )
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         config = {
             **super().get_config(),
             "encoder_chunk_size": self.encoder_chunk_size,
         }
         if self.network is not None:
-            return {
-                **config,
-                "network": serialize(self.network),
-                "terms": [serialize(term) for term in self.terms],
-                "representation": self.representation,
+            parts = {"network": self.network, "terms": self.terms}
+            config["representation"] = self.representation
+        else:
+            shared = self.encoder_y is self.encoder_x
+            parts = {
+                "encoder_x": self.encoder_x,
+                "encoder_y": None if shared else self.encoder_y,
+                "critic": self.critic,
             }
-        shared = self.encoder_y is self.encoder_x
-        return {
-            **config,
-            "encoder_x": serialize(self.encoder_x),
-            "encoder_y": None if shared else serialize(self.encoder_y),
-            "critic": serialize(self.critic),
-        }
+        return {**config, **sharing.serialize(parts)}
 
     @classmethod
     def from_config(cls, config):
-        parts = {
-            name: keras.saving.deserialize_keras_object(value)
-            for name, value in config.items()
-            if isinstance(value, (dict, list))
-        }
-        return cls(**{**config, **parts})
+        return cls(**sharing.deserialize(config))
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

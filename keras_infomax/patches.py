@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
+
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Patches(keras.layers.Layer):
@@ -40,9 +42,9 @@ class Patches(keras.layers.Layer):
 
     def __init__(self, size, strides=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.size = _positive("size", size, 2)
+        self.size = checks.sides("size", size, 2)
         self.strides = (
-            self.size if strides is None else _positive("strides", strides, 2)
+            self.size if strides is None else checks.sides("strides", strides, 2)
         )
 
     def call(self, images):
@@ -105,8 +107,12 @@ class Windows(keras.layers.Layer):
 
     def __init__(self, size, strides=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        (self.size,) = _positive("size", size, 1)
-        (self.strides,) = _positive("strides", size if strides is None else strides, 1)
+        self.size = checks.positive_integer("size", size)
+        self.strides = (
+            self.size
+            if strides is None
+            else checks.positive_integer("strides", strides)
+        )
 
     def call(self, signals):
         _check_input(self, signals.shape, ("steps",), (self.size,))
@@ -177,17 +183,6 @@ def _windows(values, axis, size, stride):
 
 def _count(side, size, stride):
     return (side - size) // stride + 1
-
-
-def _positive(argument, value, length):
-    """The value as a tuple of this many sizes."""
-    values = tuple(value) if isinstance(value, (list, tuple)) else (value,) * length
-    if len(values) != length or any(
-        isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values
-    ):
-        kind = "a positive integer" + (", or a pair of them" if length == 2 else "")
-        raise ValueError(f"{argument} must be {kind}; received {value!r}.")
-    return values
 
 
 def _check_input(layer, shape, axes, sizes):

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_infomax import files
+from keras_infomax import checks, files
 
 
 def check_installed() -> None:
@@ -24,6 +24,9 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike) -> N
         rows: Rows of a run's metrics; see `runs.COLUMNS`.
         path: Picture to write; its suffix chooses the format.
     """
+    path = checks.path("path", path, "curves.png")
+    for row in rows if isinstance(rows, (list, tuple)) else [rows]:
+        checks.mapping("rows", row, "Give those of runs.read_metrics.")
     from matplotlib.figure import Figure
 
     # A figure of its own, not pyplot's: no display and no global state.

@@ -1,7 +1,5 @@
 """Matches the distribution of encodings to a prior, adversarially."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -55,14 +53,10 @@ class PriorMatching(keras.layers.Layer):
 
     def __init__(self, weight=1.0, hidden_units=(1000, 200), seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(
-                f"weight must be a finite number of at least 0; received {weight!r}."
-            )
-        self.weight = weight
+        self.weight = checks.non_negative_number("weight", weight)
         self.hidden_units = checks.sizes("hidden_units", hidden_units)
-        self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.seed = checks.seed("seed", seed, optional=True)
+        self.generator = keras.random.SeedGenerator(self.seed)
         self.discriminator = [
             keras.layers.Dense(units, dtype=self.dtype_policy)
             for units in (*self.hidden_units, 1)

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import datasets, methods, views
+from keras_infomax import checks, datasets, methods, views
 from keras_infomax.settings import Settings
 
 Shape = tuple[int | None, ...]
@@ -57,12 +57,18 @@ def resolve(
         ValueError: If `preprocessing` cannot be called, nothing tells the shape, or
             raw inputs are no numbers.
     """
+    if preprocessing is None:
+        for argument, value in (("raw_shape", raw_shape), ("raw_dtype", raw_dtype)):
+            if value is not None:
+                raise checks.refusal(
+                    argument, "None without a preprocessing", value, "Leave it out."
+                )
     if preprocessing is None or isinstance(preprocessing, Preprocessing):
         return preprocessing
     if not callable(preprocessing):
         raise ValueError(
             "preprocessing must be a layer or a function from raw inputs to views; "
-            f"received {preprocessing!r}."
+            f"received {checks.shown(preprocessing)}. Leave it out where there is none."
         )
     inputs = getattr(preprocessing, "inputs", None)
     if raw_shape is None:
@@ -74,13 +80,24 @@ def resolve(
         raw_shape = inputs[0].shape[1:]
     if raw_dtype is None:
         raw_dtype = inputs[0].dtype if inputs else "uint8"
-    dtype = tf.as_dtype(raw_dtype)
+    try:
+        dtype = tf.as_dtype(raw_dtype)
+    except TypeError as error:
+        raise checks.refusal(
+            "raw_dtype", "a dtype of numbers", raw_dtype, "Write raw_dtype='uint8'."
+        ) from error
     if not (dtype.is_integer or dtype.is_floating):
         raise ValueError(
             f"raw_dtype must be one of numbers; received {raw_dtype!r}. Decode files "
             "and texts before they are served."
         )
-    return Preprocessing(preprocessing, tuple(raw_shape), dtype.name)
+    raw_shape = checks.view_shape(
+        "raw_shape",
+        raw_shape,
+        example=(28, 28, 1),
+        expected="the shape of a raw input without the rows",
+    )
+    return Preprocessing(preprocessing, raw_shape, dtype.name)
 
 
 def of_run(

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,19 +120,20 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        for key in ("batch_size", "steps", "eval_every"):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"config.{key} must be a positive integer; received {value!r}."
-                )
+        for key in ("steps", "eval_every"):
+            checks.positive_integer(f"config.{key}", getattr(self, key), 1000)
+        checks.integer(
+            "config.batch_size",
+            self.batch_size,
+            2,
+            128,
+            "The other rows of a batch are its negatives.",
+        )
+        checks.one_of("config.on_error", self.on_error, ("raise", "skip"))
+        for key in ("max_pixels", "max_bytes"):
+            checks.positive_integer(f"config.{key}", getattr(self, key), 10**9)
         for key in _SEEDS:
             checks.seed(f"config.{key}", getattr(self, key))
-        if self.batch_size < 2:
-            raise ValueError(
-                "config.batch_size must be at least 2, since the other rows of a batch "
-                f"are its negatives; received {self.batch_size}."
-            )
         if self.steps % self.eval_every:
             raise ValueError(
                 "config.steps must be a multiple of config.eval_every, so that the "
@@ -141,28 +141,37 @@ class Settings:
                 f"Use --config.eval_every={math.gcd(self.steps, self.eval_every)}, or "
                 f"--config.steps={-(-self.steps // self.eval_every) * self.eval_every}."
             )
-        if not isinstance(self.learning_rate, numbers.Real) or not (
-            0 < self.learning_rate < math.inf
-        ):
-            raise ValueError(
-                "config.learning_rate must be positive and finite; received "
-                f"{self.learning_rate!r}."
+        checks.positive_number("config.learning_rate", self.learning_rate, 1e-4)
+        checks.non_negative_number("config.noise", self.noise, 0.05)
+        for key in ("jacobian_rows", "warm_up_steps"):
+            checks.integer(f"config.{key}", getattr(self, key), least=0, example=128)
+        for key in ("coupled_noise", "shared_encoder", "stopped_probe"):
+            checks.boolean(f"config.{key}", getattr(self, key))
+        for key in ("chunk_size", "encoder_chunk_size", "encoding_dim"):
+            checks.positive_integer(
+                f"config.{key}", getattr(self, key), 128, optional=True
             )
-        if not isinstance(self.noise, numbers.Real) or not (0 <= self.noise < math.inf):
-            raise ValueError(
-                "config.noise must be a finite standard deviation of at least 0; "
-                f"received {self.noise!r}."
+        for key in ("temperature", "target"):
+            checks.positive_number(
+                f"config.{key}", getattr(self, key), 0.1, optional=True
             )
-        if not isinstance(self.jacobian_rows, int) or self.jacobian_rows < 0:
-            raise ValueError(
-                "config.jacobian_rows must be an integer of at least 0; received "
-                f"{self.jacobian_rows!r}."
+        for key in ("experiment", "dataset", "views", "encoder", "critic", "bound"):
+            checks.text(f"config.{key}", getattr(self, key), getattr(Settings, key))
+        for key in ("figure", "budget", "strategy"):
+            checks.instance(
+                f"config.{key}",
+                getattr(self, key),
+                str,
+                "a string",
+                f"Write, for example, config.{key}={getattr(Settings, key)!r}.",
             )
-        if not isinstance(self.warm_up_steps, int) or self.warm_up_steps < 0:
-            raise ValueError(
-                "config.warm_up_steps must be an integer of at least 0; received "
-                f"{self.warm_up_steps!r}."
-            )
+        checks.units("config.encoder_units", self.encoder_units)
+        checks.sizes("config.critic_units", self.critic_units, optional=True)
+        if self.data_dir is not None:
+            checks.path("config.data_dir", self.data_dir)
+        if self.image_size is not None:
+            checks.sides("config.image_size", self.image_size, 2)
+        checks.mapping("config.options", self.options, "Write config.options={}.")
 
     @classmethod
     def resolve(cls, config: Mapping[str, Any]) -> "Settings":
@@ -179,6 +188,7 @@ class Settings:
         >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
         (50,)
         """
+        checks.mapping("config", config, "Write, for example, config={'steps': 3000}.")
         known = {field.name for field in dataclasses.fields(cls)}
         values = dict(config.items())
         if grid := values.pop("grid", None):
@@ -202,7 +212,9 @@ class Settings:
             key: tuple(value) if isinstance(value, list) else value
             for key, value in _plain(values).items()
         }
-        options = resolved.pop("options", None) or {}
+        options = resolved.pop("options", None)
+        options = {} if options is None else options
+        checks.mapping("config.options", options, "Write config.options={}.")
         resolved["options"] = dict(options.items())
         return cls(**resolved)
 

@@ -108,6 +108,19 @@ def leaf_names(structure: Any, prefix: str = "") -> list[str]:
     ]
 
 
+def names_for(specs: Any) -> list[str]:
+    """As `leaf_names`, but for a tuple or list of tensors that all were given names.
+
+    Args:
+        specs: Structure of `Spec`s.
+    """
+    if _is_sequence(specs) and all(map(_is_named, specs)):
+        names = [spec.name for spec in specs]
+        if len(set(names)) == len(names):
+            return names
+    return leaf_names(specs)
+
+
 def is_structure(given: Any) -> bool:
     """Whether something is a tuple, list or dictionary, rather than a tensor."""
     return isinstance(given, Mapping) or _is_sequence(given)
@@ -209,17 +222,26 @@ def _advice(spec, tensor):
 
 
 def _is_taken(spec, dtype, shape):
-    """Whether a dtype will do, without a loss of what it holds."""
-    if dtype is None or dtype == spec.dtype:
-        return True
     if spec.dtype is None:
         # Who takes images as they are must say so: unscaled ones train badly.
         return not (dtype == "uint8" and _is_image(shape))
+    return dtype is None or takes_dtype(spec, dtype)
+
+
+def takes_dtype(spec: Spec, dtype: str) -> bool:
+    """Whether a dtype will do, without a loss of what it holds.
+
+    Args:
+        spec: What is taken, of a known dtype.
+        dtype: Dtype of what is given.
+    """
+    if dtype == spec.dtype:
+        return True
     if _is_float(spec.dtype) or "string" in (spec.dtype, dtype):
         return _is_float(spec.dtype) and _is_float(dtype)
     if "int" in dtype and spec.dtype in ("int32", "int64"):
         return True
-    return not _is_float(dtype) and np.can_cast(dtype, spec.dtype)
+    return not _is_float(dtype) and np.can_cast(dtype, str(spec.dtype))
 
 
 def _advice_on_floats(spec, dtype, shape):
@@ -260,7 +282,7 @@ def _agree(expected, given):
     return all(None in pair or pair[0] == pair[1] for pair in sizes)
 
 
-def rows_of(views: Any) -> int | None:
+def rows_of(views: Any) -> Any:
     """Number of rows of the first tensor of a structure, if it is known."""
     shape = _shape_of(keras.tree.flatten(views)[0])
     return shape[0] if shape else None
@@ -324,8 +346,34 @@ def _how_to_give(expected):
     return "Give one tensor."
 
 
+def to_config(tensors: Any) -> dict[str, Any]:
+    """Shapes and dtypes of a structure of tensors, as JSON has them.
+
+    Args:
+        tensors: Structure of tensors or arrays.
+
+    Example:
+    >>> to_config({"id": np.zeros(5, "int32")})
+    {'structure': {'id': 0}, 'tensors': [[[None], 'int32']]}
+    """
+    parts = keras.tree.flatten(tensors)
+    return {
+        "structure": keras.tree.pack_sequence_as(tensors, [*range(len(parts))]),
+        "tensors": [[[*_of_any_rows(part)], dtype_of(part)] for part in parts],
+    }
+
+
+def from_config(config: Mapping[str, Any]) -> Any:
+    """`keras.Input`s like the tensors of which `to_config` was told."""
+    inputs = [
+        keras.Input(batch_shape=shape, dtype=dtype)
+        for shape, dtype in config["tensors"]
+    ]
+    return keras.tree.map_structure(inputs.__getitem__, config["structure"])
+
+
 def _of_shapes(shapes, name="inputs"):
-    """`Spec`s of the shapes that a layer was built with; others may do, too."""
+    """`Spec`s of shapes that a layer was built with and need not insist on."""
     if isinstance(shapes, Mapping):
         return {key: _of_shapes(shape, str(key)) for key, shape in shapes.items()}
     if not _is_sequence(shapes):

@@ -204,11 +204,8 @@ def sweep(
             columns, or another process sweeps in the workdir.
     """
     processes_wanted = _default_processes() if processes is None else processes
-    for argument, value in (("seeds", seeds), ("processes", processes_wanted)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"{argument} must be at least 1, an integer; received {value!r}."
-            )
+    checks.positive_integer("seeds", seeds, 5)
+    checks.positive_integer("processes", processes_wanted, 2)
     every = experiment.runs(seeds)
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import critics, distribution, inputs
+from keras_infomax import checks, critics, distribution, inputs
 
 # Which pairs of encodings with locations are negatives.
 NEGATIVES = ("other_examples", "same_position", "all_positions", "same_example")
@@ -85,12 +85,11 @@ class Term(keras.layers.Layer):
         mask=None,
         **kwargs,
     ):
+        for argument, value in (("x", x), ("y", y)):
+            checks.text(argument, value, f"view_{argument}")
         kwargs.setdefault("name", f"{x}_{y}")
         super().__init__(**kwargs)
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(
-                f"weight must be a finite number of at least 0; received {weight!r}."
-            )
+        weight = checks.non_negative_number("weight", weight, 1.0)
         if negatives not in NEGATIVES:
             raise ValueError(
                 f"negatives must be one of {', '.join(NEGATIVES)}; received "

@@ -385,9 +385,9 @@ X, LABELS = TRAIN
         ({"train": (X, LABELS * 0)}, "train must hold at least two classes"),
         ({"test": (X[:, :1], LABELS)}, r"shape of train, \(2, 4\); got \(1, 4\)"),
         ({"test": (X[:0], LABELS[:0])}, "test .*at least one row"),
-        ({"every": 0}, "every must be a positive integer; got 0"),
-        ({"every": 0.5}, "every must be a positive integer; got 0.5"),
-        ({"unit": "steps"}, "unit must be 'epoch' or 'step'; got 'steps'"),
+        ({"every": 0}, "every must be a positive integer; received 0"),
+        ({"every": 0.5}, "every must be a positive integer; received 0.5"),
+        ({"unit": "steps"}, "unit must be 'epoch' or 'step'; received 'steps'"),
     ],
 )
 def test_the_constructor_says_what_is_wrong(changes, message):

@@ -234,7 +234,7 @@ def test_what_chunks_would_change_is_refused(layer, message):
 
 @pytest.mark.parametrize("size", [0, 2.5, True])
 def test_sizes_that_are_none(size):
-    with pytest.raises(ValueError, match="chunk_size must be a positive number"):
+    with pytest.raises(ValueError, match="chunk_size must be a positive integer"):
         kim.losses.InfoNCE(chunk_size=size)
 
 

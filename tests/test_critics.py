@@ -179,7 +179,7 @@ def test_feature_maps_are_no_encodings():
 
 
 def test_mlp_without_hidden_layer_is_refused():
-    with pytest.raises(ValueError, match="at least one hidden layer"):
+    with pytest.raises(ValueError, match="hidden_units must be .* at least one"):
         critics.MLPCritic(hidden_units=())
 
 

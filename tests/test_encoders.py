@@ -152,7 +152,11 @@ def test_convnet_runs_in_half_precision(policy):
         ("mlp", {"input_shape": (None, 28, 1)}, "must be static for mlp"),
         ("mlp", {"hidden_units": 300}, "hidden_units must be positive integers.*300"),
         ("mlp", {"output_dim": 0}, "output_dim must be a positive integer.*0"),
-        ("convnet", {"input_shape": 28}, "input_shape must be the shape of a view"),
+        (
+            "convnet",
+            {"input_shape": 28},
+            "input_shape must be .height, width, channels",
+        ),
         ("convnet", {"filters": (64, 0)}, "filters must be positive integers"),
         ("convnet", {"output_dim": 2.5}, "output_dim must be a positive integer"),
     ],

@@ -238,7 +238,9 @@ def test_a_used_callback_can_be_copied():
 
 
 def test_mistakes_of_the_callback_are_refused():
-    with pytest.raises(ValueError, match="every must be a positive integer; got 0"):
+    with pytest.raises(
+        ValueError, match="every must be a positive integer; received 0"
+    ):
         ConditionNumbers(VIEWS, every=0)
     with pytest.raises(ValueError, match="got 'encoder'"):
         infomax().fit(

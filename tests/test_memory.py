@@ -248,7 +248,8 @@ def test_a_recipe_checks_the_size_of_the_bank(digits, tmp_path):
         "options": {"encoder": "mlp", "views": "halves", "examples": 299},
     }
     with pytest.raises(
-        ValueError, match="number of training images, 300; received 299"
+        ValueError,
+        match="number of training images, 300; received 299. .*options.examples=300",
     ):
         kim.training.train(config, tmp_path, data=digits)
 
@@ -257,7 +258,7 @@ def test_a_recipe_checks_the_size_of_the_bank(digits, tmp_path):
     ("options", "message"),
     [
         ({"num_negatives": 0}, "num_negatives must be a positive integer"),
-        ({"momentum": 1.0}, "momentum must be at least 0 and less than 1"),
+        ({"momentum": 1.0}, "momentum must be in \\[0, 1\\)"),
         ({"mask": kim.masks.SemiHard()}, "draws its negatives from the bank.*mask="),
     ],
 )

@@ -122,11 +122,14 @@ def test_fitting_leaves_the_given_probe_alone():
     [
         ({}, "Exactly one .* got None and None"),
         ({"per_class": 1, "fraction": 0.1}, "Exactly one .* got 1 and 0.1"),
-        ({"per_class": 0}, "per_class must be a positive integer; got 0"),
-        ({"fraction": 0.0}, r"fraction must be in \(0, 1\]; got 0.0"),
-        ({"fraction": 1.5}, r"fraction must be in \(0, 1\]; got 1.5"),
-        ({"per_class": 1, "draws": 1}, "draws must be .* at least 2; got 1"),
-        ({"probe": "linear", "per_class": 1}, "probe must be a Probe; got 'linear'"),
+        ({"per_class": 0}, "per_class must be a positive integer, or None; received 0"),
+        ({"fraction": 0.0}, r"fraction must be in \(0, 1\]; received 0.0"),
+        ({"fraction": 1.5}, r"fraction must be in \(0, 1\]; received 1.5"),
+        ({"per_class": 1, "draws": 1}, "draws must be .* at least 2; received 1"),
+        (
+            {"probe": "linear", "per_class": 1},
+            "probe must be a Probe; received 'linear'",
+        ),
     ],
 )
 def test_the_constructor_says_what_is_wrong(arguments, message):
@@ -141,5 +144,7 @@ def test_classes_must_have_enough_rows():
 
 def test_the_confidence_is_a_probability():
     probe = FewLabels(per_class=5).fit(*TRAIN)
-    with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\); got 95"):
+    with pytest.raises(
+        ValueError, match=r"confidence must be in \(0, 1\); received 95"
+    ):
         probe.interval(*TEST, confidence=95)

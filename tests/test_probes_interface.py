@@ -214,15 +214,18 @@ def test_one_hidden_layer_reads_what_a_linear_probe_cannot():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: probes.MLPProbe(hidden_units=0), "hidden_units .* got 0"),
-        (lambda: probes.MLPProbe(learning_rate=-1.0), "learning_rate .* got -1.0"),
+        (lambda: probes.MLPProbe(hidden_units=0), "hidden_units .* received 0"),
+        (lambda: probes.MLPProbe(learning_rate=-1.0), "learning_rate .* received -1.0"),
         (
             lambda: probes.NeighboursProbe(k=2.5),
-            "k must be a positive integer; got 2.5",
+            "k must be a positive integer; received 2.5",
         ),
-        (lambda: probes.NeighboursProbe(temperature=0.0), "temperature .* got 0.0"),
-        (lambda: FineTuning(batch_size=True), "batch_size .* got True"),
-        (lambda: FineTuning(epochs=0), "epochs .* got 0"),
+        (
+            lambda: probes.NeighboursProbe(temperature=0.0),
+            "temperature .* received 0.0",
+        ),
+        (lambda: FineTuning(batch_size=True), "batch_size .* received True"),
+        (lambda: FineTuning(epochs=0), "epochs .* received 0"),
     ],
 )
 def test_constructors_name_the_wrong_argument(make, message):

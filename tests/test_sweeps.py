@@ -439,5 +439,5 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
 
 @pytest.mark.parametrize("argument", ["seeds", "processes"])
 def test_numbers_must_be_positive(argument, tmp_path):
-    with pytest.raises(ValueError, match=f"{argument} must be at least 1"):
+    with pytest.raises(ValueError, match=f"{argument} must be a positive integer"):
         sweeps.sweep(SWEEP, tmp_path, **{argument: 0})

@@ -347,7 +347,7 @@ def test_images_are_shown_no_larger_than_a_browser_can(shape, shown, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"every": 0}, "every must be a positive integer; got 0"),
+        ({"every": 0}, "every must be a positive integer, or None; received 0"),
         ({"profile_steps": -1}, "profile_steps must be an integer of at least 0"),
         ({"probe": "linear"}, "probe must be a LinearProbe or Probes callback"),
     ],

@@ -66,7 +66,7 @@ def test_wrong_rank_is_refused():
 
 @pytest.mark.parametrize("axis", [0, 3, -2, "height"])
 def test_wrong_axis_is_refused(axis):
-    with pytest.raises(ValueError, match="axis must be 1 .* or 2"):
+    with pytest.raises(ValueError, match="axis must be 1 or 2"):
         views.Halves(axis=axis)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_infomax import checks
+
 
 class Measuring(keras.callbacks.Callback):
     """Measures something before the first step, and then every few epochs or steps.
@@ -27,14 +29,8 @@ class Measuring(keras.callbacks.Callback):
 
     def __init__(self, every: int, unit: str = "epoch"):
         super().__init__()
-        check_every(every)
-        if unit not in ("epoch", "step"):
-            raise ValueError(
-                f"unit must be 'epoch' or 'step'; got {unit!r}. It says what `every` "
-                "counts."
-            )
-        self.every = every
-        self.unit = unit
+        self.every = checks.positive_integer("every", every, 5)
+        self.unit = checks.one_of("unit", unit, ("epoch", "step"))
         self._history: list[tuple[int, Any]] = []
         self._first_epoch = 0
         # Whether the last of the history is of the weights as they are.
@@ -120,15 +116,6 @@ class Measuring(keras.callbacks.Callback):
     def _arrays(self) -> tuple[Any, ...]:
         """Arrays that copies share."""
         raise NotImplementedError
-
-
-def check_every(every: Any) -> None:
-    """Raises a `ValueError` unless `every` is a positive integer."""
-    if not isinstance(every, int) or every < 1:
-        raise ValueError(
-            f"every must be a positive integer; got {every!r}. Give the number of "
-            "epochs or steps between two measurements."
-        )
 
 
 def encoder_of(model: keras.Model, name: str) -> keras.Layer:

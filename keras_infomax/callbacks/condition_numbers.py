@@ -1,11 +1,11 @@
 """Measures how hard the encoder is to invert while it is learned."""
 
-import numpy as np
-
+from keras_infomax import checks
 from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.jacobians import (
     PERCENTILES,
     LogConditionNumbers,
+    checked_views,
     jacobians,
     log_condition_numbers,
 )
@@ -39,7 +39,8 @@ class ConditionNumbers(Measuring):
             `epochs` counts the completed ones, as in `LinearProbe`.
 
     Raises:
-        ValueError: If `every` is not a positive integer.
+        ValueError: If `every` is not a positive integer, or the views are not one array
+            of floats.
 
     Example:
     ```python
@@ -55,8 +56,8 @@ class ConditionNumbers(Measuring):
 
     def __init__(self, views, encoder="encoder_x", every=1):
         super().__init__(every)
-        self.views = np.asarray(views)
-        self.encoder = encoder
+        self.views = checked_views(views)
+        self.encoder = checks.text("encoder", encoder, "encoder_x")
 
     def _measure(self) -> LogConditionNumbers:
         encoder = encoder_of(self.model, self.encoder)

@@ -6,10 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_infomax import checks, structures
 from keras_infomax import probes as probing
-from keras_infomax import structures
 from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.probes import Judgement, check_classes, labelled_views
+
+_SCALE = "Scale images with x.astype('float32') / 255."
 
 
 class Probes(Measuring):
@@ -100,6 +102,7 @@ class Probes(Measuring):
                 f"got {probes!r}. The names are those that the logs will have, as in "
                 "{'mlp': probes.MLPProbe()}."
             )
+        checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}
         self.encoder = encoder
         self._pixel_baseline: dict[str, Judgement] | None = None

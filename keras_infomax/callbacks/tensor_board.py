@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_infomax import (
+    checks,
     event_files,
     hyper_parameters,
     projector,
@@ -17,7 +18,7 @@ from keras_infomax import (
     strategies,
     structures,
 )
-from keras_infomax.callbacks.common import check_every, encoder_of
+from keras_infomax.callbacks.common import encoder_of
 from keras_infomax.callbacks.probes import Probes
 from keras_infomax.probes import encode
 
@@ -96,20 +97,33 @@ class TensorBoard(keras.callbacks.Callback):
         log_scalars=True,
     ):
         super().__init__()
-        if every is not None:
-            check_every(every)
-        if not isinstance(profile_steps, int) or profile_steps < 0:
-            raise ValueError(
-                "profile_steps must be an integer of at least 0; got "
-                f"{profile_steps!r}. Give the number of steps to profile."
+        every = checks.positive_integer("every", every, 5, optional=True)
+        profile_steps = checks.integer("profile_steps", profile_steps, least=0)
+        checks.boolean("log_scalars", log_scalars)
+        checks.instance(
+            "probe",
+            probe,
+            Probes,
+            "a LinearProbe or Probes callback of the same fit",
+            "Leave it out where there is none.",
+            optional=True,
+        )
+        if hyper_parameters is not None:
+            checks.mapping(
+                "hyper_parameters",
+                hyper_parameters,
+                "Write, for example, hyper_parameters={'learning_rate': 1e-3}.",
             )
-        if probe is not None and not isinstance(probe, Probes):
-            raise ValueError(
-                "probe must be a LinearProbe or Probes callback of the same fit; got "
-                f"{probe!r}."
+        parts = keras.tree.flatten(views)
+        if views is not None and not (parts and all(map(_has_rows, parts))):
+            raise checks.refusal(
+                "views",
+                "a batch of views as the model takes them, or None",
+                views,
+                "Write, for example, views=(x[:128], y[:128]).",
             )
         # keras-tuner looks for a class of this name, and changes this attribute.
-        self.log_dir = str(log_dir)
+        self.log_dir = checks.path("log_dir", log_dir, "logs")
         self.views = views
         self.probe = probe
         self.every = every
@@ -243,6 +257,11 @@ class TensorBoard(keras.callbacks.Callback):
         projector.write(folder, encodings, labels[rows], shown)
         # TensorBoard looks for projectors in folders with event files only.
         self._writers.write(EXAMPLES, self._step(), [])
+
+
+def _has_rows(part: Any) -> bool:
+    shape = getattr(part, "shape", None)
+    return shape is not None and len(shape) > 0
 
 
 def _baselines(probe: Probes) -> dict[str, float]:

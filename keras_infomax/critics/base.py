@@ -2,6 +2,11 @@
 
 import keras
 
+from keras_infomax import checks
+
+# What to do about encodings of another shape.
+_END = "End the encoder with a pooling, Flatten or Dense layer."
+
 
 class Critic(keras.layers.Layer):
     """Base of the critics: checks the shapes of encodings when it is built.
@@ -9,15 +14,48 @@ class Critic(keras.layers.Layer):
     A subclass gives `call(x, y)`, and `build_parameters` if it has weights.
     """
 
+    def __call__(self, x, y, *args, **kwargs):
+        x, y = (
+            checks.tensor(name, value, f"encodings for {self.name}, (rows, dim)", _END)
+            for name, value in (("x", x), ("y", y))
+        )
+        if self.built:
+            self._check_shapes(x.shape, y.shape)
+            self.check_widths(x.shape[-1], y.shape[-1])
+        return super().__call__(x, y, *args, **kwargs)
+
     def build(self, x_shape, y_shape):
+        self._check_shapes(x_shape, y_shape)
+        self.check_widths(x_shape[-1], y_shape[-1])
+        self.build_parameters(x_shape[-1], y_shape[-1])
+        self._widths = x_shape[-1], y_shape[-1]
+
+    def _check_shapes(self, x_shape, y_shape):
         for argument, shape in (("x", x_shape), ("y", y_shape)):
-            if len(shape) != 2 or shape[-1] is None:
+            if len(shape) != 2 or not shape[-1]:
                 raise ValueError(
                     f"{self.name}: {argument} must be encodings of shape (rows, dim) "
-                    f"with a static dim; received shape {tuple(shape)}. End the "
-                    "encoder with a pooling, Flatten or Dense layer."
+                    f"with a static dim; received shape {tuple(shape)}. {_END}"
                 )
-        self.build_parameters(x_shape[-1], y_shape[-1])
+
+    def check_widths(self, dim_x, dim_y):
+        """Raises a `ValueError` unless encodings of these sizes can be scored.
+
+        Args:
+            dim_x: Size of the encodings x.
+            dim_y: Size of the encodings y.
+        """
+        if not (self.built and self.weights):
+            return
+        for argument, dim, known in zip(
+            ("x", "y"), (dim_x, dim_y), self._widths, strict=True
+        ):
+            if dim != known:
+                raise ValueError(
+                    f"{self.name}: {argument} must be encodings of {known} numbers, "
+                    f"as when it was built; received {dim}. Give encodings of another "
+                    "size a critic of their own."
+                )
 
     def build_parameters(self, dim_x, dim_y):
         """Makes the weights for encodings of these sizes.

@@ -101,6 +101,15 @@ class _ResidualMap(keras.layers.Layer):
         return (input_shape[0], self.residual.units)
 
 
+def _seed(seed):
+    """An initializer's seed, which may be a generator of Keras."""
+    # In a config, a generator is a dictionary.
+    is_config = isinstance(seed, dict) and "class_name" in seed
+    if is_config or isinstance(seed, keras.random.SeedGenerator):
+        return seed
+    return checks.seed("seed", seed, optional=True)
+
+
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class NearIdentity(keras.initializers.RandomUniform):
     """Ones on the diagonal of a kernel, and noise in [-0.01, 0.01] elsewhere.
@@ -125,7 +134,7 @@ class NearIdentity(keras.initializers.RandomUniform):
     """
 
     def __init__(self, seed=None):
-        super().__init__(-0.01, 0.01, seed)
+        super().__init__(-0.01, 0.01, _seed(seed))
 
     def __call__(self, shape, dtype=None):
         noise = super().__call__(shape, dtype)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_infomax import checks
 from keras_infomax.critics.base import Critic
 
 
@@ -34,7 +35,7 @@ class InnerProductCritic(Critic):
         Objective"; Tschannen et al., 2020, section 4.
     """
 
-    def build_parameters(self, dim_x, dim_y):
+    def check_widths(self, dim_x, dim_y):
         same_width(self, dim_x, dim_y, "an inner product")
 
     def call(self, x, y):
@@ -113,14 +114,11 @@ class CosineCritic(Critic):
 
     def __init__(self, temperature=0.1, **kwargs):
         super().__init__(**kwargs)
-        if not temperature > 0:
-            raise ValueError(
-                f"temperature must be positive; received {temperature!r}. Published "
-                "values lie between 0.05 and 1."
-            )
-        self.temperature = temperature
+        self.temperature = checks.positive_number(
+            "temperature", temperature, advice="Published values lie in 0.05 to 1."
+        )
 
-    def build_parameters(self, dim_x, dim_y):
+    def check_widths(self, dim_x, dim_y):
         same_width(self, dim_x, dim_y, "a cosine")
 
     def call(self, x, y):
@@ -166,9 +164,9 @@ class DistanceCritic(Critic):
 
     def __init__(self, squared=True, **kwargs):
         super().__init__(**kwargs)
-        self.squared = squared
+        self.squared = checks.boolean("squared", squared)
 
-    def build_parameters(self, dim_x, dim_y):
+    def check_widths(self, dim_x, dim_y):
         same_width(self, dim_x, dim_y, "a distance")
 
     def call(self, x, y):

@@ -45,14 +45,16 @@ class MLPCritic(Critic):
 
     def __init__(self, hidden_units=(200,), chunk_size=None, **kwargs):
         super().__init__(**kwargs)
-        self.hidden_units = checks.sizes("hidden_units", hidden_units)
-        if not self.hidden_units:
-            raise ValueError(
-                "hidden_units must name at least one hidden layer; received (). "
-                "Without one the score would be a sum of a function of x and one of y, "
-                "which cannot tell pairs apart."
-            )
-        self.chunk_size = chunking.checked_size("chunk_size", chunk_size)
+        self.hidden_units = checks.sizes(
+            "hidden_units",
+            hidden_units,
+            empty=False,
+            advice="Without a hidden layer the score would be a sum of a function of x "
+            "and one of y, which cannot tell pairs apart.",
+        )
+        self.chunk_size = checks.positive_integer(
+            "chunk_size", chunk_size, 1024, optional=True
+        )
         first, *rest = self.hidden_units
         self.first = dense(self, first)
         self.rest = [*(dense(self, units, "relu") for units in rest), dense(self, 1)]

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
 from keras_infomax.critics.base import Critic, ensure_built
 
 
@@ -11,7 +12,13 @@ class _Wrapper(Critic):
 
     def __init__(self, critic, **kwargs):
         super().__init__(**kwargs)
-        self.critic = critic
+        self.critic = checks.instance(
+            "critic",
+            critic,
+            keras.Layer,
+            "a critic, a Keras layer",
+            "Write, for example, critic=InnerProductCritic().",
+        )
 
     def build_parameters(self, dim_x, dim_y):
         ensure_built(self.critic, (None, dim_x), (None, dim_y))
@@ -58,7 +65,13 @@ class ProjectedCritic(_Wrapper):
 
     def __init__(self, critic, projection, **kwargs):
         super().__init__(critic, **kwargs)
-        self.projection = projection
+        self.projection = checks.instance(
+            "projection",
+            projection,
+            keras.Layer,
+            "a Keras layer from encodings to projections (rows, dim)",
+            "Write, for example, projection=keras.layers.Dense(64).",
+        )
 
     def build_parameters(self, dim_x, dim_y):
         if not self.projection.built:
@@ -122,14 +135,9 @@ class SoftClippedCritic(_Wrapper):
 
     def __init__(self, critic, clip=20.0, dim=1, penalty=0.05, **kwargs):
         super().__init__(critic, **kwargs)
-        for argument, value in (("clip", clip), ("dim", dim)):
-            if not value > 0:
-                raise ValueError(f"{argument} must be positive; received {value!r}.")
-        if not penalty >= 0:
-            raise ValueError(f"penalty must be at least 0; received {penalty!r}.")
-        self.clip = clip
-        self.dim = dim
-        self.penalty = penalty
+        self.clip = checks.positive_number("clip", clip, 20.0)
+        self.dim = checks.positive_integer("dim", dim)
+        self.penalty = checks.non_negative_number("penalty", penalty, 0.05)
 
     def call(self, x, y):
         # Squares of raw scores overflow in half precision.

@@ -1,7 +1,6 @@
 """Images in memory, with or without labels, checked once and nowhere later."""
 
 import dataclasses
-import numbers
 import os
 from collections.abc import Mapping, Set
 from typing import Any
@@ -106,7 +105,7 @@ def load(
     if image_size is not None and not (
         isinstance(image_size, tuple | list)
         and len(image_size) == 2
-        and all(is_integer(side) and side > 0 for side in image_size)
+        and all(checks.is_integer(side) and side > 0 for side in image_size)
     ):
         raise ValueError(
             "image_size must be (height, width), two positive integers; received "
@@ -118,19 +117,11 @@ def load(
             "name must be 'digits', 'folder:PATH' or the name of a TensorFlow Datasets "
             f"image data set; received {_described(name)}. Use from_arrays for arrays."
         )
-    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
-        raise ValueError(
-            f"data_dir must be the path of a folder, or None; received {data_dir!r}. "
-            "Write it as a string, such as '~/tensorflow_datasets'."
-        )
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip'; received {on_error!r}.")
-    for limit, value in (("max_pixels", max_pixels), ("max_bytes", max_bytes)):
-        if not is_integer(value) or value < 1:
-            raise ValueError(
-                f"{limit} must be a positive integer; received {value!r}. Leave it out "
-                "for the default."
-            )
+    if data_dir is not None:
+        data_dir = checks.path("data_dir", data_dir, "~/tensorflow_datasets")
+    checks.one_of("on_error", on_error, ("raise", "skip"))
+    max_pixels = checks.positive_integer("max_pixels", max_pixels, 10**8)
+    max_bytes = checks.positive_integer("max_bytes", max_bytes, 2**32)
     if image_size is not None:
         image_size = (int(image_size[0]), int(image_size[1]))
     if name == "digits":
@@ -176,10 +167,7 @@ def from_arrays(
     >>> data.image_shape, data.num_classes
     ((8, 8, 1), 3)
     """
-    if not isinstance(name, str) or not name:
-        raise ValueError(
-            f"name must be what to call the data set, a string; received {name!r}."
-        )
+    checks.text("name", name, "arrays")
     train_images, train_labels = _checked("train", name, train)
     test_images, test_labels = _checked("test", name, test)
     layouts = [(str(x.dtype), x.shape[1:]) for x in (train_images, test_images)]
@@ -322,7 +310,7 @@ def check_labels(what: str, labels: np.ndarray, rows: int) -> None:
             )
         raise ValueError(
             f"{what} must be integers from 0 up; received the dtype {labels.dtype}, "
-            f"such as {labels.flat[0]!r}. {remedy}, or leave labels None for "
+            f"such as {labels[:1].tolist()[0]!r}. {remedy}, or leave labels None for "
             "unlabelled images."
         )
     low, high = int(labels.min()), int(labels.max())
@@ -393,9 +381,10 @@ def _check_values(what: str, images: np.ndarray) -> None:
         )
     low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
+        example = "divide by 255" if high > 1 else "(images + 1) / 2"
         raise ValueError(
             f"{what}, being float, must lie in [0, 1]; received values from {low:g} "
-            f"to {high:g}. Scale them, for instance divide by 255."
+            f"to {high:g}. Scale them, for instance {example}."
         )
 
 
@@ -420,15 +409,10 @@ def _wrong_dtype(what: str, images: Any) -> str:
 
 
 def _described(value: Any) -> str:
-    """A value as a few words."""
-    if isinstance(value, tuple | list) and len(value) > 3:
-        return f"a {type(value).__name__} of {len(value)}"
+    """A value in a few words."""
     if hasattr(value, "shape"):
         return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
-    return text if len(text) < 100 else type(value).__name__
-
-
-def is_integer(value: Any) -> bool:
-    """Whether a value is an integer of Python or NumPy, and no boolean."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return text if len(text) < 60 else f"a {type(value).__name__}"

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from keras_infomax import checks
@@ -12,7 +11,6 @@ from keras_infomax.datasets.images import (
     as_array,
     check_images,
     check_labels,
-    is_integer,
     to_float,
 )
 
@@ -86,7 +84,7 @@ def pairs(
     >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
     [[2, 32], [1, 32]]
     """
-    _check_switch("index", index)
+    index = checks.boolean("index", index)
 
     def element(views_of_batch, rows_of_batch):
         return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
@@ -164,35 +162,36 @@ def _stream(
     images = as_array("images", images)
     check_images("images", images)
     rows = len(images)
-    if not is_integer(batch_size) or batch_size < 2:
-        raise ValueError(
-            f"batch_size must be an integer of at least 2; received {batch_size!r}. "
-            "The other rows of a batch are a row's negatives, and a batch of one row "
-            "has none."
-        )
+    batch_size = checks.integer(
+        "batch_size", batch_size, 2, 128, "The other rows are a row's negatives."
+    )
+    start_step = checks.integer("start_step", start_step, least=0)
+    num_steps = checks.integer("num_steps", num_steps, least=0, optional=True)
+    shuffle = checks.boolean("shuffle", shuffle)
     if batch_size > rows:
         raise ValueError(
             f"batch_size must be at most the number of images; received {batch_size}, "
-            f"and {rows} images. Use more images, or batch_size={fitting(rows)} "
-            f"(--config.batch_size={fitting(rows)})."
+            f"and {rows} images. Use more images"
+            + (f", or --config.batch_size={fitting(rows)}." if rows >= 2 else ".")
         )
     steps_in_pass = rows // batch_size
     num_steps = steps_in_pass if num_steps is None else num_steps
     for name, steps in (("start_step", start_step), ("num_steps", num_steps)):
-        if not is_integer(steps) or steps >= _TOO_MANY_STEPS:
+        if steps >= _TOO_MANY_STEPS:
             raise ValueError(
                 f"{name} must be an integer below {_TOO_MANY_STEPS}; received "
                 f"{steps!r}. One pass over the images has {steps_in_pass} steps."
             )
-    if start_step < 0 or num_steps < 0:
-        raise ValueError(
-            "start_step and num_steps must not be negative; received "
-            f"{start_step} and {num_steps}. Count steps from 0."
-        )
-    _check_switch("shuffle", shuffle)
-    checks.seed("seed", seed)
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
+    # A mistake in the graph of tf.data would be wrapped in many lines.
+    example = views_of(to_float(tf.constant(images[:2])), seed=views_seed(seed, -1))
+    if not isinstance(example, tuple | list) or not example:
+        # A tensor would be taken apart into its rows, a dictionary into its keys.
+        raise ValueError(
+            f"views must return a tuple of views; received {type(example).__name__} "
+            f"from {views!r}. Return (view,) if there is one."
+        )
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.constant(images)
@@ -218,15 +217,8 @@ def _stream(
         # All views of an image are made here, in one place, so no shuffling, sharding
         # or parallel mapping can part them.
         batch = to_float(tf.gather(stored, rows_of_batch))
-        views_of_batch = views_of(batch, seed=views_seed(seed, step))
-        if not isinstance(views_of_batch, tuple | list) or not views_of_batch:
-            # A tensor would be taken apart into its rows.
-            raise ValueError(
-                "views must return a tuple of views; received "
-                f"{type(views_of_batch).__name__} from {views!r}. Return (view,) if "
-                "there is one."
-            )
-        return element(tuple(views_of_batch), rows_of_batch)
+        views_of_batch = tuple(views_of(batch, seed=views_seed(seed, step)))
+        return element(views_of_batch, rows_of_batch)
 
     def element_of_block(steps, rows_of_block):
         # Each row for itself, so all batches as one.
@@ -275,13 +267,16 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
         int64 tensor `(2,)`.
 
     Raises:
-        ValueError: If the seed is no integer.
+        ValueError: If the seed or the step is no integer.
 
     Example:
     >>> views_seed(0, 7).shape
     TensorShape([2])
     """
     checks.seed("seed", seed)
+    of_tensor = tf.is_tensor(step) and step.dtype.is_integer
+    if not of_tensor:
+        checks.integer("step", step, -(2**63), example=0, below=2**63)
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
@@ -297,9 +292,5 @@ def fitting(rows: int) -> int:
     >>> fitting(150)
     128
     """
+    rows = checks.positive_integer("rows", rows, 128)
     return max(2, 1 << (rows.bit_length() - 1))
-
-
-def _check_switch(name: str, value: Any) -> None:
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False; received {value!r}.")

@@ -6,7 +6,7 @@ import math
 import keras
 from keras import ops
 
-from keras_infomax import bounds, chunking, distribution
+from keras_infomax import bounds, checks, chunking, distribution
 
 
 class ScoreLoss(keras.losses.Loss):
@@ -31,11 +31,14 @@ class ScoreLoss(keras.losses.Loss):
     """
 
     def __init__(self, name=None, dtype=None, chunk_size=None):
-        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
+        name = checks.text("name", name, "infonce", optional=True)
+        policy = _policy(dtype)
         # Keras casts partners, too, and numbers of columns need all their digits.
         dtype = keras.backend.result_type(policy.compute_dtype, "float32")
         super().__init__(name=name, dtype=dtype)
-        self.chunk_size = chunking.checked_size("chunk_size", chunk_size)
+        self.chunk_size = checks.positive_integer(
+            "chunk_size", chunk_size, 1024, optional=True
+        )
 
     def by_rows(self, function, partners, scores):
         """Applies a function of scores and partners, chunk by chunk.
@@ -92,21 +95,25 @@ class ScoreLoss(keras.losses.Loss):
         return math.log(columns)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras makes floats of integers, so it is too late in `call`.
+        y_true = bounds.checked_partners("y_true", y_true)
+        y_pred, y_true = bounds.checked(y_pred, y_true, ("y_pred", "y_true"))
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
         # Keras would multiply the one value of all rows by each weight.
         weights = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
         with keras.name_scope(self.name):
             value = self.value(
-                ops.convert_to_tensor(y_true),
-                ops.convert_to_tensor(y_pred, dtype=self.dtype),
+                y_true,
+                ops.cast(y_pred, self.dtype),
                 **self.weighted(self.value, weights),
             )
             return distribution.mean(weights) * value / distribution.num_replicas()
 
     def call(self, y_true, y_pred):
         # Keras scales vectors of losses by the replicas, but leaves scalars alone.
-        return self.value(y_true, y_pred) / distribution.num_replicas()
+        partners = ops.cast(y_true, "int32")
+        return self.value(partners, y_pred) / distribution.num_replicas()
 
     def weighted(self, method, weights):
         """The argument `weights` of `value` or `estimate`, where there are any.
@@ -160,6 +167,23 @@ class BoundLoss(ScoreLoss):
     def value(self, partners, scores, weights=None):
         weighted = self.weighted(self.estimate, weights)
         return self.objective(self.estimate(partners, scores, **weighted))
+
+
+def _policy(dtype):
+    try:
+        policy = keras.dtype_policies.get(
+            keras.config.floatx() if dtype is None else dtype
+        )
+        if "float" in policy.compute_dtype:
+            return policy
+    except (AttributeError, TypeError, ValueError):
+        pass
+    raise checks.refusal(
+        "dtype",
+        "a dtype of floats, or None",
+        dtype,
+        "Write dtype='float32'.",
+    )
 
 
 def mean_over_rows(values, weights=None):

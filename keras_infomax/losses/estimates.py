@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_infomax import bounds
+from keras_infomax import bounds, checks
 from keras_infomax.losses.base import (
     BoundLoss,
     ScoreLoss,
@@ -46,13 +46,12 @@ class InfoNCE(BoundLoss):
 
     def __init__(self, axis=1, name="infonce", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
-        self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
-        if self.axis not in (0, 1, (0, 1)):
-            raise ValueError(f"axis must be 0, 1 or (0, 1); received {axis!r}.")
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        self.axis = checks.one_of("axis", axis, (1, 0, (0, 1)))
         if chunk_size is not None and self.axis != 1:
             raise ValueError(
                 "chunk_size reduces rows one after another, which needs axis=1; "
-                f"received axis={axis!r}."
+                f"received axis={axis!r}. Leave one of them out."
             )
 
     def estimate(self, partners, scores, weights=None):

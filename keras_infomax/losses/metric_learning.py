@@ -8,7 +8,7 @@ the other columns are the negatives, of which a mask may leave some out.
 import keras
 from keras import ops
 
-from keras_infomax import bounds
+from keras_infomax import bounds, checks
 from keras_infomax.losses.base import (
     ScoreLoss,
     gathered,
@@ -95,12 +95,9 @@ class Triplet(ScoreLoss):
 
     def __init__(self, margin=0.2, name="triplet", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
-        if margin is not None and not margin > 0:
-            raise ValueError(
-                "margin must be positive, in the units of the scores, or None for the "
-                f"smooth form; received margin={margin!r}."
-            )
-        self.margin = margin
+        self.margin = checks.positive_number(
+            "margin", margin, 0.2, "None is the smooth form.", optional=True
+        )
 
     def value(self, partners, scores, weights=None):
         partners = ops.convert_to_tensor(partners)
@@ -161,12 +158,7 @@ class LiftedStructure(ScoreLoss):
 
     def __init__(self, margin=1.0, name="lifted_structure", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        if not margin > 0:
-            raise ValueError(
-                "margin must be positive, in the units of the scores; received "
-                f"margin={margin!r}."
-            )
-        self.margin = margin
+        self.margin = checks.positive_number("margin", margin, 1.0)
 
     def value(self, partners, scores, weights=None):
         # The negatives in a column lie on all replicas.

@@ -1,11 +1,11 @@
 """The loss that holds an estimate at a target."""
 
 import math
-import numbers
 
 import keras
 from keras import ops
 
+from keras_infomax import checks
 from keras_infomax.losses.base import BoundLoss
 from keras_infomax.losses.identifiers import get
 
@@ -49,14 +49,12 @@ class TargetLoss(BoundLoss):
         if not isinstance(self.bound, BoundLoss):
             raise ValueError(
                 "bound must be a loss that bounds mutual information, such as "
-                f"'infonce' or 'nwj'; received {bound!r}."
+                f"'infonce' or 'nwj'; received {checks.shown(bound)}. Write, for "
+                "example, bound='infonce'."
             )
-        if not isinstance(target, numbers.Real) or not 0 < float(target) < math.inf:
-            raise ValueError(
-                "target must be a positive, finite number of nats; received "
-                f"target={target!r}."
-            )
-        self.target = float(target)
+        self.target = float(
+            checks.positive_number("target", target, 2.0, "It is a number of nats.")
+        )
 
     def estimate(self, partners, scores, weights=None):
         columns = scores.shape[1] if len(scores.shape) == 2 else None

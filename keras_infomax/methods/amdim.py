@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
 from keras_infomax.critics import InnerProductCritic, NearIdentity, SoftClippedCritic
 from keras_infomax.models import InfoMax
 from keras_infomax.terms import Term
@@ -54,13 +55,20 @@ def amdim(
         Bachman et al., 2019, "Learning Representations by Maximizing Mutual Information
         Across Views", section 3, https://arxiv.org/abs/1906.00910; its published code.
     """
-    trunk = _trunk(tuple(image_shape), filters, depth, encoding_dim)
+    image_shape = checks.image_shape("image_shape", image_shape)
+    filters = checks.positive_integer("filters", filters, 64)
+    depth = checks.positive_integer("depth", depth, 1)
+    encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 256)
+    projection_dim = checks.positive_integer("projection_dim", projection_dim, 256)
+    clip = checks.positive_number("clip", clip, 20.0)
+    penalty = checks.non_negative_number("penalty", penalty, 0.05)
+    trunk = _trunk(image_shape, filters, depth, encoding_dim)
     heads = {
         scale: _head(features.shape[1:], projection_dim, residual=scale != "global")
         for scale, features in trunk.output.items()
     }
     point = RandomLocation(name="point")
-    images = [keras.Input(tuple(image_shape), name=f"image_{view}") for view in "ab"]
+    images = [keras.Input(image_shape, name=f"image_{view}") for view in "ab"]
     encodings = {}
     for view, image in zip("ab", images, strict=True):
         features = trunk(image)
@@ -156,8 +164,8 @@ class RandomLocation(keras.layers.Layer):
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.seed = checks.seed("seed", seed, optional=True)
+        self.generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, features, training=None):
         _, height, width, channels = features.shape

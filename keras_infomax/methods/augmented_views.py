@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from keras_infomax import encoders
+from keras_infomax import checks, encoders
 from keras_infomax.checks import lookup
 from keras_infomax.critics import CosineCritic, ProjectedCritic
 from keras_infomax.models import InfoMax
@@ -44,17 +44,23 @@ def augmented_views(
         Chen et al., 2020, "A Simple Framework for Contrastive Learning of Visual
         Representations", section 2, https://arxiv.org/abs/2002.05709.
     """
-    if not projection_units:
-        raise ValueError(
-            "projection_units must name at least one layer; received "
-            f"{projection_units!r}. Without a head, use InfoMax with CosineCritic."
-        )
+    image_shape = checks.image_shape("image_shape", image_shape)
+    encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 128)
+    projection_units = checks.sizes(
+        "projection_units",
+        projection_units,
+        empty=False,
+        advice="Without a head, use InfoMax with CosineCritic.",
+        example=(128, 64),
+    )
+    critic = CosineCritic(temperature)
+    encoder = _encoder(encoder, image_shape, encoding_dim)
     *hidden, last = projection_units
     head = [keras.layers.Dense(units, activation="relu") for units in hidden]
     projection = keras.Sequential([*head, keras.layers.Dense(last)])
     return InfoMax(
-        _encoder(encoder, tuple(image_shape), encoding_dim),
-        critic=ProjectedCritic(CosineCritic(temperature), projection),
+        encoder,
+        critic=ProjectedCritic(critic, projection),
     )
 
 

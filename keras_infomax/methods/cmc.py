@@ -73,7 +73,18 @@ def cmc(
         Tian et al., 2019, "Contrastive Multiview Coding", sections 3.2 to 3.4,
         https://arxiv.org/abs/1906.05849.
     """
-    image = keras.Input(tuple(image_shape), name="image")
+    image_shape = checks.image_shape("image_shape", image_shape)
+    encoder = encoders.get(encoder)
+    encoder_units = checks.units("encoder_units", encoder_units)
+    encoding_dim = checks.positive_integer(
+        "encoding_dim", encoding_dim, 64, optional=True
+    )
+    graph = checks.one_of("graph", graph, GRAPHS)
+    examples = checks.integer("examples", examples, least=0, example=4000)
+    num_negatives = checks.positive_integer("num_negatives", num_negatives, 1024)
+    momentum = checks.probability("momentum", momentum, "[)", 0.5)
+    temperature = checks.positive_number("temperature", temperature, 0.1)
+    image = keras.Input(image_shape, name="image")
     parts = _views_layer(views, image_shape)(image)
     encodings = {
         f"view_{i}": encoders.build(
@@ -81,8 +92,6 @@ def cmc(
         )(part)
         for i, part in enumerate(parts)
     }
-    if graph not in GRAPHS:
-        raise ValueError(f"graph must be 'full' or 'core'; received {graph!r}.")
     pairs = [
         pair
         for pair in itertools.combinations(encodings, 2)

@@ -7,7 +7,7 @@ from keras_infomax import checks, encoders
 from keras_infomax.critics import BilinearCritic
 from keras_infomax.models import InfoMax
 from keras_infomax.patches import Patches, Windows
-from keras_infomax.terms import Term
+from keras_infomax.terms import NEGATIVES, Term
 
 
 def cpc(
@@ -72,10 +72,21 @@ def cpc(
         Predictive Coding", section 2, https://arxiv.org/abs/1807.03748. On negatives:
         Tschannen et al., 2020, section 4, https://arxiv.org/abs/1907.13625.
     """
+    encoder = encoders.get(encoder)
+    encoder_units = checks.units("encoder_units", encoder_units)
+    encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 64)
+    context_dim = checks.positive_integer("context_dim", context_dim, 128)
+    make_context = checks.lookup("context", context, CONTEXTS)
+    predicted_steps = checks.positive_integer("predicted_steps", predicted_steps, 3)
+    negatives = checks.one_of("negatives", negatives, NEGATIVES)
+    representation = checks.one_of(
+        "representation", representation, ("patches", "context")
+    )
+    cut = _cut(input_shape, patch_size, stride)
     inputs = keras.Input(tuple(input_shape), name="input")
-    pieces = _cut(input_shape, patch_size, stride)(inputs)
+    pieces = cut(inputs)
     positions, piece_shape = pieces.shape[1], pieces.shape[2:]
-    if not 1 <= predicted_steps < positions:
+    if predicted_steps >= positions:
         raise ValueError(
             f"predicted_steps must lie between 1 and {positions - 1}, since there are "
             f"{positions} patches; received {predicted_steps!r}. Take smaller patches "
@@ -84,7 +95,7 @@ def cpc(
     encode = encoders.build(encoder, piece_shape, encoder_units, encoding_dim)
     encodings = encode(ops.reshape(pieces, (-1, *piece_shape)))
     encodings = ops.reshape(encodings, (-1, positions, encoding_dim))
-    contexts = checks.lookup("context", context, CONTEXTS)(context_dim)(encodings)
+    contexts = make_context(context_dim)(encodings)
     outputs = {
         "patches": keras.layers.GlobalAveragePooling1D()(encodings),
         "context": _without(contexts, positions - 1, 0, flat=True),
@@ -103,11 +114,6 @@ def cpc(
                 negatives=negatives,
                 name=f"step_{step}",
             )
-        )
-    if representation not in ("patches", "context"):
-        raise ValueError(
-            "representation must be 'patches' or 'context'; received "
-            f"{representation!r}."
         )
     network = keras.Model(inputs, outputs)
     return InfoMax(network=network, terms=terms, representation=representation)
@@ -130,19 +136,32 @@ CONTEXTS = {"gru": _gru, "convolution": _convolution}
 
 def _cut(input_shape, size, stride):
     """The layer that makes a sequence of an image or of a signal."""
-    if len(input_shape) not in (2, 3):
-        raise ValueError(
-            "input_shape must be (height, width, channels) of images or (steps, "
-            f"channels) of signals; received {tuple(input_shape)}."
+    expected = "(height, width, channels) of images or (steps, channels) of signals"
+    found = checks.view_shape(
+        "input_shape", input_shape, static=True, example=(28, 28, 1), expected=expected
+    )
+    if len(found) not in (2, 3):
+        raise checks.refusal(
+            "input_shape",
+            expected,
+            found,
+            "Write, for example, input_shape=(28, 28, 1).",
         )
-    kind = Patches if len(input_shape) == 3 else Windows
-    return kind(size, _half(size) if stride is None else stride)
-
-
-def _half(size):
-    if isinstance(size, (list, tuple)):
-        return tuple(_half(side) for side in size)
-    return (size + 1) // 2 if isinstance(size, int) else size
+    axes = len(found) - 1
+    sides = checks.sides("patch_size", size, axes)
+    if any(side > whole for side, whole in zip(sides, found, strict=False)):
+        raise checks.refusal(
+            "patch_size",
+            f"no larger than the input, {found[:axes]}",
+            size,
+            "Take smaller patches, or larger inputs.",
+        )
+    strides = (
+        tuple((side + 1) // 2 for side in sides)
+        if stride is None
+        else checks.sides("stride", stride, axes)
+    )
+    return Patches(sides, strides) if axes == 2 else Windows(*sides, *strides)
 
 
 def _without(sequence, first, last, flat=False):

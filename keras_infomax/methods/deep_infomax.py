@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_infomax import checks
 from keras_infomax.checks import lookup
 from keras_infomax.critics import EncodeAndDotCritic, MLPCritic
 from keras_infomax.models import InfoMax
@@ -65,7 +66,22 @@ def deep_infomax(
         estimation and maximization", equations 3 to 8,
         https://arxiv.org/abs/1808.06670.
     """
-    if local_layer not in range(1, len(filters) + 1):
+    image_shape = checks.image_shape("image_shape", image_shape)
+    filters = checks.sizes("filters", filters, empty=False, example=(64, 128))
+    kernel_size = checks.positive_integer("kernel_size", kernel_size, 5)
+    hidden_units = checks.positive_integer("hidden_units", hidden_units, 1024)
+    encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 64)
+    critic_units = checks.positive_integer(
+        "critic_units", critic_units, 512, optional=True
+    )
+    for argument, weight in (
+        ("global_weight", global_weight),
+        ("local_weight", local_weight),
+        ("prior_weight", prior_weight),
+    ):
+        checks.non_negative_number(argument, weight, 0.5)
+    local_layer = checks.positive_integer("local_layer", local_layer, len(filters))
+    if local_layer > len(filters):
         raise ValueError(
             "local_layer must be the number of a convolution, from 1 to "
             f"{len(filters)}; received {local_layer!r}."
@@ -77,7 +93,7 @@ def deep_infomax(
         )
     make_critic = lookup("critic", critic, _CRITICS)
     layers = keras.layers
-    image = features = keras.Input(tuple(image_shape), name="image")
+    image = features = keras.Input(image_shape, name="image")
     maps = []
     for channels in filters:
         convolution = layers.Conv2D(

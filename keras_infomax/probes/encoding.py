@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import structures
+from keras_infomax import checks, structures
 from keras_infomax.probes.rows import count, taken, views_as_arrays
 
 
@@ -58,11 +58,8 @@ def encode_all(
         ValueError: As `encode`.
         RuntimeError: As `encode`.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"batch_size must be a positive integer; got {batch_size!r}. Give the "
-            "number of rows that fit into memory at once, such as 1000."
-        )
+    checks.positive_integer("batch_size", batch_size, 1000)
+    checks.encoder("encoder", encoder)
     sets = [checked_views(encoder, views) for views in sets]
     graphs: dict[str, Any] = {}
     before = [(variable, _state(variable)) for variable in encoder.variables]

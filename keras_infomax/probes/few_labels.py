@@ -13,7 +13,7 @@ from keras_infomax import checks
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
-from keras_infomax.probes.rows import check_counts, taken
+from keras_infomax.probes.rows import taken
 
 
 class FewLabels(Probe):
@@ -58,25 +58,25 @@ class FewLabels(Probe):
     ):
         super().__init__()
         self.probe = LogisticProbe() if probe is None else probe
-        if not isinstance(self.probe, Probe):
-            raise ValueError(
-                f"probe must be a Probe; got {self.probe!r}. Give an object such as "
-                "LogisticProbe() or probes.get('neighbours')."
-            )
+        checks.instance(
+            "probe",
+            self.probe,
+            Probe,
+            "a Probe",
+            "Give an object such as LogisticProbe() or probes.get('neighbours').",
+        )
         if (per_class is None) == (fraction is None):
             raise ValueError(
                 "Exactly one of per_class and fraction must be given; got "
-                f"{per_class!r} and {fraction!r}."
+                f"{per_class!r} and {fraction!r}. Write, for example, per_class=10."
             )
-        if per_class is not None:
-            check_counts(per_class=per_class)
-        if fraction is not None and not 0 < fraction <= 1:
-            raise ValueError(f"fraction must be in (0, 1]; got {fraction!r}.")
-        if not isinstance(draws, int) or draws < 2:
-            raise ValueError(
-                f"draws must be an integer of at least 2; got {draws!r}. One draw does "
-                "not tell how much depends on it."
-            )
+        checks.positive_integer("per_class", per_class, 10, optional=True)
+        if fraction is not None:
+            checks.probability("fraction", fraction, "(]", 0.1)
+        checks.integer(
+            "draws", draws, 2, 5, "One draw does not tell how much depends on it."
+        )
+        checks.seed("seed", seed)
         self.frozen = self.probe.frozen
         self.per_class = per_class
         self.fraction = fraction
@@ -129,11 +129,7 @@ class FewLabels(Probe):
         Raises:
             ValueError: As `score`, or if `confidence` is out of range.
         """
-        if not 0 < confidence < 1:
-            raise ValueError(
-                f"confidence must be in (0, 1); got {confidence!r}. Give a probability "
-                "such as 0.95."
-            )
+        checks.probability("confidence", confidence, "()", 0.95)
         scores = self.scores(x, labels)
         quantile = scipy.stats.t.ppf((1 + confidence) / 2, df=self.draws - 1)
         reach = quantile * _standard_error(scores)

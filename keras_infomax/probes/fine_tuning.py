@@ -13,7 +13,7 @@ from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import checked_views, tensor_specs
 from keras_infomax.probes.probe import Probe
-from keras_infomax.probes.rows import check_counts, check_positive, count, taken
+from keras_infomax.probes.rows import count, taken
 
 # Rows encoded at once in inference: bounds the memory, not the result.
 _ROWS_AT_ONCE = 1000
@@ -67,9 +67,12 @@ class FineTuning(Probe):
         seed: int = 0,
     ):
         super().__init__()
-        check_counts(batch_size=batch_size, epochs=epochs, patience=patience)
-        check_positive(learning_rate=learning_rate)
-        self.encoder = encoder
+        checks.positive_integer("batch_size", batch_size, 128)
+        checks.positive_integer("epochs", epochs, 200)
+        checks.positive_integer("patience", patience, 10)
+        checks.positive_number("learning_rate", learning_rate, 1e-3)
+        checks.seed("seed", seed)
+        self.encoder = checks.encoder("encoder", encoder, optional=True)
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.epochs = epochs
@@ -84,7 +87,7 @@ class FineTuning(Probe):
             encoder: Keras model or layer from views to encodings.
         """
         tuned = copy.copy(self)
-        tuned.encoder, tuned.classes = encoder, None
+        tuned.encoder, tuned.classes = checks.encoder("encoder", encoder), None
         return tuned
 
     def _fit(self, x, targets):

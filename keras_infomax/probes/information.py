@@ -10,6 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_infomax import checks
+
+_CLASSES = "Give the class of each row."
+# Of a probability of 1 in float32.
+_ROUNDING = 1e-5
+_LOGARITHMS = "Give those of predict_log_proba."
+
 
 def label_entropy(labels: Any) -> float:
     """Entropy of the labels' own frequencies, in nats.
@@ -29,16 +36,27 @@ def label_entropy(labels: Any) -> float:
     >>> round(label_entropy([3, 3, 7, 7]), 4)
     0.6931
     """
-    labels = np.asarray(labels)
+    labels = checks.array("labels", labels, "a vector of integers", _CLASSES)
     if labels.ndim != 1 or not len(labels):
         raise ValueError(
             "labels must be a vector of at least one; received shape "
-            f"{labels.shape}. Give the class of each row."
+            f"{labels.shape}. {_CLASSES}"
         )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise checks.refusal("labels", "free of NaN and infinity", labels, _CLASSES)
     _, counts = np.unique(labels, return_counts=True)
     frequencies = counts / len(labels)
     # Not -sum: the entropy of one class should not print as -0.0.
     return float(np.sum(frequencies * -np.log(frequencies)))
+
+
+def _checked_classes(classes):
+    expected = "the class of each column, sorted, of shape (classes,)"
+    advice = "Write, for example, classes=np.unique(labels)."
+    classes = checks.array("classes", classes, expected, advice)
+    if classes.ndim != 1 or not len(classes) or not (np.diff(classes) > 0).all():
+        raise checks.refusal("classes", expected, classes, advice)
+    return classes
 
 
 def v_information(log_probabilities: Any, labels: Any, classes: Any) -> float:
@@ -80,14 +98,24 @@ def v_information(log_probabilities: Any, labels: Any, classes: Any) -> float:
         Xu et al., 2020, "A Theory of Usable Information Under Computational
         Constraints", Definitions 1 and 2. https://arxiv.org/abs/2002.10689
     """
-    log_probabilities = np.asarray(log_probabilities, "float64")
-    labels, classes = np.asarray(labels), np.asarray(classes)
+    expected = "natural logarithms of shape (rows, classes)"
+    log_probabilities = checks.array(
+        "log_probabilities", log_probabilities, expected, _LOGARITHMS
+    ).astype("float64")
+    labels, classes = np.asarray(labels), _checked_classes(classes)
     entropy = label_entropy(labels)
     if log_probabilities.shape != (len(labels), len(classes)):
         raise ValueError(
             f"log_probabilities must have shape (rows, classes), "
             f"({len(labels)}, {len(classes)}); received {log_probabilities.shape}. "
             "Predict the rows whose labels these are."
+        )
+    if not (log_probabilities <= _ROUNDING).all():  # Nor is NaN.
+        raise checks.refusal(
+            "log_probabilities",
+            "at most 0, and not NaN",
+            log_probabilities,
+            _LOGARITHMS,
         )
     columns = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
     found = log_probabilities[np.arange(len(labels)), columns]

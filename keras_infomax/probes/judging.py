@@ -5,9 +5,15 @@ from typing import Any
 
 import keras
 
-from keras_infomax.probes.encoding import encode_all
+from keras_infomax import checks
+from keras_infomax.probes.encoding import checked_views, encode_all
 from keras_infomax.probes.probe import Judgement
-from keras_infomax.probes.rows import rows_of_views
+from keras_infomax.probes.rows import (
+    checked_labels,
+    count,
+    rows_of_views,
+    views_as_arrays,
+)
 
 Labelled = tuple[Any, Any]
 
@@ -49,6 +55,30 @@ def judge(
     >>> judge({"linear": LogisticProbe()}, encoder, train, test)["linear"].accuracy
     1.0
     """
+    checks.mapping(
+        "probes", probes, "Write, for example, probes={'linear': LogisticProbe()}."
+    )
+    for probe in probes.values():
+        if not hasattr(probe, "fit") or isinstance(probe, type):
+            raise checks.refusal(
+                "probes",
+                "a dictionary of objects with fit(x, labels)",
+                probe,
+                "Write, for example, probes={'linear': LogisticProbe()}.",
+            )
+    checks.encoder("encoder", encoder, optional=True)
+    for argument, pair in (("train", train), ("test", test)):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise checks.refusal(
+                argument,
+                "a pair (views, labels) of arrays",
+                pair,
+                "Collect a data set into two arrays first.",
+            )
+    train, test = (
+        _checked(argument, encoder, *pair)
+        for argument, pair in (("train", train), ("test", test))
+    )
     frozen = {name: p for name, p in probes.items() if getattr(p, "frozen", True)}
     encoded_train, encoded_test = train, test
     if encoder is None:
@@ -66,6 +96,14 @@ def judge(
         elif encoder is not None:
             judgements[name] = _measure(probe.of(encoder).fit(*train), *test)
     return judgements
+
+
+def _checked(argument, encoder, views, labels):
+    if encoder is None:
+        views = views_as_arrays(argument, views)
+    else:
+        views = checked_views(encoder, views, argument)
+    return views, checked_labels(argument, labels, count(views))
 
 
 def _measure(fitted: Any, x: Any, labels: Any) -> Judgement:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax.probes import softmax_regression
 from keras_infomax.probes.probe import Probe, flat
 from keras_infomax.probes.threads import one_thread
@@ -97,28 +98,21 @@ class LogisticProbe(Probe):
         seed: int = 0,
     ):
         super().__init__()
-        weights = tuple(C) if isinstance(C, Sequence) else (C,)
-        if not weights or not all(weight > 0 for weight in weights):
-            raise ValueError(
-                f"C must be positive; received {C!r}. Smaller values penalize large "
-                "weights more; the paper uses 10."
+        weights = C if isinstance(C, (list, tuple)) and C else (C,)
+        for weight in weights:
+            checks.positive_number(
+                "C", weight, 10.0, "Smaller values penalize large weights more."
             )
-        if solver not in ("lbfgs", "saga"):
-            raise ValueError(f"solver must be 'lbfgs' or 'saga'; received {solver!r}.")
-        if scaler not in SCALERS:
-            raise ValueError(
-                f"scaler must be one of {', '.join(SCALERS)}; received {scaler!r}."
-            )
-        if max_iterations < 1:
-            raise ValueError(
-                f"max_iterations must be at least 1; received {max_iterations!r}."
-            )
+        checks.one_of("solver", solver, ("lbfgs", "saga"))
+        checks.positive_number("tolerance", tolerance, TOLERANCE)
+        checks.one_of("scaler", scaler, tuple(SCALERS))
+        checks.positive_integer("max_iterations", max_iterations, MAX_ITERATIONS)
         self.C = C
         self.solver = solver
         self.tolerance = tolerance
         self.scaler = scaler
         self.max_iterations = max_iterations
-        self.seed = seed
+        self.seed = checks.seed("seed", seed)
         self.chosen_C: float | None = None
         self.pipeline: Any = None
 

@@ -9,7 +9,6 @@ from keras_infomax import checks
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.probe import Probe, flat
-from keras_infomax.probes.rows import check_counts, check_positive
 from keras_infomax.probes.threads import one_thread
 
 
@@ -49,8 +48,11 @@ class MLPProbe(Probe):
         seed: int = 0,
     ):
         super().__init__()
-        check_counts(hidden_units=hidden_units, epochs=epochs, patience=patience)
-        check_positive(learning_rate=learning_rate)
+        checks.positive_integer("hidden_units", hidden_units, 200)
+        checks.positive_integer("epochs", epochs, 200)
+        checks.positive_integer("patience", patience, 10)
+        checks.positive_number("learning_rate", learning_rate, 1e-3)
+        checks.seed("seed", seed)
         self.hidden_units = hidden_units
         self.learning_rate = learning_rate
         self.epochs = epochs

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax.probes.probe import Probe, flat
-from keras_infomax.probes.rows import check_counts, check_positive
 from keras_infomax.probes.threads import one_thread
 
 # Similarities held in memory at a time: 128 MB, and their order twice as much.
@@ -52,8 +52,8 @@ class NeighboursProbe(Probe):
 
     def __init__(self, k: int = 200, temperature: float = 0.07):
         super().__init__()
-        check_counts(k=k)
-        check_positive(temperature=temperature)
+        checks.positive_integer("k", k, 200)
+        checks.positive_number("temperature", temperature, 0.07)
         self.k = k
         self.temperature = temperature
 

@@ -1,13 +1,14 @@
 """Checks the rows and labels that probes are given, once, at the border."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_infomax import structures
+from keras_infomax import checks, structures
+
+_NUMBER = "Number the classes, as np.unique(labels, return_inverse=True)[1] does."
 
 
 def check_labelled(name: str, x: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +41,7 @@ def checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
     Raises:
         ValueError: If they are of another shape or type.
     """
-    labels = np.asarray(labels)
+    labels = checks.array(f"labels of {name}", labels, "integers (rows,)", _NUMBER)
     if labels.shape != (rows,):
         raise ValueError(
             f"{name} must have one label a row, shape ({rows},); got labels of shape "
@@ -49,8 +50,7 @@ def checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
         )
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            f"{name} must have integer labels; got {labels.dtype}. Number the classes, "
-            "for instance with np.unique(labels, return_inverse=True)[1]."
+            f"{name} must have integer labels; got {labels.dtype}. {_NUMBER}"
         )
     return labels
 
@@ -65,12 +65,14 @@ def finite_rows(name: str, x: Any) -> np.ndarray:
     Raises:
         ValueError: If there are no rows, or a value is not finite in float32.
     """
+    advice = "Give a batch of views or encodings."
+    x = checks.array(name, x, "real numbers of shape (rows, ...)", advice)
     with np.errstate(over="ignore"):
-        x = np.asarray(x, "float32")
+        x = x.astype("float32", copy=False)
     if x.ndim < 2 or not x.size:
         raise ValueError(
             f"{name} must have shape (rows, ...) with at least one row; got shape "
-            f"{x.shape}. Give a batch of views or encodings."
+            f"{x.shape}. {advice}"
         )
     _check_finite(name, x)
     return x
@@ -218,17 +220,3 @@ def check_classes(name: str, labels: np.ndarray) -> None:
             f"{name} must hold at least two classes; got only class {classes[0]}. "
             "Shuffle the examples before taking a part of them."
         )
-
-
-def check_counts(**counts: int) -> None:
-    """Raises a `ValueError` for the first argument that is not a positive integer."""
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be a positive integer; got {count!r}.")
-
-
-def check_positive(**numbers: float) -> None:
-    """Raises a `ValueError` for the first argument that is not positive and finite."""
-    for name, number in numbers.items():
-        if not isinstance(number, int | float) or not 0 < number < math.inf:
-            raise ValueError(f"{name} must be positive and finite; got {number!r}.")

@@ -2,6 +2,7 @@
 
 import os
 
+from keras_infomax import checks
 from keras_infomax.hub_encoder import HubEncoder
 
 
@@ -18,4 +19,5 @@ def load(path: str | os.PathLike, trainable: bool = True) -> HubEncoder:
     Raises:
         ValueError: If there is no such export at `path`, or it is damaged.
     """
-    return HubEncoder(path, trainable=trainable)
+    path = checks.path("path", path, "exports/encoder")
+    return HubEncoder(path, trainable=checks.boolean("trainable", trainable))

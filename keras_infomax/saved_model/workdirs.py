@@ -7,8 +7,9 @@ from typing import Any
 
 import keras
 
-from keras_infomax import files, models, runs, serving, supervised
-from keras_infomax.saved_model.exporting import export, view_shape_of
+from keras_infomax import checks, files, models, runs, serving, supervised
+from keras_infomax import formats as export_formats
+from keras_infomax.saved_model.exporting import export, views_of
 from keras_infomax.settings import Settings
 
 
@@ -42,9 +43,12 @@ def export_workdir(
             of a second view, or a format is unknown or cannot express the encoder.
         ImportError: If a package that writes a format is not installed.
     """
-    if encoder not in ("x", "y"):
-        raise ValueError(f'encoder must be "x" or "y"; received {encoder!r}.')
-    workdir, output = pathlib.Path(workdir), pathlib.Path(output)
+    checks.one_of("encoder", encoder, ("x", "y"))
+    export_formats.check(formats)
+    checks.boolean("overwrite", overwrite)
+    checks.one_of("image_dtype", image_dtype, ("uint8", "float32"))
+    workdir = pathlib.Path(checks.path("workdir", workdir))
+    output = pathlib.Path(checks.path("output", output, "exports/encoder"))
     if workdir.resolve().is_relative_to(output.resolve()):
         raise ValueError(
             f"output must not contain the training run; received {str(output)!r}, "
@@ -76,13 +80,14 @@ def export_workdir(
         "config": config,
     }
     chosen = model.encoder_x if encoder == "x" else model.encoder_y
+    view = views_of(chosen)
     export(
         chosen,
         output,
         overwrite=overwrite,
         card=card,
         preprocessing=serving.of_run(
-            settings, "xy".index(encoder), view_shape_of(chosen), image_dtype
+            settings, "xy".index(encoder), tuple(view.shape[1:]), image_dtype
         ),
         formats=formats,
     )

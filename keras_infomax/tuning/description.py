@@ -6,10 +6,11 @@ from typing import Any
 
 import keras_tuner
 
-from keras_infomax import datasets, experiments
-from keras_infomax.checks import lookup, nearest
+from keras_infomax import checks, datasets, experiments
+from keras_infomax.checks import nearest
 from keras_infomax.settings import Settings
 from keras_infomax.tuning import tuners
+from keras_infomax.tuning.space import Space
 
 _MAXIMISED = ("mi", "accuracy", "information")
 _MINIMISED = ("loss",)
@@ -59,6 +60,15 @@ class Search:
         Raises:
             ValueError: If a key is unknown or a value is bad.
         """
+        checks.mapping("config", config, "Write, for example, config={'space': {}}.")
+        checks.instance(
+            "data",
+            data,
+            datasets.ImageDataset,
+            "a data set, as of datasets.from_arrays",
+            "Leave it out to load the data set that the config names.",
+            optional=True,
+        )
         settings = _plain(config)
         space, found = settings.pop("space", {}), settings.pop("search", {})
         if settings.pop("grid", None):
@@ -78,30 +88,32 @@ class Search:
         return cls(resolved.as_dict(), space, **found)
 
     def __post_init__(self):
-        lookup("search method", self.method, tuners.ORACLES)
+        for key in ("settings", "space"):
+            checks.mapping(key, getattr(self, key), f"Write, for example, {key}={{}}.")
+        Space.resolve(self.space, Settings.resolve(self.settings))
+        checks.mapping(
+            "config.search.options", self.options, "Write config.search.options={}."
+        )
+        checks.one_of("config.search.method", self.method, sorted(tuners.ORACLES))
+        checks.text("config.search.objective", self.objective, "probe_accuracy")
         if self.direction is None:
             object.__setattr__(self, "direction", _direction(self.objective))
-        if self.direction not in ("max", "min"):
+        if not isinstance(self.direction, str) or self.direction not in ("max", "min"):
             raise ValueError(
                 "config.search.direction must be 'max' or 'min'; received "
-                f"{self.direction!r} for the objective {self.objective!r}."
+                f"{checks.shown(self.direction)} for the objective "
+                f"{self.objective!r}. Write, for example, "
+                "config.search.direction='max'."
             )
-        if not isinstance(self.max_trials, int) or self.max_trials < 1:
-            raise ValueError(
-                "config.search.max_trials must be a positive integer; received "
-                f"{self.max_trials!r}."
-            )
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(
-                "config.search.seed must be an integer of at least 0; received "
-                f"{self.seed!r}."
-            )
-        is_number = isinstance(self.validation, int | float)
-        if not (is_number and 0 <= self.validation < 1):
-            raise ValueError(
-                "config.search.validation must be a part of the training images, at "
-                f"least 0 and below 1; received {self.validation!r}."
-            )
+        checks.positive_integer("config.search.max_trials", self.max_trials, 20)
+        checks.seed("config.search.seed", self.seed)
+        checks.probability(
+            "config.search.validation",
+            self.validation,
+            "[)",
+            0.2,
+            "It is a part of the training images.",
+        )
 
     def oracle(self) -> keras_tuner.Oracle:
         """keras-tuner's oracle of this search.

@@ -9,7 +9,7 @@ import keras_tuner
 from keras_tuner.src.engine import tuner_utils
 
 from keras_infomax import callbacks as watching
-from keras_infomax import datasets, experiments, training
+from keras_infomax import checks, datasets, experiments, training
 from keras_infomax.baselines import remember
 from keras_infomax.settings import Settings
 from keras_infomax.tuning.space import Space
@@ -71,6 +71,24 @@ class HyperModel(keras_tuner.HyperModel):
         baselines: str | os.PathLike | None = None,
     ):
         super().__init__()
+        checks.mapping("settings", settings, "Write, for example, settings={}.")
+        checks.function(
+            "callbacks",
+            callbacks,
+            "a function of the settings of a trial to a list of callbacks",
+            "Write, for example, callbacks=lambda settings: [].",
+            optional=True,
+        )
+        checks.instance(
+            "data",
+            data,
+            datasets.ImageDataset,
+            "a data set, as of datasets.from_arrays",
+            "Leave it out to load the data set that the settings name.",
+            optional=True,
+        )
+        if baselines is not None:
+            baselines = checks.path("baselines", baselines, "runs/baselines")
         self.fixed = Settings.resolve(settings)
         if self.fixed.strategy != "one_device":
             raise ValueError(

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_infomax import files
+from keras_infomax import checks, files
 
 # In this order in tables; others follow by their names.
 _METRICS = ("probe_accuracy", "pixel_baseline", "val_mi", "mi", "val_loss", "loss")
@@ -41,7 +41,8 @@ def rank(trials: Sequence[Trial], direction: str) -> list[Trial]:
         trials: The trials.
         direction: `"max"` or `"min"`, what the best score is.
     """
-    sign = -1 if direction == "max" else 1
+    check_trials(trials)
+    sign = {"max": -1, "min": 1}[checks.one_of("direction", direction, ("max", "min"))]
 
     def key(trial):
         failed = trial.score is None
@@ -57,6 +58,8 @@ def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
         trials: The trials, best first.
         path: The file.
     """
+    check_trials(trials)
+    path = checks.path("path", path, "trials.csv")
     files.write_csv(path, *_rows(trials, _metrics(trials), str, with_failures=True))
 
 
@@ -66,6 +69,7 @@ def to_text(trials: Sequence[Trial]) -> str:
     Args:
         trials: The trials, best first.
     """
+    check_trials(trials)
     metrics = [name for name in _metrics(trials) if name in _SHOWN]
     rows = _rows(trials, metrics, _short)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -75,6 +79,15 @@ def to_text(trials: Sequence[Trial]) -> str:
     ]
     failed = [f"failed: trial {t.name}: {t.failure}" for t in trials if t.failure]
     return "\n".join([*map(str.rstrip, lines), *failed])
+
+
+def check_trials(trials: Any) -> None:
+    """Raises a `ValueError` unless it is a list of trials, which may be empty."""
+    found = trials if isinstance(trials, (list, tuple)) else [trials]
+    for trial in found:
+        checks.instance(
+            "trials", trial, Trial, "a list of Trial", "Take what search has returned."
+        )
 
 
 def _rows(trials, metrics, text, with_failures=False) -> list[list[str]]:

@@ -73,7 +73,8 @@ def search(
     """
     plots.check_installed()
     workers.check_environment()
-    described, workdir = Search.resolve(config, data), pathlib.Path(workdir)
+    workdir = pathlib.Path(checks.path("workdir", workdir))
+    described = Search.resolve(config, data)
     settings = Settings.resolve(described.settings)
     whole = experiments.load_data(settings, data)
     model = HyperModel(
@@ -122,7 +123,13 @@ def train_best(
     Returns:
         The last row of the metrics of the run `best/`, as `training.train`.
     """
-    described, workdir = Search.resolve(config, data), pathlib.Path(workdir)
+    workdir = pathlib.Path(checks.path("workdir", workdir))
+    described = Search.resolve(config, data)
+    results.check_trials(trials)
+    if not trials:
+        raise checks.refusal(
+            "trials", "at least one Trial", trials, "Take what search has returned."
+        )
     settings = best_settings(described, trials[0])
     best, encoder = workdir / "best", workdir / "encoder"
     is_float = data is not None and data.train_images.dtype != np.uint8
@@ -156,6 +163,12 @@ def best_settings(described: Search, trial: results.Trial) -> Settings:
         described: The search.
         trial: The trial.
     """
+    checks.instance(
+        "described", described, Search, "a Search", "Make one with Search.resolve."
+    )
+    checks.instance(
+        "trial", trial, results.Trial, "a Trial", "Take one that search has returned."
+    )
     settings = {**described.settings, "steps": trial.steps}
     options = dict(settings["options"])
     for name, value in trial.values.items():
@@ -177,7 +190,8 @@ def report(
         folder: Where `trials.csv` and `trials.png` go.
         objective: What the score is, for the plots.
     """
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(checks.path("folder", folder))
+    checks.text("objective", objective, "probe_accuracy")
     results.write_table(trials, folder / TABLE)
     pictures.draw(trials, folder / PICTURE, objective)
 
@@ -194,7 +208,15 @@ def held_out(
         part: Part of the training images; 0 returns the data set as it is.
         seed: Seed of the choice.
     """
-    checks.seed("seed", seed)
+    checks.instance(
+        "data",
+        data,
+        datasets.ImageDataset,
+        "a data set",
+        "Make one with datasets.load or datasets.from_arrays.",
+    )
+    part = checks.probability("part", part, "[)", 0.2)
+    seed = checks.seed("seed", seed)
     if part == 0:
         return data
     rows = len(data.train_images)

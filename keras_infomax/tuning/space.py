@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_infomax import critics, encoders
+from keras_infomax import checks, critics, encoders
 from keras_infomax.checks import nearest
 from keras_infomax.settings import Settings
 
@@ -119,10 +119,14 @@ class Space:
         >>> [d.kinds for d in Space.resolve(space, Settings()).dimensions]
         [(), ('mlp',)]
         """
+        checks.mapping("space", space, "Write, for example, space={'critic': ['mlp']}.")
+        checks.instance(
+            "settings", settings, Settings, "Settings", "Write settings=Settings()."
+        )
         if not space:
             raise ValueError(
-                "space must have a setting to vary; received none. An example is "
-                "{'critic': ['bilinear', 'mlp']}."
+                "config.space must have a setting to vary; received none. Write, for "
+                "example, space={'critic': ['bilinear', 'mlp']}."
             )
         known = {field.name for field in dataclasses.fields(Settings)} - _FIXED
         for key in space:
@@ -138,7 +142,12 @@ class Space:
             if key not in (*_DEPENDENT, "options")
         }
         dimensions = [Dimension(key, (key,), domain) for key, domain in choices.items()]
-        for option, values in dict(space.get("options", {})).items():
+        options = checks.mapping(
+            "config.space.options",
+            space.get("options", {}),
+            "Write, for example, config.space.options={'depth': [1, 2]}.",
+        )
+        for option, values in options.items():
             path = ("options", option)
             dimensions.append(Dimension(".".join(path), path, _domain(path, values)))
         for key in (key for key in _DEPENDENT if key in space):

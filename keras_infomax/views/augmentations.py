@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_infomax import checks
+
 _OF_COLOURS = (
     keras.layers.RandomSaturation,
     keras.layers.RandomHue,
@@ -53,18 +55,11 @@ class Augmented(keras.layers.Layer):
 
     def __init__(self, layers=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.layers = None if layers is None else list(layers)
+        self.layers = None
         if layers is None:
             self._grey, self._coloured = augmentations(), photographic()
-        for layer in self.layers or ():
-            random = hasattr(layer, "get_random_transformation")
-            if not random or layer._flatten_layers(include_self=False):
-                raise ValueError(
-                    "layers must be Keras layers of random augmentation that take a "
-                    "seed in get_random_transformation, and are not made of others, "
-                    f"which would draw from generators of their own; received {layer}. "
-                    "Give the parts, and do what is not random to the images."
-                )
+        else:
+            self.layers = _checked_layers(layers)
         self.built = True  # By the layers, which know all they need.
 
     def call(self, images, seed):
@@ -95,6 +90,25 @@ class Augmented(keras.layers.Layer):
     def from_config(cls, config):
         layers = keras.saving.deserialize_keras_object(config["layers"])
         return cls(**{**config, "layers": layers})
+
+
+def _checked_layers(layers):
+    expected = (
+        "a list of Keras layers of random augmentation that take a seed in "
+        "get_random_transformation, and are not made of others, which would draw from "
+        "generators of their own"
+    )
+    advice = "Give the parts, and do what is not random to the images."
+    if not isinstance(layers, (list, tuple)):
+        raise checks.refusal("layers", expected, layers, advice)
+    for layer in layers:
+        # A class has the method, too.
+        random = isinstance(layer, keras.Layer) and hasattr(
+            layer, "get_random_transformation"
+        )
+        if not random or layer._flatten_layers(include_self=False):
+            raise checks.refusal("layers", expected, layer, advice)
+    return list(layers)
 
 
 def _augment(images, layers, draws):
@@ -143,6 +157,23 @@ def augmentations(
     >>> [type(layer).__name__ for layer in augmentations(0, 0, 0, 0, flip=True)]
     ['RandomFlip', 'RandomContrast']
     """
+    strengths = {
+        "zoom": zoom,
+        "translation": translation,
+        "rotation": rotation,
+        "brightness": brightness,
+        "contrast": contrast,
+        "saturation": saturation,
+        "grey": grey,
+    }
+    for argument, strength in strengths.items():
+        checks.probability(argument, strength, example=0.2)
+    # At half of the circle all colours are reached.
+    checks.number("hue", hue, "in [0, 0.5]", lambda v: 0 <= v <= 0.5, 0.1)
+    flip = checks.boolean("flip", flip)
+    fill_mode = checks.one_of(
+        "fill_mode", fill_mode, ("constant", "reflect", "wrap", "nearest")
+    )
     filled = {"fill_mode": fill_mode, "dtype": "float32"}
     coloured = {"value_range": (0.0, 1.0), "dtype": "float32"}
     layers = keras.layers

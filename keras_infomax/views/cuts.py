@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_infomax import checks
+
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Halves(keras.layers.Layer):
@@ -41,11 +43,8 @@ class Halves(keras.layers.Layer):
     row_by_row = True
 
     def __init__(self, axis=1, **kwargs):
-        if axis not in (1, 2):
-            raise ValueError(
-                "axis must be 1 (top and bottom) or 2 (left and right); "
-                f"received {axis!r}."
-            )
+        # Top and bottom, or left and right.
+        axis = checks.one_of("axis", axis, (1, 2))
         super().__init__(autocast=False, **kwargs)
         self.axis = axis
 

@@ -1,10 +1,9 @@
 """Noise on top of other views."""
 
-import math
-
 import keras
 import tensorflow as tf
 
+from keras_infomax import checks
 from keras_infomax.views.identifiers import get, seeded
 
 
@@ -51,15 +50,10 @@ class Noisy(keras.layers.Layer):
     """
 
     def __init__(self, views, stddev, coupled=True, **kwargs):
-        if not (math.isfinite(stddev) and stddev >= 0):
-            raise ValueError(
-                "stddev must be a finite standard deviation of at least 0; received "
-                f"{stddev!r}."
-            )
         super().__init__(autocast=False, **kwargs)
         self.views = get(views)
-        self.stddev = stddev
-        self.coupled = coupled
+        self.stddev = checks.non_negative_number("stddev", stddev, 0.05)
+        self.coupled = checks.boolean("coupled", coupled)
 
     def call(self, images, seed):
         views_seed, noise_seed = tf.unstack(tf.random.split(seed))

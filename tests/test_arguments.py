@@ -1,0 +1,643 @@
+"""Wrong arguments, drawn at random: each is refused by its name, or gives a result.
+
+All public constructors and functions of the rooms below are tried, each of their
+arguments by itself, with the awkward values of `POOL` and with random ones. What is a
+good value is decided here by `KINDS`, apart from the checks of the package. Another
+draw: `ARGUMENTS_SEED=1 python -m pytest tests/test_arguments.py`.
+"""
+
+import contextlib
+import inspect
+import math
+import numbers
+import os
+import pathlib
+import re
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_infomax as kim
+import keras_infomax.tuning
+
+SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
+ROOMS = (
+    *("bounds", "callbacks", "colour", "critics", "datasets", "encoders", "flows"),
+    *("jacobians", "losses", "masks", "methods", "patches", "priors", "probes"),
+    *("saved_model", "settings", "tuning", "views"),
+)
+# Bases, records of results, and what takes nothing or is for other modules.
+NOT_TRIED = {
+    *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
+    *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
+    *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
+    *("critics.BilinearCritic", "critics.InnerProductCritic", "patches.Quadrants"),
+    *("colour.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
+    *("probes.check_labelled", "jacobians.LogConditionNumbers", "settings.differences"),
+    *("datasets.ImageDataset", "tuning.Choices", "tuning.Range", "tuning.Trial"),
+    *("tuning.Space", "tuning.is_worker", "probes.checked_views"),
+    *("probes.labelled_views", "settings.cell", "settings.identity", "settings.others"),
+}
+# Seconds after which a call counts as one that never ends.
+LIMIT = 20
+
+RANDOM = np.random.default_rng(SEED)
+
+
+class Odd:
+    """Something that no argument asks for."""
+
+    def __repr__(self):
+        return "<odd>"
+
+
+POOL = [
+    *(None, True, False, np.True_, "no", "True", "", "zebra", b"bytes", "3"),
+    *(0, 1, -1, 3, -7, np.int64(4), np.uint8(0), 10**40, -(10**40)),
+    *(0.0, 0.5, 1.0, 2.5, 3.0, -0.5, 1e-9, math.nan, math.inf, -math.inf),
+    *(np.float32(0.25), np.float64(math.nan), 1j, Odd(), int, Odd, Ellipsis),
+    *((), [], {}, set(), (0,), (-1, 3), (2.5, 3), ("a", "b"), [None], (True,), {3, 4}),
+    *((3, 4), [8], (8, 8, 1), (math.nan,), ((1,), (2,)), {"a": 1}, range(0)),
+    *(np.array([1, 2]), np.array(3.5), np.zeros((2, 2)), np.array(["a"])),
+    *(np.array([], "float32"), np.array([None, 1]), np.full((3, 3), np.nan)),
+]
+
+
+def drawn():
+    """A random value of a random type."""
+    number = float(RANDOM.normal(scale=10 ** RANDOM.integers(0, 6)))
+    integer = int(RANDOM.integers(-50, 0))
+    letters = "".join(map(chr, RANDOM.integers(97, 123, size=RANDOM.integers(1, 6))))
+    makers = (
+        lambda: number,
+        lambda: np.float32(number),
+        lambda: integer,
+        lambda: np.int16(integer),
+        lambda: letters,
+        lambda: {letters: number},
+        lambda: (integer, number),
+        lambda: [letters],
+        lambda: RANDOM.normal(size=RANDOM.integers(0, 3, size=RANDOM.integers(0, 4))),
+        lambda: pathlib.Path(letters),
+        lambda: tf.constant(letters),
+        lambda: slice(integer),
+    )
+    return makers[RANDOM.integers(len(makers))]()
+
+
+def is_integer(value, least=-math.inf, below=math.inf):
+    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return integer and least <= value < below
+
+
+def is_number(value, holds):
+    kind = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    return kind and math.isfinite(value) and holds(value)
+
+
+def is_list(value, holds, least=0):
+    ordered = isinstance(value, list | tuple | range) or (
+        isinstance(value, np.ndarray) and value.ndim == 1
+    )
+    return ordered and len(value) >= least and all(map(holds, value))
+
+
+def is_size(value):
+    return is_integer(value, 1)
+
+
+def is_text(value):
+    return isinstance(value, str) and value != ""
+
+
+def is_array(value, *ranks):
+    try:
+        value = np.asarray(value)
+    except ValueError:
+        return False
+    return value.dtype.kind in "biuf" and (not ranks or value.ndim in ranks)
+
+
+def is_matrix(value):
+    return is_array(value, 2) and len(value) <= np.shape(value)[1] >= 2
+
+
+def is_rgb(value):
+    floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return floats and value.shape[-1:] == (3,)
+
+
+def are_pixels(value):
+    if not is_array(value):
+        return False
+    value = np.asarray(value)
+    floats = value.dtype.name in ("float32", "float64")
+    return value.dtype == "uint8" or (
+        floats and bool(np.all((value >= 0) & (value <= 1)))
+    )
+
+
+def are_classes(value):
+    return is_array(value, 1) and list(value) == sorted(set(value)) and len(value) == 2
+
+
+# What a good value of each kind is.
+KINDS = {
+    "boolean": lambda v: isinstance(v, bool | np.bool_),
+    "count": is_size,
+    "some": lambda v: is_integer(v, 2),
+    "natural": lambda v: is_integer(v, 0),
+    "seed": lambda v: is_integer(v, 0, 2**32),
+    "positive": lambda v: is_number(v, lambda n: n > 0),
+    "weight": lambda v: is_number(v, lambda n: n >= 0),
+    "share": lambda v: is_number(v, lambda n: 0 <= n <= 1),
+    "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
+    "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
+    "half": lambda v: is_number(v, lambda n: 0 <= n <= 0.5),
+    "sizes": lambda v: is_list(v, is_size),
+    "layers": lambda v: is_list(v, is_size, 1),
+    "sides": lambda v: is_size(v) or (is_list(v, is_size, 2) and len(v) == 2),
+    "units": lambda v: is_integer(v, 0) or is_list(v, is_size),
+    "shape": lambda v: is_list(v, lambda s: s is None or is_size(s)),
+    "image": lambda v: is_list(v, is_size, 3) and len(v) == 3,
+    "text": is_text,
+    "string": lambda v: isinstance(v, str),
+    "path": lambda v: is_text(v) or isinstance(v, os.PathLike),
+    "mapping": lambda v: isinstance(v, dict),
+    "matrix": is_matrix,
+    "encodings": lambda v: is_array(v, 2) and np.shape(v)[1] > 0,
+    "four wide": lambda v: is_array(v) and np.ndim(v) > 1 and np.size(v) == 4 * len(v),
+    "table": lambda v: is_array(v, 2),
+    "floats": lambda v: np.shape(v) == (2, 2) and is_array(v) and v.dtype.kind == "f",
+    "rows": lambda v: isinstance(v, np.ndarray) and v.ndim > 0,
+    "logarithms": lambda v: is_array(v, 2) and np.all(np.asarray(v) == 0),
+    "thousands": lambda v: is_size(v) and v % 1000 == 0,
+    "vector": lambda v: is_array(v, 1),
+    "labels": lambda v: is_array(v, 1) and len(v) and np.isfinite(v).all(),
+    "two": lambda v: is_array(v, 1) and len(v) == 2 and np.isfinite(v).all(),
+    "classes": are_classes,
+    "rgb": is_rgb,
+    "pixels": are_pixels,
+    "axis": lambda v: is_integer(v, 0, 2),
+    "side": lambda v: is_integer(v, 1, 3),
+    "integer": lambda v: is_integer(v, -(2**63), 2**63),
+    "four": lambda v: is_integer(v, 4, 5),
+    "empty": lambda v: isinstance(v, list | tuple | dict) and not v,
+    "weights": lambda v: (
+        is_number(v, lambda n: n > 0)
+        or (isinstance(v, list | tuple) and v and all(map(KINDS["positive"], v)))
+    ),
+    "never": lambda v: False,
+}
+
+# Kinds by the names of arguments; those with ? may be None, too.
+BY_NAME = {
+    **dict.fromkeys(("affine", "coupled", "coupled_noise", "flip", "index"), "boolean"),
+    **dict.fromkeys(("log_scalars", "normalize", "overwrite", "shuffle"), "boolean"),
+    **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
+    **dict.fromkeys(("trainable",), "boolean"),
+    **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
+    **dict.fromkeys(
+        ("eval_every", "every", "k", "kernel_size", "local_layer"), "count"
+    ),
+    **dict.fromkeys(("max_trials", "num_negatives", "patience"), "count"),
+    **dict.fromkeys(("predicted_steps", "projection_dim", "units"), "count"),
+    **dict.fromkeys(("encoding_dim", "output_dim", "filters"), "count"),
+    **dict.fromkeys(("chunk_size", "encoder_chunk_size", "per_class"), "count?"),
+    **dict.fromkeys(("examples", "hidden_layers", "jacobian_rows"), "natural"),
+    **dict.fromkeys(("profile_steps", "start_step", "warm_up_steps"), "natural"),
+    "num_steps": "natural?",
+    **dict.fromkeys(("max_bytes", "max_iterations", "max_pixels", "rows"), "count"),
+    **dict.fromkeys(("batch_size", "draws"), "some"),
+    "seed": "seed",
+    "split_seed": "seed",
+    **dict.fromkeys(("C", "clip", "epsilon", "learning_rate", "margin"), "positive"),
+    **dict.fromkeys(("temperature", "tolerance", "target"), "positive"),
+    **dict.fromkeys(("global_weight", "local_weight", "prior_weight"), "weight"),
+    **dict.fromkeys(("noise", "penalty", "stddev", "weight"), "weight"),
+    "semi_hard_margin": "weight",
+    **dict.fromkeys(("brightness", "contrast", "grey", "rotation"), "share"),
+    **dict.fromkeys(("saturation", "translation", "zoom"), "share"),
+    "hue": "half",
+    **dict.fromkeys(("momentum", "part", "validation"), "part"),
+    "fraction": "fraction",
+    "hidden_units": "sizes",
+    "projection_units": "layers",
+    **dict.fromkeys(("encoder_units", "critic_units"), "sizes?"),
+    **dict.fromkeys(("patch_size", "size"), "sides"),
+    **dict.fromkeys(("stride", "strides", "image_size"), "sides?"),
+    "input_shape": "shape",
+    "image_shape": "image",
+    **dict.fromkeys(("baselines", "data_dir"), "path?"),
+    **dict.fromkeys(("log_dir", "workdir", "path", "folder", "output"), "path"),
+    **dict.fromkeys(("figure", "budget"), "string"),
+    **dict.fromkeys(("options",), "mapping"),
+    **dict.fromkeys(("hyper_parameters", "card"), "mapping?"),
+    **dict.fromkeys(("objective", "name"), "text"),
+}
+# Names, layers, functions and arrays, of which the pool holds no good one.
+BY_NAME |= dict.fromkeys(
+    (
+        *("axis", "bound", "classes", "config", "context", "counts", "critic"),
+        *("described", "encoder", "fill_mode", "formats", "graph", "identifier"),
+        *("image_dtype", "images", "jacobians", "labels", "log_probabilities"),
+        *(
+            "method",
+            "metric",
+            "negatives",
+            "on_error",
+            "scaler",
+            "projection",
+            "representation",
+            "scores",
+        ),
+        *("settings", "solver", "space", "step", "sums", "test", "train", "trial"),
+        *("trials", "unit", "x", "y", "y_pred", "y_true", "probes"),
+    ),
+    "never",
+)
+BY_NAME |= dict.fromkeys(
+    (
+        *("callbacks", "class_names", "data", "direction", "dtype"),
+        *("layers", "partners", "preprocessing", "probe", "raw_dtype", "views"),
+    ),
+    "never?",
+)
+LOSSES = [name for name in kim.losses.__all__ if name[0].isupper()]
+BOUNDS = ("donsker_varadhan", "infonce", "jensen_shannon", "log_odds", "nwj", "split")
+# Where a name stands for something else.
+OVERRIDES = {
+    **{f"{name}.scores": "matrix" for name in BOUNDS},
+    **{f"{name}.name": "text?" for name in LOSSES},
+    **dict.fromkeys(("infonce.axis", "log_odds.axis", "InfoNCE.axis"), "axis"),
+    **dict.fromkeys(("Halves.axis", "metric_learning.axis"), "side"),
+    **dict.fromkeys(("rank.trials", "to_text.trials", "report.trials"), "empty"),
+    **dict.fromkeys(("write_table.trials", "judge.probes"), "empty"),
+    "Augmented.layers": "empty?",
+    "log_sums.negatives": "table",
+    **dict.fromkeys(("critic.x", "critic.y"), "encodings"),
+    "predict.x": "four wide",
+    "ConditionNumbers.views": "floats",
+    "TensorBoard.views": "rows?",
+    "v_information.log_probabilities": "logarithms",
+    "Settings.steps": "thousands",
+    "Search.settings": "mapping",
+    "log_mean_exp.sums": "vector",
+    "log_mean_exp.counts": "vector",
+    "log_mean_exp.weights": "vector?",
+    "label_entropy.labels": "labels",
+    "v_information.labels": "two",
+    "v_information.classes": "classes",
+    "rgb_to_lab.images": "rgb",
+    "to_float.images": "pixels",
+    "views_seed.step": "integer",
+    "LogisticProbe.C": "weights",
+    "HyperModel.settings": "mapping",
+    "augmented_views.encoding_dim": "count",
+    "build.output_dim": "count?",
+    "build.units": "units?",
+    "cmc.encoding_dim": "count?",
+    "metric_learning.encoding_dim": "count?",
+    "cmc.encoder_units": "units?",
+    "cpc.encoder_units": "units?",
+    "metric_learning.encoder_units": "units?",
+    "deep_infomax.critic_units": "count?",
+    "deep_infomax.filters": "layers",
+    "deep_infomax.hidden_units": "count",
+    "convnet.filters": "sizes",
+    "MLPCritic.hidden_units": "layers",
+    "MLPProbe.hidden_units": "count",
+    "NearIdentity.seed": "seed?",
+    "PriorMatching.seed": "seed?",
+    "RealNVP.seed": "seed?",
+    "realnvp.seed": "seed?",
+    "realnvp.output_dim": "four?",
+    "skip_mlp.output_dim": "never?",
+    "Triplet.margin": "positive?",
+    "Windows.size": "count",
+    "Windows.strides": "count?",
+    "FineTuning.batch_size": "count",
+    "FineTuning.encoder": "never?",
+    "encode.batch_size": "count",
+    "jacobians.batch_size": "count",
+    "FewLabels.fraction": "fraction?",
+    "TensorBoard.every": "count?",
+    "export.input_shape": "shape?",
+    "export.raw_shape": "shape?",
+    "Settings.encoding_dim": "count?",
+    "Settings.temperature": "positive?",
+    "Settings.target": "positive?",
+    "Settings.encoder_units": "units?",
+    "Settings.dataset": "text",
+    "Settings.encoder": "text",
+    "Settings.critic": "text",
+    "Settings.bound": "text",
+    "Settings.views": "text",
+    "Settings.experiment": "text",
+    "Settings.strategy": "string",
+    "ConditionNumbers.encoder": "text",
+    "LinearProbe.encoder": "text",
+    "Probes.encoder": "text",
+    "Noisy.views": "never",
+    "encode.views": "never",
+    "fit.labels": "never",
+    "judge.encoder": "never?",
+    "jacobians.views": "never",
+    "labelled.views": "never",
+    "pairs.views": "never",
+    "get.probe": "never",
+    "seeded.views": "never",
+    "report.objective": "text",
+}
+
+IMAGES = np.linspace(0, 1, 40 * 8 * 8, dtype="float32").reshape(40, 8, 8, 1)
+X, LABELS = IMAGES[:, :2, :2].reshape(40, 4), np.arange(40) % 4
+SCORES = np.linspace(-1, 1, 24, dtype="float32").reshape(4, 6)
+ENCODER = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+DATA = kim.datasets.from_arrays((IMAGES, LABELS), (IMAGES, LABELS))
+TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 2000)
+SPACE = {"critic": ["bilinear", "mlp"]}
+SEARCH = kim.tuning.Search(kim.settings.Settings().as_dict(), SPACE)
+IMAGE = (8, 8, 1)
+
+# Good values of arguments, by function; others are left at their defaults.
+GOOD = {
+    "bounds.infonce": {"scores": SCORES},
+    "bounds.nwj": {"scores": SCORES},
+    "bounds.jensen_shannon": {"scores": SCORES},
+    "bounds.donsker_varadhan": {"scores": SCORES},
+    "bounds.split": {"scores": SCORES},
+    "bounds.log_odds": {"scores": SCORES},
+    "bounds.log_sums": {"negatives": SCORES},
+    "bounds.log_mean_exp": {"sums": SCORES[0], "counts": SCORES[1] ** 2},
+    "callbacks.ConditionNumbers": {"views": X},
+    "callbacks.LinearProbe": {"train": (X, LABELS), "test": (X, LABELS)},
+    "callbacks.Probes": {
+        "train": (X, LABELS),
+        "test": (X, LABELS),
+        "probes": {"linear": "linear"},
+    },
+    "callbacks.TensorBoard": {"log_dir": "logs"},
+    "colour.rgb_to_lab": {"images": np.ones((2, 3), "float32")},
+    "critics.ProjectedCritic": {
+        "critic": kim.critics.InnerProductCritic(),
+        "projection": keras.layers.Dense(3),
+    },
+    "critics.SoftClippedCritic": {"critic": kim.critics.InnerProductCritic()},
+    "critics.EncodeAndDotCritic": {"units": 8},
+    "critics.get": {"identifier": "mlp"},
+    "datasets.from_arrays": {"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
+    "datasets.labelled": {
+        "images": IMAGES,
+        "labels": LABELS,
+        "views": "halves",
+        "batch_size": 8,
+    },
+    "datasets.fitting": {"rows": 150},
+    "datasets.load": {"name": "digits"},
+    "datasets.pairs": {"images": IMAGES, "views": "halves", "batch_size": 8},
+    "datasets.to_float": {"images": IMAGES},
+    "datasets.views_seed": {"seed": 0, "step": 3},
+    "encoders.build": {"identifier": "mlp", "input_shape": IMAGE},
+    "encoders.convnet": {"input_shape": IMAGE},
+    "encoders.get": {"identifier": "mlp"},
+    "encoders.mlp": {"input_shape": IMAGE},
+    "encoders.realnvp": {
+        "input_shape": (4,),
+        "couplings": 1,
+        "hidden_units": (4,),
+    },
+    "encoders.skip_mlp": {"input_shape": IMAGE},
+    "jacobians.jacobians": {"encoder": ENCODER, "views": X},
+    "jacobians.log_condition_numbers": {"jacobians": np.ones((2, 3, 3))},
+    "losses.TargetLoss": {"bound": "nwj", "target": 2.0},
+    "losses.get": {"identifier": "nwj"},
+    "methods.amdim": {"image_shape": IMAGE},
+    "methods.augmented_views": {"image_shape": IMAGE},
+    "methods.cmc": {"image_shape": IMAGE},
+    "methods.cpc": {"input_shape": IMAGE, "patch_size": 4},
+    "methods.deep_infomax": {"image_shape": IMAGE},
+    "methods.metric_learning": {"image_shape": IMAGE},
+    "patches.Patches": {"size": 4},
+    "patches.Windows": {"size": 4},
+    "probes.FewLabels": {"per_class": 2},
+    "probes.encode": {"encoder": ENCODER, "views": X},
+    "probes.get": {"probe": "linear"},
+    "probes.judge": {
+        "probes": {"neighbours": kim.probes.NeighboursProbe()},
+        "encoder": ENCODER,
+        "train": (X, LABELS),
+        "test": (X, LABELS),
+    },
+    "probes.label_entropy": {"labels": LABELS},
+    "probes.v_information": {
+        "log_probabilities": np.log([[0.9, 0.1], [0.1, 0.9]]),
+        "labels": [0, 1],
+        "classes": [0, 1],
+    },
+    "saved_model.export": {"encoder": ENCODER, "path": "export"},
+    "saved_model.export_workdir": {"workdir": "run", "output": "export"},
+    "saved_model.load": {"path": "export"},
+    "tuning.HyperModel": {"settings": {}, "space": SPACE, "data": DATA},
+    "tuning.Search": {"settings": {}, "space": SPACE},
+    "tuning.best_settings": {"described": SEARCH, "trial": TRIAL},
+    "tuning.held_out": {"data": DATA, "part": 0.2},
+    "tuning.rank": {"trials": [TRIAL], "direction": "max"},
+    "tuning.report": {"trials": [TRIAL], "folder": "."},
+    "tuning.search": {"config": {"space": SPACE}, "workdir": "search"},
+    "tuning.to_text": {"trials": [TRIAL]},
+    "tuning.train_best": {
+        "config": {"space": SPACE},
+        "workdir": "search",
+        "trials": [TRIAL],
+    },
+    "tuning.write_table": {"trials": [TRIAL], "path": "trials.csv"},
+    "views.Noisy": {"views": "halves", "stddev": 0.1},
+    "views.get": {"identifier": "halves"},
+    "views.seeded": {"views": kim.views.Halves()},
+}
+# Of these a good call takes long, or needs what is not here.
+REFUSALS_ONLY = {
+    *("saved_model.export", "saved_model.export_workdir", "saved_model.load"),
+    *("tuning.search", "tuning.train_best", "tuning.report", "datasets.load"),
+}
+
+
+def public_names():
+    for room in ROOMS:
+        module = getattr(kim, room)
+        for name, value in sorted(vars(module).items()):
+            ours = getattr(value, "__module__", "").startswith("keras_infomax")
+            here = (
+                hasattr(module, "__all__")
+                or ours
+                and value.__module__ == (module.__name__)
+            )
+            listed = name in getattr(module, "__all__", [name])
+            if callable(value) and here and listed and not name.startswith("_"):
+                yield f"{room}.{name}"
+
+
+def function_of(subject):
+    room, name = subject.split(".")
+    return getattr(getattr(kim, room), name)
+
+
+def kind_of(subject, argument):
+    name = subject.split(".")[-1]
+    kind = OVERRIDES.get(f"{name}.{argument}", BY_NAME.get(argument, "never"))
+    return KINDS[kind.rstrip("?")], kind.endswith("?")
+
+
+@contextlib.contextmanager
+def time_limit():
+    def stop(*_):
+        raise TimeoutError(f"did not end within {LIMIT} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def outcome(function, arguments, argument):
+    """What came of a call: "result", "refused", or what is wrong with its error."""
+    try:
+        with time_limit():
+            function(**arguments)
+    except (ValueError, TypeError) as error:
+        named = re.search(rf"\b{argument}\b", str(error))
+        kind = type(error).__name__
+        return "refused" if named else f"obscure: {kind}: {str(error)[:200]}"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:200]}"
+    return "result"
+
+
+def faults(subject, function, good, values=None):
+    """What is wrong with how a function takes wrong arguments, one at a time."""
+    found = []
+    for argument, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        is_good, optional = kind_of(subject, argument)
+        for value in values or [*POOL, *(drawn() for _ in range(8))]:
+            if is_good(value) or (optional and value is None):
+                continue
+            came = outcome(function, {**good, argument: value}, argument)
+            if came != "refused":
+                found.append(f"{subject}({argument}={value!r}): {came}")
+    return found
+
+
+SUBJECTS = [name for name in public_names() if name not in NOT_TRIED]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_wrong_arguments_are_refused_by_name(subject, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = faults(subject, function_of(subject), GOOD.get(subject, {}))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "subject", [name for name in SUBJECTS if name not in REFUSALS_ONLY]
+)
+def test_good_arguments_are_taken(subject, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    function_of(subject)(**GOOD.get(subject, {}))
+
+
+def loss(y_true, y_pred):
+    return kim.losses.InfoNCE()(y_true, y_pred)
+
+
+def loss_of_weighted_rows(y_true, y_pred):
+    return kim.losses.NWJ()(y_true, y_pred, sample_weight=np.ones(4, "float32"))
+
+
+def bound(scores, partners):
+    return kim.bounds.nwj(scores, partners)
+
+
+def mask(partners, scores):
+    return kim.masks.SemiHard()(partners, scores)
+
+
+def critic(x, y):
+    return kim.critics.SeparableCritic((3,), 2)(x, y)
+
+
+def built_critic(x, y):
+    inner = kim.critics.CosineCritic()
+    inner(X, X)
+    return inner(x, y)
+
+
+def fit(x, labels):
+    return kim.probes.NeighboursProbe().fit(x, labels)
+
+
+def predict(x):
+    return kim.probes.NeighboursProbe().fit(X, LABELS).predict(x)
+
+
+def score(x, labels):
+    return kim.probes.NeighboursProbe().fit(X, LABELS).score(x, labels)
+
+
+PARTNERS = np.array([0, 3, 5, 1])
+# More of them for arrays: of another rank, dtype or range, empty, without a number.
+ARRAYS = [
+    *(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0, 1, 2, 9]), np.array([-1, 0, 1, 2])),
+    *(np.array([0, math.nan, 1, 2]), [0.9, 1.2, 2.0, 3.0], [0, 1], [[0], [1]], 0),
+    *(np.array([True, False, True, False]), np.zeros((4, 2, 2), int), np.zeros((0,))),
+    *(np.zeros((3, 3, 3)), np.zeros((2, 0)), np.ones((2, 2), complex), [[1, 2], [3]]),
+    *(np.array([["a", "b"]]), np.ones((3, 5), object), np.zeros(4), "scores", None),
+    *(tf.constant([0.5, 1.5, 2.5, 3.5]), tf.constant(["a"]), {"x": np.ones((4, 4))}),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "good"),
+    [
+        (bound, {"scores": SCORES, "partners": PARTNERS}),
+        (loss, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (loss_of_weighted_rows, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (mask, {"partners": PARTNERS, "scores": SCORES}),
+        (critic, {"x": X, "y": X[:7]}),
+        (built_critic, {"x": X, "y": X[:7]}),
+        (fit, {"x": X, "labels": LABELS}),
+        (predict, {"x": X}),
+        (score, {"x": X, "labels": LABELS}),
+    ],
+)
+def test_wrong_arrays_are_refused_by_name(function, good):
+    function(**good)
+    found = faults(f"here.{function.__name__}", function, good, ARRAYS)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("partners", [[0.0, 3.0], [math.nan, 0.0], [0.9, 1.2]])
+def test_float_partners_are_refused_in_a_graph_too(partners):
+    @tf.function
+    def traced(scores, partners):
+        return kim.losses.InfoNCE()(partners, scores)
+
+    scores = tf.constant(SCORES[:2])
+    with pytest.raises(ValueError, match="y_true must be integers"):
+        traced(scores, tf.constant(partners))
+    assert np.isfinite(traced(scores, tf.constant([0, 3])))
+
+
+def test_all_public_names_are_tried():
+    names = set(public_names())
+    assert names >= NOT_TRIED
+    assert names >= set(GOOD)
+    assert len(names - NOT_TRIED) > 70
