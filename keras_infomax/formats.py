@@ -132,6 +132,7 @@ def write_onnx(
             warnings.simplefilter("ignore")
             model.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
+        _hold_constants(converted.graph, model)
         # tf2onnx passes on the operations that it does not know.
         onnx.checker.check_model(converted)
     except Exception as error:  # tf2onnx raises whatever it stumbles over.
@@ -141,6 +142,29 @@ def write_onnx(
         ) from error
     _rename(converted.graph, converted.graph.output[0].name, "encoding")
     onnx.save(converted, path)
+
+
+def _hold_constants(graph: Any, model: keras.Model) -> None:
+    """Moves tensors that layers hold, such as a mean, from the inputs into the graph.
+
+    tf2onnx takes for an input what is no variable.
+    """
+    import onnx
+
+    specs = [
+        tf.TensorSpec(view.shape, view.dtype, name=view.name) for view in model.inputs
+    ]
+    traced = tf.function(model).get_concrete_function(
+        specs[0] if len(specs) == 1 else specs
+    )
+    held = {inside.name: tensor for tensor, inside in traced.graph.captures}
+    inputs = [value for value in graph.input if value.name not in held]
+    for value in graph.input:
+        if value.name in held:
+            array = held[value.name].numpy()
+            graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+    del graph.input[:]
+    graph.input.extend(inputs)
 
 
 def _rename(graph: Any, old: str, new: str) -> None:

@@ -97,7 +97,7 @@ REFUSED_LABELS = {
     "nones": ([None] * 8, "the dtype object, such as None"),
     "beyond int64": (np.full(8, 2**63 + 5, "uint64"), f"the label {2**63 + 5}. Number"),
     "beyond uint64": ([2**70] * 8, "received the dtype object"),
-    "identifiers": (LABELS + 10**6, "below 1,000,000; received the label 1000001"),
+    "identifiers": (LABELS + 999_999, "below 1,000,000; received the label 1000000"),
     "floats": (LABELS * 1.0, r"float64, such as 0.0. .*labels.astype\('int64'\)"),
     "NaN": (LABELS * np.nan, "float64, such as nan"),
     "booleans": (LABELS > 0, r"bool, such as False. .*labels.astype\('int64'\)"),

@@ -23,7 +23,7 @@ from keras_infomax import (
 )
 from keras_infomax import formats as export_formats
 from keras_infomax.hub_encoder import SAVED_MODEL_PARTS
-from keras_infomax.saved_model import references
+from keras_infomax.saved_model import checking, references
 from keras_infomax.saved_model import root as roots
 
 REFERENCE = "reference.npz"
@@ -112,6 +112,7 @@ def export(
     raw = serving.resolve(preprocessing, raw_shape, raw_dtype)
     with files.new_folder(path, overwrite) as folder:
         root, signatures = roots.trace(encoder, views, raw)
+        checking.check_without_python(signatures)
         facts = model_card.describe(
             encoder,
             structures.of_tensors(views),
@@ -141,6 +142,7 @@ def export(
         if "onnx" in formats:
             path = folder / export_formats.FILES["onnx"]
             export_formats.write_onnx(encoder, views, path)
+        checking.check(folder, reference)
         if "saved_model" not in formats:
             _remove_saved_model(folder)
         manifest.write(folder)
