@@ -34,7 +34,11 @@ def _by_name(inputs: Any) -> Reference:
 def _saved_model(folder: pathlib.Path) -> dict[str, Encode]:
     import tensorflow as tf
 
-    root = tf.saved_model.load(str(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        # TensorFlow may take the path itself for a pattern, such as lr[0.1].
+        path = pathlib.Path(scratch, "link")
+        path.symlink_to(folder.resolve(), target_is_directory=True)
+        root = tf.saved_model.load(str(path))
     card = json.loads((folder / "model_card.json").read_text("utf-8"))
 
     def by(signature: str) -> Encode:

@@ -5,7 +5,7 @@ import os
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -159,12 +159,23 @@ def _hold_constants(graph: Any, model: keras.Model) -> None:
     )
     held = {inside.name: tensor for tensor, inside in traced.graph.captures}
     inputs = [value for value in graph.input if value.name not in held]
+    used = set(_names_used(graph))
     for value in graph.input:
-        if value.name in held:
+        if value.name in held and value.name in used:
             array = held[value.name].numpy()
             graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
     del graph.input[:]
     graph.input.extend(inputs)
+
+
+def _names_used(graph: Any) -> Iterator[str]:
+    """Names that nodes take, those of the bodies of loops and branches included."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _names_used(inner)
+                yield from (value.name for value in inner.output)
 
 
 def _rename(graph: Any, old: str, new: str) -> None:

@@ -160,9 +160,9 @@ class HubEncoder(keras.layers.Layer):
 
 def _folder_of(owner: Any, handle: str) -> str:
     """Folder of the SavedModel; a temporary one lasts as long as its owner."""
-    path = pathlib.Path(handle).expanduser()
+    path = pathlib.Path(handle)
     if not path.is_file() and not (path.is_dir() and files.has_wildcards(path)):
-        return handle if "://" in handle else str(path)
+        return handle
     scratch = tempfile.mkdtemp(prefix="keras_infomax-")
     # Assets are read when the layer is part of a new export, long after loading.
     weakref.finalize(owner, shutil.rmtree, scratch, ignore_errors=True)
@@ -180,7 +180,8 @@ def _load_root(folder: str, handle: str) -> Any:
     if safe_mode:
         graphs.check_local(handle)
     # First, or a saved_model.pb that was lost would pass for a folder without one.
-    manifest.check(folder, *SAVED_MODEL_PARTS)
+    named = handle if pathlib.Path(handle).is_dir() else folder
+    manifest.check(named, *SAVED_MODEL_PARTS)
     try:
         found = tf.saved_model.contains_saved_model(folder)
     except tf.errors.OpError:  # It knows some schemes of addresses, but not http.

@@ -293,7 +293,7 @@ def test_to_float_takes_any_shape():
         ({"seed": None}, "seed must be an integer .*; received None"),
         ({"seed": "0"}, "seed must be an integer .*; received '0'"),
         ({"seed": 0.5}, "seed must be an integer .*; received 0.5"),
-        ({"seed": 2**63}, f"at most 64 bits; received {2**63}"),
+        ({"seed": 2**32}, f"seed must be an integer from 0 .*; received {2**32}"),
         ({"shuffle": "no"}, "shuffle must be True or False; received 'no'"),
         ({"shuffle": None}, "shuffle must be True or False; received None"),
         ({"index": "no"}, "index must be True or False; received 'no'"),
@@ -318,8 +318,8 @@ def test_halves_of_an_odd_height_are_refused_before_training():
         datasets.pairs(IMAGES[:, :11], "halves", 4)
 
 
-@pytest.mark.parametrize("seed", [-3, np.int64(7), 2**63 - 1, -(2**63)])
-def test_every_integer_of_64_bits_is_a_seed(seed):
+@pytest.mark.parametrize("seed", [0, np.int64(7), 2**32 - 1])
+def test_every_integer_of_32_bits_is_a_seed(seed):
     dataset = datasets.pairs(IMAGES, "halves", np.int64(4), seed=seed, num_steps=3)
     assert len(list(dataset)) == 3
 
@@ -328,9 +328,9 @@ def test_every_integer_of_64_bits_is_a_seed(seed):
     ("arguments", "message"),
     [
         (("a", 1), "seed must be an integer .*; received 'a'"),
-        ((1, "a"), "step must be an integer; received 'a'"),
-        ((1, 2.5), "step must be an integer; received 2.5"),
-        ((1, tf.constant(2.5)), "step must be an integer; received"),
+        ((1, "a"), "step must be an integer .*; received 'a'"),
+        ((1, 2.5), "step must be an integer .*; received 2.5"),
+        ((1, tf.constant(2.5)), "step must be an integer .*; received"),
     ],
 )
 def test_the_seed_of_views_is_made_of_integers(arguments, message):

@@ -137,11 +137,11 @@ def export(
                 *root.preprocessing_variables,
                 *root.resources,
             ]
-            path = folder / export_formats.FILES["tflite"]
-            export_formats.write_tflite(signatures, variables, path)
+            file = folder / export_formats.FILES["tflite"]
+            export_formats.write_tflite(signatures, variables, file)
         if "onnx" in formats:
-            path = folder / export_formats.FILES["onnx"]
-            export_formats.write_onnx(encoder, views, path)
+            file = folder / export_formats.FILES["onnx"]
+            export_formats.write_onnx(encoder, views, file)
         checking.check(folder, reference)
         if "saved_model" not in formats:
             _remove_saved_model(folder)
