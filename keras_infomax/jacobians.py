@@ -78,18 +78,16 @@ def checked_views(views: Any) -> np.ndarray:
     Raises:
         ValueError: If they are something else, a structure of arrays for instance.
     """
-    array = views if structures.is_structure(views) else np.asarray(views)
-    if (
-        structures.is_structure(array)
-        or array.ndim < 2
-        or not array.size
-        or not np.issubdtype(array.dtype, np.floating)
-    ):
+    received = structures.described(views)
+    is_array = not structures.is_structure(views)
+    if is_array:
+        array = np.asarray(views)
+        received = f"{array.dtype} of shape {array.shape}"
+    if not is_array or not (array.ndim > 1 and array.size and array.dtype.kind == "f"):
         raise ValueError(
-            "views must be floats of shape (rows, ...), one array of at least one row, "
-            "since encodings are differentiated by them; received "
-            f"{structures.described(array)}. Give a batch of views as the encoder "
-            "takes them; of integers, texts and views of parts there is no Jacobian."
+            "views must be floats of shape (rows, ...), one array of at least one row; "
+            f"received {received}. Give a batch of views as the encoder takes them; of "
+            "integers, texts and views of several parts there is no Jacobian."
         )
     if not np.isfinite(array).all():
         raise checks.refusal(

@@ -30,7 +30,7 @@ class Spec:
         name: What it is called.
         shape: Its shape, the rows first; `None` if any will do.
         dtype: Its dtype, such as `"int32"`; `None` if nothing tells.
-        declared: Whether the encoder takes no other shape, or was just built with it.
+        declared: Whether the encoder takes no other sizes, or was just built with them.
     """
 
     name: str
@@ -56,7 +56,8 @@ def of(encoder: keras.Layer) -> Any:
     if isinstance(encoder, keras.Model) and getattr(encoder, "inputs", None):
         if not isinstance(encoder, keras.Sequential):
             return of_tensors(encoder.input)
-        spec = of_tensors(encoder.inputs[0])
+        # Keras holds it to its rank alone, which may be what it was built with.
+        spec = dataclasses.replace(of_tensors(encoder.inputs[0]), declared=False)
         if isinstance(encoder.layers[0], LOOKUPS) and _is_float(spec.dtype):
             # Keras has taken the dtype of a table for that of what is looked up in it.
             return dataclasses.replace(spec, dtype=None)
@@ -173,6 +174,7 @@ def checked(
     given: Any,
     taker: str = "the encoder takes it",
     received: str = "received",
+    cast: bool = False,
 ) -> Any:
     """What is given, arranged as expected, once it is known to be that.
 
@@ -182,6 +184,7 @@ def checked(
         given: Structure of tensors or arrays.
         taker: What wants it so, for messages.
         received: The word for what was given, "received" or "got".
+        cast: Whether numbers of any dtype do for floats, which Keras makes of them.
 
     Raises:
         ValueError: If the structure, a dtype or a shape is another one.
@@ -197,7 +200,8 @@ def checked(
     if expected is not None:
         specs = keras.tree.flatten(expected)
     for spec, tensor in zip(specs, tensors, strict=True):
-        if advice := _advice(spec, tensor):
+        is_cast = cast and (spec.dtype is None or _is_float(spec.dtype))
+        if advice := _advice(spec, tensor, is_cast):
             part = f", part {spec.name!r}," if is_structure(expected) else ""
             kind = "a floating point tensor, " if _is_float(spec.dtype) else ""
             raise ValueError(
@@ -207,16 +211,17 @@ def checked(
     return found
 
 
-def _advice(spec, tensor):
+def _advice(spec, tensor, is_cast):
     """What to do about a tensor that is not what is expected; `None` where it is."""
     dtype, shape = dtype_of(tensor), _shape_of(tensor)
-    if not _is_taken(spec, dtype, shape):
+    is_taken = _is_taken(spec, dtype, shape) or (is_cast and dtype != "string")
+    if not is_taken:
         if spec.dtype is None or _is_float(spec.dtype):
             return _advice_on_floats(spec, dtype, shape)
         if spec.dtype == "string":
             return "Give texts, as an array or tensor of strings."
         return f"Cast it, for example x.astype({spec.dtype!r})."
-    if spec.declared and not _agree(spec.shape, shape):
+    if not _agree(spec, shape):
         return "Give it in the shape that the encoder was made for."
     return None
 
@@ -269,17 +274,19 @@ def _is_float(dtype):
     return dtype is not None and "float" in dtype
 
 
-def _agree(expected, given):
+def _agree(spec, given):
     """Whether a shape will do, given that Keras adds and drops a last size of 1."""
-    if expected is None or given is None:
+    if spec.dtype is None or spec.shape is None or given is None:
         return True
-    expected, given = list(expected[1:]), list(given[1:])
+    expected, given = list(spec.shape[1:]), list(given[1:])
     if len(expected) != len(given):
         longer = max(expected, given, key=len)
         if abs(len(expected) - len(given)) > 1 or longer.pop() != 1:
             return False
     sizes = zip(expected, given, strict=True)
-    return all(None in pair or pair[0] == pair[1] for pair in sizes)
+    return not spec.declared or all(
+        None in pair or pair[0] == pair[1] for pair in sizes
+    )
 
 
 def rows_of(views: Any) -> Any:
