@@ -75,7 +75,7 @@ def test_an_encoding_that_ignores_the_view_has_the_jacobian_zero():
             smooth,
             VIEWS[0, 0],
             16,
-            r"at least one row, .*; received float32 of shape \(4,\)",
+            r"at least one row; received float32 of shape \(4,\)",
         ),
         (smooth, VIEWS[:0], 16, "at least one row"),
         (smooth, VIEWS.astype("uint8"), 16, "received uint8"),
