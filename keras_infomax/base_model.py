@@ -6,7 +6,15 @@ from typing import Any
 
 import keras
 
-from keras_infomax import breakage, execution, fit_arguments, fusion, inputs, replicas
+from keras_infomax import (
+    breakage,
+    execution,
+    fit_arguments,
+    fusion,
+    inputs,
+    replicas,
+    strategies,
+)
 from keras_infomax.callbacks import StopOnNonFinite
 
 
@@ -51,6 +59,7 @@ class BaseModel(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
+        strategies.check(self.distribute_strategy)
         self._asked: dict[str, Any] = {
             "steps_per_execution": "auto",
             "jit_compile": "auto",

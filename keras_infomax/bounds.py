@@ -197,7 +197,7 @@ def split(scores, partners=None):
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
             lies outside its columns, as far as static shapes tell.
     """
-    scores, partners = _checked(scores, partners)
+    scores, partners = checked(scores, partners)
     is_partner = _partner_mask(scores, partners)
     if len(partners.shape) == 1:
         positives = ops.sum(ops.where(is_partner, scores, 0.0), axis=1)
@@ -226,7 +226,7 @@ def log_odds(scores, partners=None, axis=1):
         ValueError: As `split`, and if `axis` is neither 0 nor 1.
     """
     axis = checks.one_of("axis", axis, (1, 0))
-    scores, partners = _checked(scores, partners)
+    scores, partners = checked(scores, partners)
     positives, negatives = split(scores, partners)
     # Subtracted first, the maximum makes the difference exact for scores of +-1e4.
     anchor = ops.max(ops.maximum(scores, _LEFT_OUT), axis=axis, keepdims=True)
@@ -249,7 +249,7 @@ def log_sums(negatives):
     Returns:
         Pair of tensors `(rows,)`.
     """
-    negatives = checked_scores("negatives", negatives)
+    negatives = _wide(checked_scores("negatives", negatives))
     return ops.logsumexp(negatives, axis=1), _count(negatives)
 
 
@@ -264,11 +264,10 @@ def log_mean_exp(sums, counts, weights=None):
     Returns:
         Scalar tensor.
     """
-    sums, counts = (
-        checks.tensor(argument, value, "a tensor (rows,)", "Take those of log_sums.")
-        for argument, value in (("sums", sums), ("counts", counts))
-    )
+    sums = _vector("sums", sums)
+    counts = ops.cast(_vector("counts", counts), sums.dtype)
     if weights is not None:
+        weights = ops.cast(_vector("weights", weights), sums.dtype)
         counted = weights > 0
         sums = ops.where(
             counted, sums + ops.log(ops.where(counted, weights, 1.0)), _LEFT_OUT
@@ -276,6 +275,19 @@ def log_mean_exp(sums, counts, weights=None):
         counts = counts * weights
     total = ops.sum(counts)
     return ops.logsumexp(sums) - ops.log(ops.where(total > 0, total, 1.0))
+
+
+def _vector(argument, values):
+    expected, advice = "a tensor (rows,)", "Take what log_sums has returned."
+    values = checks.tensor(argument, values, expected, advice)
+    if len(values.shape) != 1:
+        raise checks.refusal(argument, expected, values, advice)
+    return _wide(values)
+
+
+def _wide(values):
+    """Values in float32, or wider if they are."""
+    return ops.cast(values, keras.backend.result_type(values.dtype, "float32"))
 
 
 def _count(negatives, axis=1):
@@ -301,17 +313,31 @@ def _partner_mask(scores, partners):
     return ops.scatter(indices, hits, (rows, columns)) > 0
 
 
-def _checked(scores, partners):
-    """Scores in float32 or wider and integer partners, checked where static."""
-    scores = checked_scores("scores", scores)
+def checked(scores, partners, names=("scores", "partners")):
+    """Scores in float32 or wider and integer partners, checked where static.
+
+    Args:
+        scores: Float tensor `(rows, columns)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, or `None` for the
+            diagonal.
+        names: What to call both in messages.
+
+    Returns:
+        Pair of tensors, scores and int32 partners.
+
+    Raises:
+        ValueError: As `split`.
+    """
+    of_scores, of_partners = names
+    scores = checked_scores(of_scores, scores)
     rows, columns = scores.shape
     if columns is not None and columns < 2:
         raise ValueError(
-            "scores must have at least 2 columns, since the other columns are the "
-            f"negatives; received shape {tuple(scores.shape)}. Use a batch size of 2 "
-            "or more."
+            f"{of_scores} must have at least 2 columns, since the other columns are "
+            f"the negatives; received shape {tuple(scores.shape)}. Use a batch size of "
+            "2 or more."
         )
-    scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
+    scores = _wide(scores)
     if partners is None:
         if rows is not None and columns is not None and rows > columns:
             raise ValueError(
@@ -321,17 +347,17 @@ def _checked(scores, partners):
             )
         return scores, ops.arange(ops.shape(scores)[0], dtype="int32")
     values = partners
-    partners = checked_partners("partners", partners)
+    partners = checked_partners(of_partners, partners)
     if len(partners.shape) not in (1, 2) or (
         None not in (rows, partners.shape[0]) and partners.shape[0] != rows
     ):
         raise ValueError(
-            "partners must hold one column for each row of scores, of shape (rows,), "
-            "or several, (rows, positives); received shape "
-            f"{tuple(partners.shape)} for scores of shape {tuple(scores.shape)}. "
-            "Leave partners out where they are the diagonal."
+            f"{of_partners} must hold one column for each row of scores, of shape "
+            "(rows,), or several, (rows, positives); received shape "
+            f"{tuple(partners.shape)} for {of_scores} of shape {tuple(scores.shape)}. "
+            f"Write, for example, {of_partners}=np.arange(rows)."
         )
-    _check_range(values, columns)
+    _check_range(of_partners, values, columns)
     return scores, ops.cast(partners, "int32")
 
 
@@ -371,7 +397,7 @@ def checked_scores(argument, values):
     return values
 
 
-def _check_range(partners, columns):
+def _check_range(name, partners, columns):
     try:
         values = np.asarray(partners)
     except (NotImplementedError, TypeError, ValueError):
@@ -380,6 +406,6 @@ def _check_range(partners, columns):
         return
     if values.min() < 0 or values.max() >= columns:
         raise ValueError(
-            f"partners must lie in [0, {columns}), the columns of scores; received "
+            f"{name} must lie in [0, {columns}), the columns of scores; received "
             f"values from {values.min()} to {values.max()}."
         )

@@ -93,8 +93,9 @@ def integer(
     example: int = 1,
     advice: str = "",
     optional: bool = False,
+    below: int | None = None,
 ) -> Any:
-    """An integer, of at least some value.
+    """An integer, of at least some value, or below another.
 
     Args:
         argument: Name of the argument.
@@ -103,6 +104,7 @@ def integer(
         example: A good value, for the message.
         advice: What else the message shall say.
         optional: Whether `None` is allowed, and returned as it is.
+        below: The smallest that is too large, if there is one.
 
     Raises:
         ValueError: If it is none, or smaller.
@@ -113,11 +115,17 @@ def integer(
     """
     if optional and value is None:
         return None
-    if is_integer(value) and (least is None or value >= least):
+    if (
+        is_integer(value)
+        and (least is None or value >= least)
+        and (below is None or value < below)
+    ):
         return int(value)
     expected = {None: "an integer", 1: "a positive integer"}.get(
         least, f"an integer of at least {least}"
     )
+    if below is not None:
+        expected += f" and below {below}"
     raise _unfit(argument, expected, value, example, advice, optional)
 
 
@@ -399,6 +407,22 @@ def instance(
     raise refusal(argument, expected + " or None" * optional, value, advice)
 
 
+def encoder(argument: str, value: Any, optional: bool = False) -> Any:
+    """A Keras model or layer, as encoders are.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given.
+        optional: Whether `None` is allowed, and returned as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    expected = "a Keras model or layer from views to encodings"
+    advice = "Take model.encoder_x, or make one with encoders.build."
+    return instance(argument, value, keras.Layer, expected, advice, optional)
+
+
 def function(
     argument: str, value: Any, expected: str, advice: str, optional: bool = False
 ) -> Any:
@@ -479,6 +503,21 @@ def sizes(
             optional,
         )
     return tuple(map(int, found))
+
+
+def units(argument: str, value: Any) -> Any:
+    """Sizes of the hidden layers of an encoder, or their number, or `None`.
+
+    Args:
+        argument: Name of the argument.
+        value: What was given; `skip_mlp` takes the number, all others the sizes.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if is_integer(value):
+        return integer(argument, value, least=0, example=4)
+    return sizes(argument, value, optional=True)
 
 
 def sides(argument: str, value: Any, count: int) -> tuple[int, ...]:
@@ -619,13 +658,16 @@ def nearest(word: Any, known: Iterable[str]) -> str:
     return f" Did you mean {close!r}?" if close else ""
 
 
-def lookup(kind: str, name: Any, table: Mapping[str, Any]) -> Any:
+def lookup(
+    kind: str, name: Any, table: Mapping[str, Any], example: str | None = None
+) -> Any:
     """Returns `table[name]`.
 
     Args:
         kind: What the table holds, for the message: `"critic"`, `"bound"`, ...
         name: The name to look up.
         table: Known names and what they stand for.
+        example: What to write. Defaults to an argument called as the kind.
 
     Raises:
         ValueError: If `name` is unknown; the message suggests the nearest one.
@@ -641,7 +683,7 @@ def lookup(kind: str, name: Any, table: Mapping[str, Any]) -> Any:
     raise ValueError(
         f"Unknown {kind} {shown(name)}.{nearest(name, known)} Expected one of: "
         f"{', '.join(map(repr, known))}. Give such an identifier, for example "
-        f"{kind.replace(' ', '_')}={word!r}."
+        f"{example or f'{kind}={word!r}'}."
     )
 
 

@@ -303,24 +303,9 @@ def build(identifier, input_shape, units=None, output_dim=None):
     >>> build("convnet", (14, 28, 1), units=(8, 16), output_dim=32).output_shape
     (None, 32)
     """
-    units = checked_units("units", units)
+    units = checks.units("units", units)
     checks.positive_integer("output_dim", output_dim, 100, optional=True)
     input_shape = checks.view_shape("input_shape", input_shape)
     sizes = () if units is None else (units,)
     options = {} if output_dim is None else {"output_dim": output_dim}
     return get(identifier)(input_shape, *sizes, **options)
-
-
-def checked_units(argument, units):
-    """Sizes of hidden layers, their number for `skip_mlp`, or `None`.
-
-    Args:
-        argument: Name of the argument.
-        units: What was given.
-
-    Raises:
-        ValueError: If it is none of these.
-    """
-    if units is None or checks.is_integer(units):
-        return checks.integer(argument, units, least=0, example=4, optional=True)
-    return checks.sizes(argument, units, optional=True)

@@ -41,7 +41,7 @@ def check(formats: Sequence[str]) -> None:
             "Write, for example, formats=('saved_model', 'onnx').",
         )
     for name in formats:
-        checks.lookup("format", name, FILES)
+        checks.lookup("format", name, FILES, "formats=('saved_model', 'onnx')")
     if "onnx" in formats:
         missing = [p for p in ("onnx", "tf2onnx") if not importlib.util.find_spec(p)]
         if missing:
@@ -53,7 +53,7 @@ def check(formats: Sequence[str]) -> None:
 
 def write_tflite(
     signatures: Mapping[str, Any],
-    variables: Sequence[tf.Variable],
+    variables: Sequence[Any],
     path: str | os.PathLike,
 ) -> None:
     """Converts signatures for LiteRT, once called TFLite.
@@ -63,7 +63,7 @@ def write_tflite(
 
     Args:
         signatures: The signatures `encode` and `serving_default` of a SavedModel.
-        variables: The variables that they use.
+        variables: The variables, and tables that look up, that they use.
         path: The file to write.
 
     Raises:
@@ -92,14 +92,14 @@ def write_tflite(
 
 def write_onnx(
     encoder: keras.layers.Layer,
-    view_shape: tuple[int | None, ...],
+    views: Any,
     path: str | os.PathLike,
 ) -> None:
-    """Converts an encoder to ONNX, with the input `inputs` and output `encoding`.
+    """Converts an encoder to ONNX, with inputs named as the views, and `encoding`.
 
     Args:
-        encoder: Keras layer that maps views `(rows, ...)` to encodings `(rows, dim)`.
-        view_shape: Shape of a view without the rows.
+        encoder: Keras layer that maps views to encodings `(rows, dim)`.
+        views: What it takes, a structure of `tf.TensorSpec`s with names.
         path: The file to write.
 
     Raises:
@@ -107,11 +107,25 @@ def write_onnx(
     """
     import onnx
 
-    inputs = keras.Input(view_shape, name="inputs")
-    outputs = keras.layers.Identity(dtype="float32")(encoder(inputs, training=False))
-    model = keras.Model(inputs, outputs)
+    specs = keras.tree.flatten(views)
+    if any(spec.dtype == tf.string for spec in specs):
+        raise ValueError(
+            "ONNX cannot express this encoder: it takes texts. Leave onnx out of "
+            "formats."
+        )
+    inputs = [
+        keras.Input(spec.shape[1:], dtype=spec.dtype.name, name=spec.name)
+        for spec in specs
+    ]
+    taken = keras.tree.pack_sequence_as(views, inputs)
+    outputs = keras.layers.Identity(dtype="float32")(encoder(taken, training=False))
+    model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
+    zeros = [
+        np.zeros((1, *(n or 64 for n in spec.shape[1:])), spec.dtype.as_numpy_dtype)
+        for spec in specs
+    ]
     # Keras refuses to export a model that was never called.
-    model(np.zeros((1, *(size or 64 for size in view_shape)), "float32"))
+    model(zeros[0] if len(zeros) == 1 else zeros)
     try:
         with warnings.catch_warnings():
             # Of tf2onnx, of which Keras mends what NumPy 2 broke.

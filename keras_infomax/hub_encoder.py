@@ -13,7 +13,15 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, checks, files, graphs, manifest, traces
+from keras_infomax import (
+    archives,
+    checks,
+    files,
+    graphs,
+    manifest,
+    structures,
+    traces,
+)
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -54,7 +62,8 @@ class HubEncoder(keras.layers.Layer):
 
     Call arguments:
         inputs: Tensor of the shape that the SavedModel takes, for our exports views
-            `(rows, ...)`. Where it takes floats, any dtype of numbers does.
+            `(rows, ...)`, or a tuple, list or dictionary of tensors, if that is what it
+            takes. Where it takes floats, any dtype of numbers does.
         training: Whether to run in training mode, if the layer is trainable and the
             SavedModel has such a mode.
 
@@ -97,10 +106,14 @@ class HubEncoder(keras.layers.Layer):
                 f"{self.handle!r}, traced for training={modes.pop()} only, and "
                 f"trainable={trainable}."
             )
-        shape = traces.shape_of(self._traces)
-        known = None if shape.rank is None else tuple(shape)
-        self.input_spec = keras.layers.InputSpec(shape=known)
-        self.build(known)
+        if isinstance(spec := self.view_spec, structures.Spec):
+            self.input_spec = keras.layers.InputSpec(shape=spec.shape)
+        self.build(None)
+
+    @property
+    def view_spec(self):
+        """What it takes, a structure of specifications; `None` for several of them."""
+        return traces.view_of(self._traces)
 
     def build(self, input_shape):
         trainable = _listed(self._saved, "trainable_variables")
@@ -117,13 +130,17 @@ class HubEncoder(keras.layers.Layer):
             moving[0].regularizer = lambda _: tf.add_n([loss() for loss in penalties])
 
     def call(self, inputs, training=False):
-        inputs = tf.convert_to_tensor(inputs)
-        dtype = traces.dtype_for(self._traces, inputs.dtype)
-        if inputs.dtype != dtype:
-            inputs = ops.cast(inputs, dtype.name)
+        _, inputs = structures.arranged(self.view_spec, inputs)
+        tensors = map(tf.convert_to_tensor, keras.tree.flatten(inputs))
+        fitting = [self._fitting(*part) for part in enumerate(tensors)]
+        inputs = keras.tree.pack_sequence_as(inputs, fitting)
         mode = bool(training) and self.trainable
         trace = traces.choose(self._traces, inputs, mode)
         return keras.tree.map_structure(self._cast, trace(inputs))
+
+    def _fitting(self, part, tensor):
+        dtype = traces.dtype_for(self._traces, part, tensor.dtype)
+        return tensor if tensor.dtype == dtype else ops.cast(tensor, dtype.name)
 
     def _cast(self, output):
         floats = output.dtype.is_floating

@@ -52,7 +52,7 @@ class SemiHard:
         self.margin = checks.positive_number("margin", margin, 0.2)
 
     def __call__(self, partners, scores):
-        scores = ops.convert_to_tensor(scores)
+        scores = bounds.checked_scores("scores", scores)
         positives, negatives = bounds.split(scores, partners)
         if len(positives.shape) != 1:
             raise ValueError(

@@ -160,6 +160,7 @@ class InfoMax(BaseModel):
             keras.metrics.Mean(name=f"mi_{term.name}")
             for term in (self.terms if len(self.terms) > 1 else ())
         ]
+        self._first_views = None
         _check_unique([term.name for term in self.terms])
         shapes = self._encoding_shapes()
         if None not in shapes.values():
@@ -222,7 +223,19 @@ class InfoMax(BaseModel):
 
     def __call__(self, views, *args, **kwargs):
         # Here, or Keras would wrap the one line that says what is wrong into many.
-        return super().__call__(self._checked(views), *args, **kwargs)
+        views = self._checked(views)
+        if not self.built:
+            self._first_views = structures.to_config(views)
+        return super().__call__(views, *args, **kwargs)
+
+    def get_build_config(self):
+        # Of encoders that are built by their first batch; Keras knows no dtypes.
+        return self._first_views or super().get_build_config()
+
+    def build_from_config(self, config):
+        if "tensors" not in config:
+            return super().build_from_config(config)
+        return self(structures.from_config(config))
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)

@@ -194,12 +194,19 @@ class _Watched(keras.StatelessScope):
     before it is read, and gradients do not flow through that.
     """
 
-    def __init__(self):
+    def __init__(self, model):
         super().__init__(collect_losses=True)
         self.updates = []
+        self._seeds = {id(v) for v in model.variables if v.name == random_layers.SEED}
 
     def add_update(self, update):
         variable, value = update
+        if variable.name == random_layers.SEED and id(variable) not in self._seeds:
+            raise ValueError(
+                "A layer must not draw random numbers from the global seed under a "
+                "strategy of several replicas. Give it a keras.random.SeedGenerator "
+                "of its own, as an attribute, and draw with seed=self.generator."
+            )
         variable._direct_assign(value)
         self.updates.append(update)
 
@@ -223,23 +230,16 @@ def collecting_losses(model, data):
     if distribution.num_replicas() == 1:
         yield
         return
-    with _Watched() as scope:
+    with _Watched(model) as scope:
         _of_thread.losses = scope.losses
         yield
     _refuse_updates_by_a_part(model, scope.updates, keras.tree.flatten(data))
 
 
 def _refuse_updates_by_a_part(model, updates, data):
-    known = {id(variable) for variable in model.variables}
     for variable, value in updates:
         if variable.name == random_layers.SEED:
-            if id(variable) in known:
-                continue
-            raise ValueError(
-                "A layer must not draw random numbers from the global seed under a "
-                "strategy of several replicas. Give it a keras.random.SeedGenerator "
-                "of its own, as an attribute, and draw with seed=self.generator."
-            )
+            continue
         # Summed over replicas when it is read, as the state of a metric is.
         summed = (variable.synchronization, variable.aggregation) == ("on_read", "sum")
         if summed or not _depends(value, data):

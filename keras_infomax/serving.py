@@ -57,6 +57,12 @@ def resolve(
         ValueError: If `preprocessing` cannot be called, nothing tells the shape, or
             raw inputs are no numbers.
     """
+    if preprocessing is None:
+        for argument, value in (("raw_shape", raw_shape), ("raw_dtype", raw_dtype)):
+            if value is not None:
+                raise checks.refusal(
+                    argument, "None without a preprocessing", value, "Leave it out."
+                )
     if preprocessing is None or isinstance(preprocessing, Preprocessing):
         return preprocessing
     if not callable(preprocessing):

@@ -129,6 +129,9 @@ class Settings:
             128,
             "The other rows of a batch are its negatives.",
         )
+        checks.one_of("config.on_error", self.on_error, ("raise", "skip"))
+        for key in ("max_pixels", "max_bytes"):
+            checks.positive_integer(f"config.{key}", getattr(self, key), 10**9)
         for key in _SEEDS:
             checks.seed(f"config.{key}", getattr(self, key))
         if self.steps % self.eval_every:
@@ -162,8 +165,7 @@ class Settings:
                 "a string",
                 f"Write, for example, config.{key}={getattr(Settings, key)!r}.",
             )
-        if self.encoder_units is not None and not checks.is_integer(self.encoder_units):
-            checks.sizes("config.encoder_units", self.encoder_units, optional=True)
+        checks.units("config.encoder_units", self.encoder_units)
         checks.sizes("config.critic_units", self.critic_units, optional=True)
         if self.data_dir is not None:
             checks.path("config.data_dir", self.data_dir)

@@ -31,14 +31,16 @@ ROOMS = (
 )
 # Bases, records of results, and what takes nothing or is for other modules.
 NOT_TRIED = {
-    *("bounds.checked_partners", "bounds.checked_scores", "encoders.checked_units"),
+    *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
     *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
     *("critics.BilinearCritic", "critics.InnerProductCritic", "patches.Quadrants"),
     *("colour.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
     *("probes.check_labelled", "jacobians.LogConditionNumbers", "settings.differences"),
     *("datasets.ImageDataset", "tuning.Choices", "tuning.Range", "tuning.Trial"),
-    *("tuning.Space", "tuning.is_worker"),
+    *("tuning.Space", "tuning.is_worker", "probes.checked_views"),
+    "jacobians.checked_views",
+    *("probes.labelled_views", "settings.cell", "settings.identity", "settings.others"),
 }
 # Seconds after which a call counts as one that never ends.
 LIMIT = 20
@@ -112,6 +114,42 @@ def is_text(value):
     return isinstance(value, str) and value != ""
 
 
+def is_array(value, *ranks):
+    try:
+        value = np.asarray(value)
+    except ValueError:
+        return False
+    return value.dtype.kind in "biuf" and (not ranks or value.ndim in ranks)
+
+
+def is_matrix(value):
+    return is_array(value, 2) and len(value) <= np.shape(value)[1] >= 2
+
+
+def is_rgb(value):
+    floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return floats and value.shape[-1:] == (3,)
+
+
+def are_squares(value):
+    floats = is_array(value, 3) and np.size(value) > 0 and np.isfinite(value).all()
+    return floats and np.shape(value)[1] == np.shape(value)[2]
+
+
+def are_pixels(value):
+    if not is_array(value):
+        return False
+    value = np.asarray(value)
+    floats = value.dtype.name in ("float32", "float64")
+    return value.dtype == "uint8" or (
+        floats and bool(np.all((value >= 0) & (value <= 1)))
+    )
+
+
+def are_classes(value):
+    return is_array(value, 1) and list(value) == sorted(set(value)) and len(value) == 2
+
+
 # What a good value of each kind is.
 KINDS = {
     "boolean": lambda v: isinstance(v, bool | np.bool_),
@@ -135,6 +173,30 @@ KINDS = {
     "string": lambda v: isinstance(v, str),
     "path": lambda v: is_text(v) or isinstance(v, os.PathLike),
     "mapping": lambda v: isinstance(v, dict),
+    "matrix": is_matrix,
+    "encodings": lambda v: is_array(v, 2) and np.shape(v)[1] > 0,
+    "four wide": lambda v: is_array(v) and np.ndim(v) > 1 and np.size(v) == 4 * len(v),
+    "table": lambda v: is_array(v, 2),
+    "floats": lambda v: np.shape(v) == (2, 2) and is_array(v) and v.dtype.kind == "f",
+    "rows": lambda v: isinstance(v, np.ndarray) and v.ndim > 0,
+    "logarithms": lambda v: is_array(v, 2) and np.all(np.asarray(v) == 0),
+    "thousands": lambda v: is_size(v) and v % 1000 == 0,
+    "vector": lambda v: is_array(v, 1),
+    "labels": lambda v: is_array(v, 1) and len(v) and np.isfinite(v).all(),
+    "two": lambda v: is_array(v, 1) and len(v) == 2 and np.isfinite(v).all(),
+    "classes": are_classes,
+    "rgb": is_rgb,
+    "squares": are_squares,
+    "pixels": are_pixels,
+    "axis": lambda v: is_integer(v, 0, 2),
+    "side": lambda v: is_integer(v, 1, 3),
+    "integer": lambda v: is_integer(v, -(2**63), 2**63),
+    "four": lambda v: is_integer(v, 4, 5),
+    "empty": lambda v: isinstance(v, list | tuple | dict) and not v,
+    "weights": lambda v: (
+        is_number(v, lambda n: n > 0)
+        or (isinstance(v, list | tuple) and v and all(map(KINDS["positive"], v)))
+    ),
     "never": lambda v: False,
 }
 
@@ -155,6 +217,7 @@ BY_NAME = {
     **dict.fromkeys(("examples", "hidden_layers", "jacobian_rows"), "natural"),
     **dict.fromkeys(("profile_steps", "start_step", "warm_up_steps"), "natural"),
     "num_steps": "natural?",
+    **dict.fromkeys(("max_bytes", "max_iterations", "max_pixels", "rows"), "count"),
     **dict.fromkeys(("batch_size", "draws"), "some"),
     "seed": "seed",
     "split_seed": "seed",
@@ -175,7 +238,7 @@ BY_NAME = {
     **dict.fromkeys(("stride", "strides", "image_size"), "sides?"),
     "input_shape": "shape",
     "image_shape": "image",
-    **dict.fromkeys(("data_dir",), "path?"),
+    **dict.fromkeys(("baselines", "data_dir"), "path?"),
     **dict.fromkeys(("log_dir", "workdir", "path", "folder", "output"), "path"),
     **dict.fromkeys(("figure", "budget"), "string"),
     **dict.fromkeys(("options",), "mapping"),
@@ -187,8 +250,17 @@ BY_NAME |= dict.fromkeys(
     (
         *("axis", "bound", "classes", "config", "context", "counts", "critic"),
         *("described", "encoder", "fill_mode", "formats", "graph", "identifier"),
-        *("image_dtype", "images", "jacobians", "labels", "log_probabilities"),
-        *("method", "metric", "negatives", "projection", "representation", "scores"),
+        *("image_dtype", "images", "labels", "log_probabilities"),
+        *(
+            "method",
+            "metric",
+            "negatives",
+            "on_error",
+            "scaler",
+            "projection",
+            "representation",
+            "scores",
+        ),
         *("settings", "solver", "space", "step", "sums", "test", "train", "trial"),
         *("trials", "unit", "x", "y", "y_pred", "y_true", "probes"),
     ),
@@ -196,13 +268,42 @@ BY_NAME |= dict.fromkeys(
 )
 BY_NAME |= dict.fromkeys(
     (
-        *("baselines", "callbacks", "class_names", "data", "direction", "dtype"),
+        *("callbacks", "class_names", "data", "direction", "dtype"),
         *("layers", "partners", "preprocessing", "probe", "raw_dtype", "views"),
     ),
     "never?",
 )
+LOSSES = [name for name in kim.losses.__all__ if name[0].isupper()]
+BOUNDS = ("donsker_varadhan", "infonce", "jensen_shannon", "log_odds", "nwj", "split")
 # Where a name stands for something else.
 OVERRIDES = {
+    **{f"{name}.scores": "matrix" for name in BOUNDS},
+    **{f"{name}.name": "text?" for name in LOSSES},
+    **dict.fromkeys(("infonce.axis", "log_odds.axis", "InfoNCE.axis"), "axis"),
+    **dict.fromkeys(("Halves.axis", "metric_learning.axis"), "side"),
+    **dict.fromkeys(("rank.trials", "to_text.trials", "report.trials"), "empty"),
+    **dict.fromkeys(("write_table.trials", "judge.probes"), "empty"),
+    "Augmented.layers": "empty?",
+    "log_sums.negatives": "table",
+    **dict.fromkeys(("critic.x", "critic.y"), "encodings"),
+    "predict.x": "four wide",
+    "ConditionNumbers.views": "floats",
+    "TensorBoard.views": "rows?",
+    "v_information.log_probabilities": "logarithms",
+    "Settings.steps": "thousands",
+    "Search.settings": "mapping",
+    "log_mean_exp.sums": "vector",
+    "log_mean_exp.counts": "vector",
+    "log_mean_exp.weights": "vector?",
+    "label_entropy.labels": "labels",
+    "v_information.labels": "two",
+    "v_information.classes": "classes",
+    "rgb_to_lab.images": "rgb",
+    "log_condition_numbers.jacobians": "squares",
+    "to_float.images": "pixels",
+    "views_seed.step": "integer",
+    "LogisticProbe.C": "weights",
+    "HyperModel.settings": "mapping",
     "augmented_views.encoding_dim": "count",
     "build.output_dim": "count?",
     "build.units": "units?",
@@ -221,7 +322,7 @@ OVERRIDES = {
     "PriorMatching.seed": "seed?",
     "RealNVP.seed": "seed?",
     "realnvp.seed": "seed?",
-    "realnvp.output_dim": "never?",
+    "realnvp.output_dim": "four?",
     "skip_mlp.output_dim": "never?",
     "Triplet.margin": "positive?",
     "Windows.size": "count",
@@ -248,7 +349,6 @@ OVERRIDES = {
     "ConditionNumbers.encoder": "text",
     "LinearProbe.encoder": "text",
     "Probes.encoder": "text",
-    "ConditionNumbers.views": "never",
     "Noisy.views": "never",
     "encode.views": "never",
     "fit.labels": "never",
@@ -266,7 +366,7 @@ X, LABELS = IMAGES[:, :2, :2].reshape(40, 4), np.arange(40) % 4
 SCORES = np.linspace(-1, 1, 24, dtype="float32").reshape(4, 6)
 ENCODER = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
 DATA = kim.datasets.from_arrays((IMAGES, LABELS), (IMAGES, LABELS))
-TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 10)
+TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 2000)
 SPACE = {"critic": ["bilinear", "mlp"]}
 SEARCH = kim.tuning.Search(kim.settings.Settings().as_dict(), SPACE)
 IMAGE = (8, 8, 1)
@@ -304,6 +404,7 @@ GOOD = {
         "views": "halves",
         "batch_size": 8,
     },
+    "datasets.fitting": {"rows": 150},
     "datasets.load": {"name": "digits"},
     "datasets.pairs": {"images": IMAGES, "views": "halves", "batch_size": 8},
     "datasets.to_float": {"images": IMAGES},
@@ -459,6 +560,88 @@ def test_wrong_arguments_are_refused_by_name(subject, tmp_path, monkeypatch):
 def test_good_arguments_are_taken(subject, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     function_of(subject)(**GOOD.get(subject, {}))
+
+
+def loss(y_true, y_pred):
+    return kim.losses.InfoNCE()(y_true, y_pred)
+
+
+def loss_of_weighted_rows(y_true, y_pred):
+    return kim.losses.NWJ()(y_true, y_pred, sample_weight=np.ones(4, "float32"))
+
+
+def bound(scores, partners):
+    return kim.bounds.nwj(scores, partners)
+
+
+def mask(partners, scores):
+    return kim.masks.SemiHard()(partners, scores)
+
+
+def critic(x, y):
+    return kim.critics.SeparableCritic((3,), 2)(x, y)
+
+
+def built_critic(x, y):
+    inner = kim.critics.CosineCritic()
+    inner(X, X)
+    return inner(x, y)
+
+
+def fit(x, labels):
+    return kim.probes.NeighboursProbe().fit(x, labels)
+
+
+def predict(x):
+    return kim.probes.NeighboursProbe().fit(X, LABELS).predict(x)
+
+
+def score(x, labels):
+    return kim.probes.NeighboursProbe().fit(X, LABELS).score(x, labels)
+
+
+PARTNERS = np.array([0, 3, 5, 1])
+# More of them for arrays: of another rank, dtype or range, empty, without a number.
+ARRAYS = [
+    *(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0, 1, 2, 9]), np.array([-1, 0, 1, 2])),
+    *(np.array([0, math.nan, 1, 2]), [0.9, 1.2, 2.0, 3.0], [0, 1], [[0], [1]], 0),
+    *(np.array([True, False, True, False]), np.zeros((4, 2, 2), int), np.zeros((0,))),
+    *(np.zeros((3, 3, 3)), np.zeros((2, 0)), np.ones((2, 2), complex), [[1, 2], [3]]),
+    *(np.array([["a", "b"]]), np.ones((3, 5), object), np.zeros(4), "scores", None),
+    *(tf.constant([0.5, 1.5, 2.5, 3.5]), tf.constant(["a"]), {"x": np.ones((4, 4))}),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "good"),
+    [
+        (bound, {"scores": SCORES, "partners": PARTNERS}),
+        (loss, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (loss_of_weighted_rows, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (mask, {"partners": PARTNERS, "scores": SCORES}),
+        (critic, {"x": X, "y": X[:7]}),
+        (built_critic, {"x": X, "y": X[:7]}),
+        (fit, {"x": X, "labels": LABELS}),
+        (predict, {"x": X}),
+        (score, {"x": X, "labels": LABELS}),
+    ],
+)
+def test_wrong_arrays_are_refused_by_name(function, good):
+    function(**good)
+    found = faults(f"here.{function.__name__}", function, good, ARRAYS)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("partners", [[0.0, 3.0], [math.nan, 0.0], [0.9, 1.2]])
+def test_float_partners_are_refused_in_a_graph_too(partners):
+    @tf.function
+    def traced(scores, partners):
+        return kim.losses.InfoNCE()(partners, scores)
+
+    scores = tf.constant(SCORES[:2])
+    with pytest.raises(ValueError, match="y_true must be integers"):
+        traced(scores, tf.constant(partners))
+    assert np.isfinite(traced(scores, tf.constant([0, 3])))
 
 
 def test_all_public_names_are_tried():

@@ -267,8 +267,8 @@ def test_an_encoder_that_calls_python_is_not_exported(tmp_path):
     ("names", "message"),
     [
         (("saved_model", "onxx"), "Unknown format 'onxx'. Did you mean 'onnx'"),
-        ("onnx", "formats must be a sequence"),
-        ((), "formats must be a sequence"),
+        ("onnx", "formats must be a tuple or list"),
+        ((), "formats must be a tuple or list"),
     ],
 )
 def test_unknown_formats_are_refused(names, message, encoder, tmp_path):

@@ -120,6 +120,20 @@ def test_unlabelled_images_are_refused(digits, tmp_path):
         training.train(SMALL, tmp_path, unlabelled)
 
 
+def test_images_of_one_class_are_refused(digits, tmp_path):
+    labels = np.zeros(300, int)
+    alike = datasets.from_arrays(
+        (digits.train_images, labels), (digits.test_images, labels[:150])
+    )
+    with pytest.raises(ValueError, match="'supervised' needs two classes or more"):
+        training.train(SMALL, tmp_path, alike)
+
+
+def test_batches_that_do_not_fit_are_refused(digits, tmp_path):
+    with pytest.raises(ValueError, match="test images, 150; .*--config.batch_size=128"):
+        training.train({**SMALL, "batch_size": 200}, tmp_path, digits)
+
+
 def test_the_encoder_is_that_of_the_settings(digits):
     settings = kim.settings.Settings.resolve({**SMALL, "views": "left_right"})
     model = supervised.supervised(settings, digits).model

@@ -114,7 +114,8 @@ class TensorBoard(keras.callbacks.Callback):
                 hyper_parameters,
                 "Write, for example, hyper_parameters={'learning_rate': 1e-3}.",
             )
-        if isinstance(views, (str, bool, int, float)):
+        parts = keras.tree.flatten(views)
+        if views is not None and not (parts and all(map(_has_rows, parts))):
             raise checks.refusal(
                 "views",
                 "a batch of views as the model takes them, or None",
@@ -256,6 +257,11 @@ class TensorBoard(keras.callbacks.Callback):
         projector.write(folder, encodings, labels[rows], shown)
         # TensorBoard looks for projectors in folders with event files only.
         self._writers.write(EXAMPLES, self._step(), [])
+
+
+def _has_rows(part: Any) -> bool:
+    shape = getattr(part, "shape", None)
+    return shape is not None and len(shape) > 0
 
 
 def _baselines(probe: Probes) -> dict[str, float]:

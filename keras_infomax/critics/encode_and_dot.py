@@ -103,8 +103,11 @@ class _ResidualMap(keras.layers.Layer):
 
 def _seed(seed):
     """An initializer's seed, which may be a generator of Keras."""
-    generator = isinstance(seed, (keras.random.SeedGenerator, dict))
-    return seed if generator else checks.seed("seed", seed, optional=True)
+    # In a config, a generator is a dictionary.
+    is_config = isinstance(seed, dict) and "class_name" in seed
+    if is_config or isinstance(seed, keras.random.SeedGenerator):
+        return seed
+    return checks.seed("seed", seed, optional=True)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")

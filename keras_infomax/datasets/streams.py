@@ -276,7 +276,7 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
     checks.seed("seed", seed)
     of_tensor = tf.is_tensor(step) and step.dtype.is_integer
     if not of_tensor:
-        checks.integer("step", step, example=0)
+        checks.integer("step", step, -(2**63), example=0, below=2**63)
     # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
@@ -292,4 +292,5 @@ def fitting(rows: int) -> int:
     >>> fitting(150)
     128
     """
+    rows = checks.positive_integer("rows", rows, 128)
     return max(2, 1 << (rows.bit_length() - 1))

@@ -97,7 +97,7 @@ class ScoreLoss(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         # Keras makes floats of integers, so it is too late in `call`.
         y_true = bounds.checked_partners("y_true", y_true)
-        y_pred = bounds.checked_scores("y_pred", y_pred)
+        y_pred, y_true = bounds.checked(y_pred, y_true, ("y_pred", "y_true"))
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
         # Keras would multiply the one value of all rows by each weight.
@@ -171,7 +171,9 @@ class BoundLoss(ScoreLoss):
 
 def _policy(dtype):
     try:
-        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
+        policy = keras.dtype_policies.get(
+            keras.config.floatx() if dtype is None else dtype
+        )
         if "float" in policy.compute_dtype:
             return policy
     except (AttributeError, TypeError, ValueError):

@@ -36,7 +36,7 @@ class InfoNCE(BoundLoss):
         Scalar in nats.
 
     Example:
-    >>> round(float(InfoNCE()([0, 1, 2, 3], 1e4 * ops.eye(4))), 4)  # -log(4)
+    >>> round(float(InfoNCE()([0, 1, 2, 3], 1e4 * keras.ops.eye(4))), 4)  # -log(4)
     -1.3863
 
     Reference:
@@ -92,7 +92,7 @@ class NWJ(BoundLoss):
         Scalar in nats.
 
     Example:
-    >>> abs(round(float(NWJ()([0, 1, 2, 3], ops.ones((4, 4)))), 4))
+    >>> abs(round(float(NWJ()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
     0.0
 
     Reference:
@@ -128,7 +128,7 @@ class DonskerVaradhan(BoundLoss):
         Scalar in nats.
 
     Example:
-    >>> abs(round(float(DonskerVaradhan()([0, 1, 2, 3], ops.ones((4, 4)))), 4))
+    >>> abs(round(float(DonskerVaradhan()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
     0.0
 
     Reference:
@@ -165,7 +165,7 @@ class JensenShannon(ScoreLoss):
         Scalar, at least `-log(4)`.
 
     Example:
-    >>> abs(round(float(JensenShannon()([0, 1, 2, 3], ops.zeros((4, 4)))), 4))
+    >>> abs(round(float(JensenShannon()([0, 1, 2, 3], keras.ops.zeros((4, 4)))), 4))
     0.0
 
     Reference:

@@ -53,12 +53,14 @@ def augmented_views(
         advice="Without a head, use InfoMax with CosineCritic.",
         example=(128, 64),
     )
+    critic = CosineCritic(temperature)
+    encoder = _encoder(encoder, image_shape, encoding_dim)
     *hidden, last = projection_units
     head = [keras.layers.Dense(units, activation="relu") for units in hidden]
     projection = keras.Sequential([*head, keras.layers.Dense(last)])
     return InfoMax(
-        _encoder(encoder, image_shape, encoding_dim),
-        critic=ProjectedCritic(CosineCritic(temperature), projection),
+        encoder,
+        critic=ProjectedCritic(critic, projection),
     )
 
 

@@ -74,7 +74,8 @@ def cmc(
         https://arxiv.org/abs/1906.05849.
     """
     image_shape = checks.image_shape("image_shape", image_shape)
-    encoder_units = encoders.checked_units("encoder_units", encoder_units)
+    encoder = encoders.get(encoder)
+    encoder_units = checks.units("encoder_units", encoder_units)
     encoding_dim = checks.positive_integer(
         "encoding_dim", encoding_dim, 64, optional=True
     )

@@ -72,9 +72,11 @@ def cpc(
         Predictive Coding", section 2, https://arxiv.org/abs/1807.03748. On negatives:
         Tschannen et al., 2020, section 4, https://arxiv.org/abs/1907.13625.
     """
-    encoder_units = encoders.checked_units("encoder_units", encoder_units)
+    encoder = encoders.get(encoder)
+    encoder_units = checks.units("encoder_units", encoder_units)
     encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 64)
     context_dim = checks.positive_integer("context_dim", context_dim, 128)
+    make_context = checks.lookup("context", context, CONTEXTS)
     predicted_steps = checks.positive_integer("predicted_steps", predicted_steps, 3)
     negatives = checks.one_of("negatives", negatives, NEGATIVES)
     representation = checks.one_of(
@@ -93,7 +95,7 @@ def cpc(
     encode = encoders.build(encoder, piece_shape, encoder_units, encoding_dim)
     encodings = encode(ops.reshape(pieces, (-1, *piece_shape)))
     encodings = ops.reshape(encodings, (-1, positions, encoding_dim))
-    contexts = checks.lookup("context", context, CONTEXTS)(context_dim)(encodings)
+    contexts = make_context(context_dim)(encodings)
     outputs = {
         "patches": keras.layers.GlobalAveragePooling1D()(encodings),
         "context": _without(contexts, positions - 1, 0, flat=True),

@@ -57,14 +57,17 @@ def metric_learning(
         https://arxiv.org/abs/1907.13625.
     """
     image_shape = checks.image_shape("image_shape", image_shape)
-    encoder_units = encoders.checked_units("encoder_units", encoder_units)
+    encoder = encoders.get(encoder)
+    encoder_units = checks.units("encoder_units", encoder_units)
     encoding_dim = checks.positive_integer(
         "encoding_dim", encoding_dim, 64, optional=True
     )
+    critic = checks.lookup("metric", metric, METRICS)()
+    halves = views.Halves(axis)
     normalize = checks.boolean("normalize", normalize)
     semi_hard_margin = checks.non_negative_number("semi_hard_margin", semi_hard_margin)
     image = keras.Input(image_shape, name="image")
-    anchor, positive = views.Halves(axis)(image)
+    anchor, positive = halves(image)
     encode = encoders.build(encoder, anchor.shape[1:], encoder_units, encoding_dim)
     encodings = [encode(anchor), encode(positive)]
     if normalize:
@@ -82,7 +85,7 @@ def metric_learning(
     term = Term(
         "anchor",
         "positive",
-        checks.lookup("metric", metric, METRICS)(),
+        critic,
         mask=SemiHard(semi_hard_margin) if semi_hard_margin else None,
     )
     return InfoMax(network=network, terms=[term], representation="representation")

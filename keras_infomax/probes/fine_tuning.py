@@ -72,7 +72,7 @@ class FineTuning(Probe):
         checks.positive_integer("patience", patience, 10)
         checks.positive_number("learning_rate", learning_rate, 1e-3)
         checks.seed("seed", seed)
-        self.encoder = _checked_encoder(encoder, optional=True)
+        self.encoder = checks.encoder("encoder", encoder, optional=True)
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.epochs = epochs
@@ -87,7 +87,7 @@ class FineTuning(Probe):
             encoder: Keras model or layer from views to encodings.
         """
         tuned = copy.copy(self)
-        tuned.encoder, tuned.classes = _checked_encoder(encoder), None
+        tuned.encoder, tuned.classes = checks.encoder("encoder", encoder), None
         return tuned
 
     def _fit(self, x, targets):
@@ -124,17 +124,6 @@ class FineTuning(Probe):
         x = checked_views(self.encoder, x, "x")
         logits = _logits(self.encoder, tensor_specs(x), self._network)
         return logits(self._network, x)
-
-
-def _checked_encoder(encoder: Any, optional: bool = False) -> Any:
-    return checks.instance(
-        "encoder",
-        encoder,
-        keras.Layer,
-        "a Keras model or layer from views to encodings",
-        "Take, for example, model.encoder_x.",
-        optional,
-    )
 
 
 class _Network(NamedTuple):

@@ -6,9 +6,14 @@ from typing import Any
 import keras
 
 from keras_infomax import checks
-from keras_infomax.probes.encoding import encode_all
+from keras_infomax.probes.encoding import checked_views, encode_all
 from keras_infomax.probes.probe import Judgement
-from keras_infomax.probes.rows import rows_of_views
+from keras_infomax.probes.rows import (
+    checked_labels,
+    count,
+    rows_of_views,
+    views_as_arrays,
+)
 
 Labelled = tuple[Any, Any]
 
@@ -61,14 +66,7 @@ def judge(
                 probe,
                 "Write, for example, probes={'linear': LogisticProbe()}.",
             )
-    checks.instance(
-        "encoder",
-        encoder,
-        keras.Layer,
-        "a Keras model or layer from views to encodings",
-        "Take, for example, model.encoder_x.",
-        optional=True,
-    )
+    checks.encoder("encoder", encoder, optional=True)
     for argument, pair in (("train", train), ("test", test)):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise checks.refusal(
@@ -77,6 +75,10 @@ def judge(
                 pair,
                 "Collect a data set into two arrays first.",
             )
+    train, test = (
+        _checked(argument, encoder, *pair)
+        for argument, pair in (("train", train), ("test", test))
+    )
     frozen = {name: p for name, p in probes.items() if getattr(p, "frozen", True)}
     encoded_train, encoded_test = train, test
     if encoder is None:
@@ -94,6 +96,14 @@ def judge(
         elif encoder is not None:
             judgements[name] = _measure(probe.of(encoder).fit(*train), *test)
     return judgements
+
+
+def _checked(argument, encoder, views, labels):
+    if encoder is None:
+        views = views_as_arrays(argument, views)
+    else:
+        views = checked_views(encoder, views, argument)
+    return views, checked_labels(argument, labels, count(views))
 
 
 def _measure(fitted: Any, x: Any, labels: Any) -> Judgement:

@@ -98,8 +98,8 @@ class LogisticProbe(Probe):
         seed: int = 0,
     ):
         super().__init__()
-        weights = tuple(C) if isinstance(C, (list, tuple, np.ndarray)) else (C,)
-        for weight in weights or (C,):
+        weights = C if isinstance(C, (list, tuple)) and C else (C,)
+        for weight in weights:
             checks.positive_number(
                 "C", weight, 10.0, "Smaller values penalize large weights more."
             )
@@ -112,7 +112,7 @@ class LogisticProbe(Probe):
         self.tolerance = tolerance
         self.scaler = scaler
         self.max_iterations = max_iterations
-        self.seed = seed
+        self.seed = checks.seed("seed", seed)
         self.chosen_C: float | None = None
         self.pipeline: Any = None
 

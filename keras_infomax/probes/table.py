@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from keras_infomax import checks
 from keras_infomax.checks import lookup
 from keras_infomax.probes.few_labels import FewLabels
 from keras_infomax.probes.fine_tuning import FineTuning
@@ -76,5 +77,12 @@ def get(probe: Any) -> Any:
     10
     """
     if not isinstance(probe, str):
+        if isinstance(probe, type) or not hasattr(probe, "fit"):
+            raise checks.refusal(
+                "probe",
+                "an object with fit(x, labels), or the name of one of the probes",
+                probe,
+                "Write, for example, 'linear'.",
+            )
         return probe
     return lookup("probe", probe, {**PROBES, **LINEAR_PROBES})()

@@ -94,8 +94,8 @@ def _views(reference: _Arrays) -> _Arrays:
 
 def _entries(folder: pathlib.Path) -> Iterator[tuple[str, str, _Encode]]:
     """Names of format and signature, and what encodes, of all that can be run here."""
-    with files.readable(folder) as path:
-        signatures = tf.saved_model.load(path).signatures
+    with files.readable(folder) as readable:
+        signatures = tf.saved_model.load(readable).signatures
         for entry in ("encode", "serving_default"):
             yield "saved_model", entry, _tensorflow(signatures[entry])
     if (path := folder / formats.FILES["tflite"]).is_file():

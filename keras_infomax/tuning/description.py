@@ -10,6 +10,7 @@ from keras_infomax import checks, datasets, experiments
 from keras_infomax.checks import nearest
 from keras_infomax.settings import Settings
 from keras_infomax.tuning import tuners
+from keras_infomax.tuning.space import Space
 
 _MAXIMISED = ("mi", "accuracy", "information")
 _MINIMISED = ("loss",)
@@ -60,6 +61,14 @@ class Search:
             ValueError: If a key is unknown or a value is bad.
         """
         checks.mapping("config", config, "Write, for example, config={'space': {}}.")
+        checks.instance(
+            "data",
+            data,
+            datasets.ImageDataset,
+            "a data set, as of datasets.from_arrays",
+            "Leave it out to load the data set that the config names.",
+            optional=True,
+        )
         settings = _plain(config)
         space, found = settings.pop("space", {}), settings.pop("search", {})
         if settings.pop("grid", None):
@@ -81,6 +90,7 @@ class Search:
     def __post_init__(self):
         for key in ("settings", "space"):
             checks.mapping(key, getattr(self, key), f"Write, for example, {key}={{}}.")
+        Space.resolve(self.space, Settings.resolve(self.settings))
         checks.mapping(
             "config.search.options", self.options, "Write config.search.options={}."
         )

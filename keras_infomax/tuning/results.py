@@ -41,7 +41,7 @@ def rank(trials: Sequence[Trial], direction: str) -> list[Trial]:
         trials: The trials.
         direction: `"max"` or `"min"`, what the best score is.
     """
-    _check_trials(trials)
+    check_trials(trials)
     sign = {"max": -1, "min": 1}[checks.one_of("direction", direction, ("max", "min"))]
 
     def key(trial):
@@ -58,7 +58,7 @@ def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
         trials: The trials, best first.
         path: The file.
     """
-    _check_trials(trials)
+    check_trials(trials)
     path = checks.path("path", path, "trials.csv")
     files.write_csv(path, *_rows(trials, _metrics(trials), str, with_failures=True))
 
@@ -69,7 +69,7 @@ def to_text(trials: Sequence[Trial]) -> str:
     Args:
         trials: The trials, best first.
     """
-    _check_trials(trials)
+    check_trials(trials)
     metrics = [name for name in _metrics(trials) if name in _SHOWN]
     rows = _rows(trials, metrics, _short)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -81,7 +81,8 @@ def to_text(trials: Sequence[Trial]) -> str:
     return "\n".join([*map(str.rstrip, lines), *failed])
 
 
-def _check_trials(trials: Any) -> None:
+def check_trials(trials: Any) -> None:
+    """Raises a `ValueError` unless it is a list of trials, which may be empty."""
     found = trials if isinstance(trials, (list, tuple)) else [trials]
     for trial in found:
         checks.instance(

@@ -131,9 +131,10 @@ def train_best(
     """
     workdir = pathlib.Path(checks.path("workdir", workdir))
     described = Search.resolve(config, data)
+    results.check_trials(trials)
     if not trials:
         raise checks.refusal(
-            "trials", "a list of Trial", trials, "Take what search has returned."
+            "trials", "at least one Trial", trials, "Take what search has returned."
         )
     settings = best_settings(described, trials[0])
     best, encoder = workdir / "best", workdir / "encoder"

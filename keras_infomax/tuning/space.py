@@ -125,8 +125,8 @@ class Space:
         )
         if not space:
             raise ValueError(
-                "space must have a setting to vary; received none. An example is "
-                "{'critic': ['bilinear', 'mlp']}."
+                "config.space must have a setting to vary; received none. Write, for "
+                "example, space={'critic': ['bilinear', 'mlp']}."
             )
         known = {field.name for field in dataclasses.fields(Settings)} - _FIXED
         for key in space:

@@ -57,6 +57,12 @@ def seeded(views: Callable) -> Callable:
     >>> top.shape
     TensorShape([8, 14, 28, 1])
     """
+    checks.function(
+        "views",
+        views,
+        "a layer or function from images to a tuple of views",
+        "Write, for example, views=views.Halves().",
+    )
     called = views.call if isinstance(views, keras.Layer) else views
     if "seed" in inspect.signature(called).parameters:
         return views
