@@ -9,7 +9,8 @@ from keras.src.saving import serialization_lib
 
 import keras_infomax as kim
 from export import verify
-from keras_infomax import files, saved_model
+from keras_infomax import checkpoints, files, saved_model
+from keras_infomax.settings import Settings
 
 NAMES = ["lr[0.1]", "a*b", "a?b", "a{1,2}", "two words", "köln", "a\\b", "[a]/[b]"]
 
@@ -73,12 +74,10 @@ def test_damage_at_such_a_path_names_it(encoder, tmp_path):
 
 
 def test_checkpoints_lie_at_any_path(tmp_path):
-    from keras_infomax import checkpoints
-
     model = kim.InfoMax(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
     model.compile("adam", "infonce")
     model.optimizer.build(model.trainable_variables)
-    kept = checkpoints.Checkpoints(tmp_path / "lr[0.1]*", {})
+    kept = checkpoints.Checkpoints(tmp_path / "lr[0.1]*", Settings().as_dict())
     kept.write(3, model, lambda folder: (folder / "metrics.csv").touch())
     (folder,) = kept.newest_first()
     kept.load(folder, model)
