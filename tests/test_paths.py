@@ -79,7 +79,7 @@ def test_checkpoints_lie_at_any_path(tmp_path):
     model.compile("adam", "infonce")
     model.optimizer.build(model.trainable_variables)
     kept = checkpoints.Checkpoints(tmp_path / "lr[0.1]*", {})
-    kept.write(model, 3, lambda folder: None)
+    kept.write(3, model, lambda folder: None)
     (folder,) = kept.newest_first()
     kept.load(folder, model)
     assert checkpoints.step_of(folder) == 3
