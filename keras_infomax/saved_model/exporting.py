@@ -102,7 +102,8 @@ def export(
     export_formats.check(formats)
     path = checks.path("path", path, "exports/encoder")
     overwrite = checks.boolean("overwrite", overwrite)
-    if input_shape is not None:
+    of_tensors = any(hasattr(p, "dtype") for p in keras.tree.flatten(input_shape))
+    if input_shape is not None and not of_tensors:
         input_shape = checks.view_shape("input_shape", input_shape)
     if card is not None:
         checks.mapping("card", card, "Write, for example, card={'dataset': 'digits'}.")
