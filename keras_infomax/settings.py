@@ -158,7 +158,7 @@ class Settings:
         for key in ("experiment", "dataset", "views", "encoder", "critic", "bound"):
             value = getattr(self, key)
             # From Python, views may be a function or a layer.
-            if key != "views" or not callable(value):
+            if key != "views" or not callable(value) or isinstance(value, type):
                 checks.text(f"config.{key}", value, getattr(Settings, key))
         for key in ("figure", "budget", "strategy"):
             checks.instance(
