@@ -46,7 +46,7 @@ def test_classes_are_weighted_however_steps_run(class_weight):
 
 
 def test_labels_must_be_one_for_each_image(digits):
-    with pytest.raises(ValueError, match="labels must be one for each of the 300"):
+    with pytest.raises(ValueError, match="labels must be one for each of its 300"):
         datasets.labelled(digits.train_images, digits.test_labels, "halves", 32)
 
 

@@ -424,7 +424,7 @@ def test_condition_numbers_are_measured_on_training_images(digits):
             {"batch_sise": 3},
             "Unknown config key 'batch_sise'. Did you mean 'batch_size'",
         ),
-        ({"batch_size": 1}, "config.batch_size must be at least 2"),
+        ({"batch_size": 1}, "config.batch_size must be an integer of at least 2"),
         (
             {"steps": 20},
             "config.steps must be a multiple of config.eval_every.*"
@@ -433,8 +433,8 @@ def test_condition_numbers_are_measured_on_training_images(digits):
         ({"learning_rate": 0.0}, "config.learning_rate must be positive"),
         ({"learning_rate": None}, "config.learning_rate must be positive.*None"),
         ({"encoder_units": 300}, "hidden_units must be positive integers"),
-        ({"noise": -0.1}, "config.noise must be a finite standard deviation"),
-        ({"noise": math.inf}, "config.noise must be a finite standard deviation"),
+        ({"noise": -0.1}, "config.noise must be a finite number of at least 0"),
+        ({"noise": math.inf}, "config.noise must be a finite number of at least 0"),
         ({"jacobian_rows": -1}, "config.jacobian_rows must be an integer of at least"),
         ({"jacobian_rows": 301}, "at most the number of training images.*301, and 300"),
         ({"jacobian_rows": 301}, "Use --config.jacobian_rows=300 or fewer"),

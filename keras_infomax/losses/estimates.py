@@ -36,6 +36,7 @@ class InfoNCE(BoundLoss):
         Scalar in nats.
 
     Example:
+    >>> from keras import ops
     >>> round(float(InfoNCE()([0, 1, 2, 3], 1e4 * keras.ops.eye(4))), 4)  # -log(4)
     -1.3863
 
@@ -92,6 +93,7 @@ class NWJ(BoundLoss):
         Scalar in nats.
 
     Example:
+    >>> from keras import ops
     >>> abs(round(float(NWJ()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
     0.0
 
@@ -128,6 +130,7 @@ class DonskerVaradhan(BoundLoss):
         Scalar in nats.
 
     Example:
+    >>> from keras import ops
     >>> abs(round(float(DonskerVaradhan()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
     0.0
 
@@ -165,6 +168,7 @@ class JensenShannon(ScoreLoss):
         Scalar, at least `-log(4)`.
 
     Example:
+    >>> from keras import ops
     >>> abs(round(float(JensenShannon()([0, 1, 2, 3], keras.ops.zeros((4, 4)))), 4))
     0.0
 

@@ -102,7 +102,7 @@ def export(
     export_formats.check(formats)
     path = checks.path("path", path, "exports/encoder")
     overwrite = checks.boolean("overwrite", overwrite)
-    if input_shape is not None:
+    if input_shape is not None and not _holds_specs(input_shape):
         input_shape = checks.view_shape("input_shape", input_shape)
     if card is not None:
         checks.mapping("card", card, "Write, for example, card={'dataset': 'digits'}.")
@@ -146,6 +146,12 @@ def export(
         if "saved_model" not in formats:
             _remove_saved_model(folder)
         manifest.write(folder)
+
+
+def _holds_specs(given: Any) -> bool:
+    """Whether it is made of inputs that tell shapes and dtypes, not of sizes."""
+    kinds = (keras.KerasTensor, tf.TensorSpec)
+    return any(isinstance(part, kinds) for part in keras.tree.flatten(given))
 
 
 def _check_replaceable(path: pathlib.Path) -> None:
