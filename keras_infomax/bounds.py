@@ -229,7 +229,8 @@ def log_odds(scores, partners=None, axis=1):
     scores, partners = checked(scores, partners)
     positives, negatives = split(scores, partners)
     # Subtracted first, the maximum makes the difference exact for scores of +-1e4.
-    anchor = ops.max(ops.maximum(scores, _LEFT_OUT), axis=axis, keepdims=True)
+    # A replica may have no rows, of which Keras has no maximum without an initial one.
+    anchor = ops.max(scores, axis=axis, keepdims=True, initial=_LEFT_OUT)
     anchor = ops.stop_gradient(anchor)
     sums = ops.logsumexp(negatives - anchor, axis=axis)
     anchor, count = ops.squeeze(anchor, axis), _count(negatives, axis)

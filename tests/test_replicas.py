@@ -339,6 +339,57 @@ def test_eagerly_only_what_is_declared_is_known(strategy):
             model.fit((X, X), batch_size=9, verbose=0)
 
 
+def with_memory():
+    view, index = keras.Input((4,)), keras.Input((), dtype="int32")
+    encodings = {
+        "x": layers.Dense(3)(view),
+        "y": layers.Dense(3, trainable=False)(view),
+        "index": layers.Identity()(index),
+    }
+    network = keras.Model([view, index], encodings)
+    term = kim.MemoryTerm("x", "y", "index", examples=7, num_negatives=4)
+    return kim.InfoMax(network=network, terms=[term])
+
+
+@pytest.mark.parametrize("loss", ["infonce", "nwj", "donsker_varadhan"])
+def test_a_replica_without_rows_when_run_eagerly(strategy, loss):
+    # The second batch is three rows, all for one of two replicas.
+    weights = []
+    for scope in (ONE_DEVICE.scope(), strategy.scope()):
+        keras.utils.set_random_seed(0)
+        with scope:
+            model = kim.InfoMax(encoder())
+            model.compile(sgd(), loss, run_eagerly=True)
+        model.fit((X, X[:, ::-1].copy()), batch_size=6, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_a_memory_on_a_replica_without_rows(strategy, run_eagerly):
+    # One row is left for the second batch, and for one of two replicas.
+    views, index = X[:7], np.arange(7, dtype="int32")
+    wrong = np.where(index == 4, 7, index)  # In the rows of the second replica.
+    weights = []
+    for scope in (ONE_DEVICE.scope(), strategy.scope()):
+        keras.utils.set_random_seed(0)
+        with scope:
+            model = with_memory()
+            model.compile(sgd(), "infonce", run_eagerly=run_eagerly)
+        before = model.get_weights()
+        data = tf.data.Dataset.from_tensor_slices(((views, wrong),)).batch(6)
+        with pytest.raises(ValueError, match="less than examples=7"):
+            model.fit(data, verbose=0)
+        # A failure of one replica leaves nothing behind that would stop the next run.
+        model.set_weights(before)
+        data = tf.data.Dataset.from_tensor_slices(((views, index),)).batch(6)
+        model.fit(data, verbose=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # The bank is float32.
+
+
 def test_other_strategies_are_refused():
     other = tf.distribute.experimental.CentralStorageStrategy(["CPU:0", "CPU:1"])
     with other.scope(), pytest.raises(ValueError, match="'CentralStorageStrategy'"):
