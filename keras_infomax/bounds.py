@@ -190,8 +190,9 @@ def split(scores, partners=None):
 
     Returns:
         Pair of the scores of the true pairs, shaped as `partners`, and of the
-        negatives, `(rows, columns)`. There, true pairs and pairs that are left out are
-        so negative, and yet finite, that exponential and ReLU make them zero.
+        negatives, `(rows, columns)`. There, true pairs are so negative, and yet finite,
+        that exponential and ReLU make them zero; pairs that are left out stay minus
+        infinity, of which they make zero, too, in value and gradient.
 
     Raises:
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
@@ -204,8 +205,7 @@ def split(scores, partners=None):
     else:
         positives = ops.take_along_axis(scores, partners, axis=1)
     # A mask, not a subtracted infinity: inf * 0 would be NaN in value and gradient.
-    left_out = ops.logical_or(is_partner, ops.equal(scores, -np.inf))
-    return positives, ops.where(left_out, _LEFT_OUT, scores)
+    return positives, ops.where(is_partner, _LEFT_OUT, scores)
 
 
 def log_odds(scores, partners=None, axis=1):

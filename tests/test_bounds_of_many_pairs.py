@@ -118,3 +118,26 @@ def test_donsker_varadhan_forgives_a_constant():
     )
     expected = float(np.mean(bounds.donsker_varadhan(scores)))
     assert float(loss(partners, scores)) == pytest.approx(-expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("bound", list(NAIVE), ids=lambda bound: bound.__name__)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_column_that_is_left_out_is_as_if_it_were_not_there(bound, jit_compile):
+    scores = tf.constant(RNG.normal(size=(3, 5)).astype("float32"))
+    axes = [{}, {"axis": 0}] if bound is bounds.infonce else [{}]
+    for options in axes:
+
+        @tf.function(jit_compile=jit_compile)
+        def both(columns, options=options):
+            with tf.GradientTape() as tape:
+                tape.watch(columns)
+                left_out = tf.range(tf.shape(columns)[1]) == 4
+                masked = tf.where(left_out, -np.inf, columns)
+                values = bound(masked, np.arange(3), **options)
+            return values, tape.gradient(values, columns)
+
+        values, gradient = both(scores)
+        expected, of_the_rest = both(scores[:, :4])
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(gradient[:, :4], of_the_rest, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(gradient[:, 4], 0)

@@ -144,6 +144,22 @@ class TestSemiHard:
             left_out += not kept
         assert 5 < left_out < 20
 
+    def test_leaves_out_ties_with_the_true_pair_and_with_the_margin(self):
+        scores = np.array([[2.0, 2.0, 1.0, 1.5], [0.5, 0.5, 0.0, -0.5]], "float32")
+        masked = kim.masks.SemiHard(margin=1.0)(np.array([0, 1]), scores).numpy()
+        expected = [[2.0, -np.inf, -np.inf, 1.5], [-np.inf, 0.5, 0.0, -np.inf]]
+        np.testing.assert_array_equal(masked, expected)
+
+    def test_of_collapsed_encodings_nothing_is_left(self):
+        # A metric that has collapsed scores all pairs alike: there is no negative.
+        partners = np.arange(4)
+        masked = kim.masks.SemiHard()(partners, np.zeros((4, 4), "float32"))
+        np.testing.assert_array_equal(
+            masked, np.where(np.eye(4, dtype=bool), 0.0, -np.inf)
+        )
+        assert float(kim.losses.MultiClassNPair()(partners, masked)) == 0.0
+        assert float(kim.losses.Triplet(margin=0.3)(partners, masked)) == 0.0
+
     def test_what_is_left_out_stays_so(self):
         scores = SCORES.copy()
         scores[0, 0] = -np.inf

@@ -439,3 +439,49 @@ def test_models_can_be_copied():
     model = kim.InfoMax(encoder(6), encoder(4))
     clone = copy.deepcopy(model)
     np.testing.assert_array_equal(clone((TOP, BOTTOM)), model((TOP, BOTTOM)))
+
+
+class _Penalized(keras.layers.Layer):
+    """Adds a loss that no gradient waits for, as a discriminator's is to its input."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        penalty = tf.reduce_sum(tf.stop_gradient(self.scale.value))
+        self.add_loss(tf.identity(penalty, name="branch_of_the_loss"))
+        return inputs * self.scale
+
+
+def _ancestors(operation):
+    found, left = set(), [operation]
+    while left:
+        operation = left.pop()
+        if operation not in found:
+            found.add(operation)
+            left += [tensor.op for tensor in operation.inputs]
+            left += operation.control_inputs
+    return found
+
+
+def test_no_variable_is_updated_before_all_of_the_loss_is_known():
+    encoder = keras.Sequential([keras.Input((4,)), _Penalized(), keras.layers.Dense(3)])
+    model = kim.InfoMax(encoder)
+    model.compile("sgd", kim.losses.InfoNCE())
+    views = tf.ones((8, 4)), tf.ones((8, 4))
+    graph = tf.function(model.train_step).get_concrete_function((views,)).graph
+    paths = {id(v.value.handle): v.path for v in model.trainable_variables}
+    handles = {
+        inner.name: paths[id(outer)]
+        for outer, inner in graph.captures
+        if id(outer) in paths
+    }
+    updates = {
+        handles[op.inputs[0].name]: op
+        for op in graph.get_operations()
+        if op.type.startswith("Assign") and op.inputs[0].name in handles
+    }
+    assert set(updates) == {v.path for v in model.trainable_variables}
+    for update in updates.values():
+        names = [operation.name for operation in _ancestors(update)]
+        assert any("branch_of_the_loss" in name for name in names)
