@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 Reference = dict[str, np.ndarray]
-Encode = Callable[[np.ndarray], Any]
+# A function of inputs: of an array, or where views have parts of arrays by their names.
+Encode = Callable[[Any], Any]
 
 
 class _Absent:
@@ -26,21 +27,47 @@ class _Absent:
             raise ImportError(f"{name} is out of reach here.")
 
 
+def _by_name(inputs: Any) -> Reference:
+    return inputs if isinstance(inputs, dict) else {"inputs": inputs}
+
+
 def _saved_model(folder: pathlib.Path) -> dict[str, Encode]:
     import tensorflow as tf
 
-    root = tf.saved_model.load(str(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        # TensorFlow may take the path itself for a pattern, such as lr[0.1].
+        path = pathlib.Path(scratch, "link")
+        path.symlink_to(folder.resolve(), target_is_directory=True)
+        root = tf.saved_model.load(str(path))
+    card = json.loads((folder / "model_card.json").read_text("utf-8"))
 
     def by(signature: str) -> Encode:
-        call = root.signatures[signature]
-        return lambda inputs: call(inputs=tf.constant(inputs))["encoding"]
+        def call(inputs):
+            tensors = {k: tf.constant(v) for k, v in _by_name(inputs).items()}
+            return root.signatures[signature](**tensors)["encoding"]
+
+        return call
+
+    def structured(inputs: Any) -> Any:
+        if isinstance(inputs, dict):
+            inputs = _in_structure(card["inputs"], inputs)
+        return tf.nest.map_structure(tf.constant, inputs)
 
     return {
-        "call": lambda views: root(views, training=False),
-        "serve": root.serve,
+        "call": lambda views: root(structured(views), training=False),
+        "serve": lambda views: root.serve(structured(views)),
         "encode": by("encode"),
         "serving_default": by("serving_default"),
     }
+
+
+def _in_structure(inputs: Any, arrays: Reference) -> Any:
+    """Arrays by name in the structure of a view, as the card describes it."""
+    if isinstance(inputs, list):
+        return tuple(_in_structure(part, arrays) for part in inputs)
+    if isinstance(inputs.get("name"), str):
+        return arrays[inputs["name"]]
+    return {key: _in_structure(part, arrays) for key, part in inputs.items()}
 
 
 def _archive(path: pathlib.Path) -> dict[str, Encode]:
@@ -57,7 +84,7 @@ def _tflite(path: pathlib.Path) -> dict[str, Encode]:
 
     def by(signature: str) -> Encode:
         run = interpreter.get_signature_runner(signature)
-        return lambda inputs: run(inputs=inputs)["encoding"]
+        return lambda inputs: run(**_by_name(inputs))["encoding"]
 
     return {name: by(name) for name in sorted(interpreter.get_signature_list())}
 
@@ -66,7 +93,7 @@ def _onnx(path: pathlib.Path) -> dict[str, Encode]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return {"encode": lambda views: session.run(["encoding"], {"inputs": views})[0]}
+    return {"encode": lambda views: session.run(["encoding"], _by_name(views))[0]}
 
 
 _FORMATS: dict[str, tuple[str, str, Callable[[pathlib.Path], dict[str, Encode]]]] = {
@@ -105,13 +132,18 @@ def compare(folder: pathlib.Path) -> Iterator[dict[str, Any]]:
             yield {"format": name, "entry": entry, **found}
 
 
-def _pair(reference: Reference, entry: str) -> tuple[np.ndarray, np.ndarray]:
+def _pair(reference: Reference, entry: str) -> tuple[Any, np.ndarray]:
     if entry == "serving_default" and "raw" in reference:
         return reference["raw"], reference["encodings_of_raw"]
-    return reference["views"], reference["encodings"]
+    parts = {
+        name.removeprefix("views/"): array
+        for name, array in reference.items()
+        if name.startswith("views/")
+    }
+    return parts or reference["views"], reference["encodings"]
 
 
-def _difference(encode: Encode, inputs: np.ndarray, expected: np.ndarray) -> dict:
+def _difference(encode: Encode, inputs: Any, expected: np.ndarray) -> dict:
     encodings = np.asarray(encode(inputs))
     if encodings.shape != expected.shape:
         raise ValueError(f"shape {encodings.shape} instead of {expected.shape}")

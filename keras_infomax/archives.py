@@ -5,12 +5,16 @@ import os
 import pathlib
 import shutil
 import tarfile
-import zlib
+import unicodedata
+from collections.abc import Collection
 
 from keras_infomax import files
 
 # Weights hardly compress, but zeros do a thousandfold: a small archive can fill a disk.
 _MOST_EXPANSION, _ALWAYS_ALLOWED = 100, 1 << 28
+# tarfile reads headers into memory: about 1 KiB for each member, names included.
+_MOST_HEADERS = 1 << 22
+_MOST_FOLDERS = 64
 
 
 def pack(folder: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -66,12 +70,17 @@ def unpack(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     Raises:
         ValueError: If the archive is damaged, or has a member that could be written
             or point outside of `folder`: an absolute path, one with `..`, a link or a
-            device, or would take more room than there is, or than any SavedModel
-            takes: above 256 MiB, 100 times that of the archive. Nothing is extracted
-            then.
+            device, two members of one name (large and small letters are the same),
+            paths of more than 64 parts, headers of more than 4 MiB in all, or would
+            take more room than there is, or than any SavedModel takes: above 256 MiB,
+            100 times that of the archive. Nothing is extracted then.
     """
     with files.new_folder(folder) as temporary:
         _read(path, to=temporary)
+
+
+class _Refusal(ValueError):
+    """What is wrong with an archive that is not damaged."""
 
 
 class _Stream(gzip.GzipFile):
@@ -80,9 +89,19 @@ class _Stream(gzip.GzipFile):
     def __init__(self, path: str | os.PathLike, most: int):
         super().__init__(path)
         self._path, self._most = path, most
+        self.headers: int | None = 0  # What has been read of them; None when all are.
 
     def read(self, size: int | None = -1) -> bytes:
-        self.check(self.tell() + max(size or 0, 0))
+        count = max(size or 0, 0)
+        self.check(self.tell() + count)
+        if self.headers is not None:
+            self.headers += count
+            if self.headers > _MOST_HEADERS:
+                raise _Refusal(
+                    f"The headers of the archive {self._path}, its names among them, "
+                    f"must be of {_MOST_HEADERS:,} bytes at most; received more. Do "
+                    "not trust this archive."
+                )
         return super().read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -92,7 +111,7 @@ class _Stream(gzip.GzipFile):
     def check(self, size: int) -> None:
         """Refuses to go on to so many bytes."""
         if size > self._most:
-            raise ValueError(
+            raise _Refusal(
                 f"The archive {self._path} must unpack to {self._most:,} bytes at "
                 f"most; received one that claims {size:,} or more. If you trust it, "
                 "make room, and unpack it yourself."
@@ -104,39 +123,58 @@ def _read(path: str | os.PathLike, to: pathlib.Path | None) -> None:
         most = max(_MOST_EXPANSION * os.path.getsize(path), _ALWAYS_ALLOWED)
         if to is not None:
             most = min(most, shutil.disk_usage(to).free)
-        # tarfile alone stops before the checksum at the end of the stream.
-        with _Stream(path, most) as stream, tarfile.open(fileobj=stream) as archive:
-            members, size = [], 0
+        # By itself tarfile would unpack what is packed once more, without these limits.
+        with (
+            _Stream(path, most) as stream,
+            tarfile.open(fileobj=stream, mode="r:") as archive,
+        ):
+            members: dict[str, tarfile.TarInfo] = {}
+            size = 0
             for member in archive:
-                _check_member(path, member)
+                name = _checked_name(path, member, members)
                 # A sparse file is larger than what is stored of it.
                 size += member.size
                 stream.check(size)
-                members.append(member)
+                members[name] = member
+            stream.headers = None
             if to is not None:
-                archive.extractall(to, members, filter="data")
+                archive.extractall(to, members.values(), filter="data")
+            # tarfile stops before the checksum at the end of the stream.
             while stream.read(1 << 12):
                 pass
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except _Refusal:
+        raise
+    except Exception as error:  # Damage shows in as many ways as there are headers.
+        reason = str(error) or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as a .tar.gz; it may be damaged: {error}"
+            f"{path} cannot be read as a .tar.gz; it may be damaged: {reason}"
         ) from error
 
 
-def _check_member(path: str | os.PathLike, member: tarfile.TarInfo) -> None:
+def _checked_name(
+    path: str | os.PathLike, member: tarfile.TarInfo, others: Collection[str]
+) -> str:
+    """The name of a member, the same for names that are one on some systems."""
     name = pathlib.PurePosixPath(member.name)
+    folded = unicodedata.normalize("NFC", str(name)).casefold()
     # A drive or a backslash means something on Windows alone.
     if name.is_absolute() or pathlib.PureWindowsPath(member.name).anchor:
         reason = "an absolute path"
     elif ".." in name.parts or ".." in pathlib.PureWindowsPath(member.name).parts:
         reason = "a path that leaves the archive"
     elif member.issym() or member.islnk():
-        reason = f"a link to {member.linkname!r}"
+        reason = f"a link to {member.linkname[:200]!r}"
     elif not (member.isfile() or member.isdir()):
         reason = "neither a file nor a folder"
+    elif len(name.parts) > _MOST_FOLDERS:
+        reason = f"a path of {len(name.parts)} parts, more than {_MOST_FOLDERS}"
+    elif member.size < 0:
+        reason = "a file of negative size"
+    elif folded in others:
+        reason = "the second one of this name"
     else:
-        return
-    raise ValueError(
+        return folded
+    raise _Refusal(
         f"Members of the archive {path} must be files and folders inside of it; "
-        f"received {member.name!r}, {reason}. Do not trust this archive."
+        f"received {member.name[:200]!r}, {reason}. Do not trust this archive."
     )

@@ -6,7 +6,15 @@ from typing import Any
 
 import keras
 
-from keras_infomax import breakage, execution, fit_arguments, fusion, inputs, replicas
+from keras_infomax import (
+    breakage,
+    execution,
+    fit_arguments,
+    fusion,
+    inputs,
+    replicas,
+    strategies,
+)
 from keras_infomax.callbacks import StopOnNonFinite
 
 
@@ -51,6 +59,7 @@ class BaseModel(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
+        strategies.check(self.distribute_strategy)
         self._asked: dict[str, Any] = {
             "steps_per_execution": "auto",
             "jit_compile": "auto",
@@ -113,6 +122,11 @@ class BaseModel(keras.Model):
     def get_compile_config(self):
         config = super().get_compile_config()
         return {**config, **self._asked} if config else config
+
+    def save(self, *args, **kwargs):
+        # Keras empties the file before it asks for the config, which may be refused.
+        self.get_config()
+        super().save(*args, **kwargs)
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))

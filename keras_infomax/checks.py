@@ -360,7 +360,7 @@ def text(argument: str, value: Any, example: str, optional: bool = False) -> Any
 
 
 def path(argument: str, value: Any, example: str = "runs/first") -> str:
-    """A path of the file system, as a string.
+    """A path of the file system, as a string, with the home for `~`.
 
     Args:
         argument: Name of the argument.
@@ -377,7 +377,7 @@ def path(argument: str, value: Any, example: str = "runs/first") -> str:
     if isinstance(value, (str, os.PathLike)):
         found = os.fspath(value)
         if isinstance(found, str) and found and "\0" not in found:
-            return found
+            return os.path.expanduser(found)
     raise _unfit(argument, "a path, a string or pathlib.Path", value, example, "")
 
 

@@ -262,13 +262,20 @@ def _encoder_gap(figure: str):
     def checks(results: Results) -> list[Check]:
         found = []
         for target in TARGETS:
-            last = _at_target(results, figure, target)
+            held = _at_target(results, figure, target)
             for bound in BOUNDS:
+                where = {"figure": figure, "bound": bound, "target": target}
+                ran = difference(
+                    *(
+                        results.last(results.accuracy, encoder=e, **where)
+                        for e in ENCODERS
+                    )
+                )
+                gap = difference(held["convnet", bound], held["mlp", bound])
                 name = (
                     f"{bound}, t = {target}: accuracy, ConvNet less MLP, both at the "
-                    "target"
                 )
-                gap = difference(last["convnet", bound], last["mlp", bound])
+                name += f"target ({len(gap)} of {len(ran)} seeds)" if ran else "target"
                 found.append(check(name, gap, low=0.0))
         return found
 

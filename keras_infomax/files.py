@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -176,6 +177,22 @@ def link(source: str | os.PathLike, path: str | os.PathLike) -> None:
             os.symlink(source, path, target_is_directory=True)
         except (OSError, NotImplementedError):
             shutil.copytree(source, path)
+
+
+@contextlib.contextmanager
+def readable(folder: str | os.PathLike) -> Iterator[str]:
+    """Yields a path by which TensorFlow finds the files of a folder.
+
+    Args:
+        folder: The folder, whose own path TensorFlow may take for a pattern.
+    """
+    if not has_wildcards(folder):
+        yield os.fspath(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="keras_infomax-") as scratch:
+        path = os.path.join(scratch, "folder")
+        link(folder, path)
+        yield path
 
 
 @contextlib.contextmanager

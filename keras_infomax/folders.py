@@ -138,12 +138,11 @@ class _Report:
     ) -> None:
         """Prints one line on what was read, and a second on what was not, if any."""
         line = f"{shown(self.root)}: {len(files):,} images"
-        splits = collections.Counter(file.split for file in files)
+        splits = collections.Counter[str | None](file.split for file in files)
         if len(splits) > 1:
             line += f" ({_some(_counted(splits))})"
-        named = [file.class_name for file in files if file.class_name is not None]
-        classes = collections.Counter(named)
-        unlabelled = len(files) - len(named)
+        classes = collections.Counter[str | None](file.class_name for file in files)
+        unlabelled = classes.pop(None, 0)
         if classes:
             plural = "class" if len(classes) == 1 else "classes"
             line += f" of {len(classes)} {plural} ({_some(_counted(classes), limit=9)})"
@@ -255,11 +254,11 @@ def _check_classes(root: pathlib.Path, files: Sequence[_File]) -> None:
         by_split[file.split].setdefault(file.class_name, file)
     for split, examples in by_split.items():
         if None in examples and len(examples) > 1:
-            classes = [shown(name) for name in examples if name is not None]
+            first = next(shown(name) for name in examples if name is not None)
             raise ValueError(
                 f"{shown(root / split)} holds both images "
                 f"({shown(examples[None].path.name)}, ...) and folders "
-                f"({classes[0]}, ...), so it is unclear whether the folders are "
+                f"({first}, ...), so it is unclear whether the folders are "
                 "classes. Keep the one or the other."
             )
     classes_of = [

@@ -5,7 +5,7 @@ import os
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -53,7 +53,7 @@ def check(formats: Sequence[str]) -> None:
 
 def write_tflite(
     signatures: Mapping[str, Any],
-    variables: Sequence[tf.Variable],
+    variables: Sequence[Any],
     path: str | os.PathLike,
 ) -> None:
     """Converts signatures for LiteRT, once called TFLite.
@@ -63,7 +63,7 @@ def write_tflite(
 
     Args:
         signatures: The signatures `encode` and `serving_default` of a SavedModel.
-        variables: The variables that they use.
+        variables: The variables, and tables that look up, that they use.
         path: The file to write.
 
     Raises:
@@ -92,14 +92,14 @@ def write_tflite(
 
 def write_onnx(
     encoder: keras.layers.Layer,
-    view_shape: tuple[int | None, ...],
+    views: Any,
     path: str | os.PathLike,
 ) -> None:
-    """Converts an encoder to ONNX, with the input `inputs` and output `encoding`.
+    """Converts an encoder to ONNX, with inputs named as the views, and `encoding`.
 
     Args:
-        encoder: Keras layer that maps views `(rows, ...)` to encodings `(rows, dim)`.
-        view_shape: Shape of a view without the rows.
+        encoder: Keras layer that maps views to encodings `(rows, dim)`.
+        views: What it takes, a structure of `tf.TensorSpec`s with names.
         path: The file to write.
 
     Raises:
@@ -107,17 +107,32 @@ def write_onnx(
     """
     import onnx
 
-    inputs = keras.Input(view_shape, name="inputs")
-    outputs = keras.layers.Identity(dtype="float32")(encoder(inputs, training=False))
-    model = keras.Model(inputs, outputs)
+    specs = keras.tree.flatten(views)
+    if any(spec.dtype == tf.string for spec in specs):
+        raise ValueError(
+            "ONNX cannot express this encoder: it takes texts. Leave onnx out of "
+            "formats."
+        )
+    inputs = [
+        keras.Input(spec.shape[1:], dtype=spec.dtype.name, name=spec.name)
+        for spec in specs
+    ]
+    taken = keras.tree.pack_sequence_as(views, inputs)
+    outputs = keras.layers.Identity(dtype="float32")(encoder(taken, training=False))
+    model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
+    zeros = [
+        np.zeros((1, *(n or 64 for n in spec.shape[1:])), spec.dtype.as_numpy_dtype)
+        for spec in specs
+    ]
     # Keras refuses to export a model that was never called.
-    model(np.zeros((1, *(size or 64 for size in view_shape)), "float32"))
+    model(zeros[0] if len(zeros) == 1 else zeros)
     try:
         with warnings.catch_warnings():
             # Of tf2onnx, of which Keras mends what NumPy 2 broke.
             warnings.simplefilter("ignore")
             model.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
+        _hold_constants(converted.graph, model)
         # tf2onnx passes on the operations that it does not know.
         onnx.checker.check_model(converted)
     except Exception as error:  # tf2onnx raises whatever it stumbles over.
@@ -127,6 +142,40 @@ def write_onnx(
         ) from error
     _rename(converted.graph, converted.graph.output[0].name, "encoding")
     onnx.save(converted, path)
+
+
+def _hold_constants(graph: Any, model: keras.Model) -> None:
+    """Moves tensors that layers hold, such as a mean, from the inputs into the graph.
+
+    tf2onnx takes for an input what is no variable.
+    """
+    import onnx
+
+    specs = [
+        tf.TensorSpec(view.shape, view.dtype, name=view.name) for view in model.inputs
+    ]
+    traced = tf.function(model).get_concrete_function(
+        specs[0] if len(specs) == 1 else specs
+    )
+    held = {inside.name: tensor for tensor, inside in traced.graph.captures}
+    inputs = [value for value in graph.input if value.name not in held]
+    used = set(_names_used(graph))
+    for value in graph.input:
+        if value.name in held and value.name in used:
+            array = held[value.name].numpy()
+            graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+    del graph.input[:]
+    graph.input.extend(inputs)
+
+
+def _names_used(graph: Any) -> Iterator[str]:
+    """Names that nodes take, those of the bodies of loops and branches included."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _names_used(inner)
+                yield from (value.name for value in inner.output)
 
 
 def _rename(graph: Any, old: str, new: str) -> None:

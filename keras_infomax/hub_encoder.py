@@ -13,7 +13,15 @@ import tensorflow as tf
 from keras import ops
 from keras.src.saving import serialization_lib
 
-from keras_infomax import archives, checks, files, graphs, manifest, traces
+from keras_infomax import (
+    archives,
+    checks,
+    files,
+    graphs,
+    manifest,
+    structures,
+    traces,
+)
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
 SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
@@ -38,14 +46,14 @@ class HubEncoder(keras.layers.Layer):
     A SavedModel is a program of TensorFlow's operations, of which some read and write
     files; whoever makes this layer trusts its author, as TensorFlow's notes on security
     ask for. A `.keras` file with this layer loads from the same `handle`, and does not
-    ask for that trust: in Keras's safe mode, the default, every function of a SavedModel
-    is looked into before it is loaded, and it is refused if one could do more than
-    compute, or if TensorFlow might exchange one for another (`api_implements`, as in
-    the LSTM of tf_keras). What is loaded is a private copy that holds nothing else. No
-    Python of the file is run. `TFSMLayer` refuses all SavedModels then; its users must
-    turn safe mode off, and with it Keras's guard against Python in a `.keras` file.
-    What remains possible is a fault in one of TensorFlow's own kernels, or a program
-    that takes all time or memory.
+    ask for that trust. In Keras's safe mode, the default, every function of the
+    SavedModel is looked into first. It is refused if a function could do more than
+    compute, or if TensorFlow might exchange one function for another
+    (`api_implements`, as in the LSTM of tf_keras). What is loaded is a private copy of
+    what was checked. No Python of the file is run. `TFSMLayer` refuses all SavedModels
+    then; its users must turn safe mode off, and with it Keras's guard against Python in
+    a `.keras` file. What remains possible is a fault in one of TensorFlow's own
+    kernels, or a program that takes all time or memory.
 
     Args:
         handle: Folder of a SavedModel, or a `.tar.gz` of one.
@@ -54,7 +62,8 @@ class HubEncoder(keras.layers.Layer):
 
     Call arguments:
         inputs: Tensor of the shape that the SavedModel takes, for our exports views
-            `(rows, ...)`. Where it takes floats, any dtype of numbers does.
+            `(rows, ...)`, or a tuple, list or dictionary of tensors, if that is what it
+            takes. Where it takes floats, any dtype of numbers does.
         training: Whether to run in training mode, if the layer is trainable and the
             SavedModel has such a mode.
 
@@ -97,10 +106,14 @@ class HubEncoder(keras.layers.Layer):
                 f"{self.handle!r}, traced for training={modes.pop()} only, and "
                 f"trainable={trainable}."
             )
-        shape = traces.shape_of(self._traces)
-        known = None if shape.rank is None else tuple(shape)
-        self.input_spec = keras.layers.InputSpec(shape=known)
-        self.build(known)
+        if isinstance(spec := self.view_spec, structures.Spec):
+            self.input_spec = keras.layers.InputSpec(shape=spec.shape)
+        self.build(None)
+
+    @property
+    def view_spec(self):
+        """What it takes, a structure of specifications; `None` for several of them."""
+        return traces.view_of(self._traces)
 
     def build(self, input_shape):
         trainable = _listed(self._saved, "trainable_variables")
@@ -117,13 +130,17 @@ class HubEncoder(keras.layers.Layer):
             moving[0].regularizer = lambda _: tf.add_n([loss() for loss in penalties])
 
     def call(self, inputs, training=False):
-        inputs = tf.convert_to_tensor(inputs)
-        dtype = traces.dtype_for(self._traces, inputs.dtype)
-        if inputs.dtype != dtype:
-            inputs = ops.cast(inputs, dtype.name)
+        _, inputs = structures.arranged(self.view_spec, inputs)
+        tensors = map(tf.convert_to_tensor, keras.tree.flatten(inputs))
+        fitting = [self._fitting(*part) for part in enumerate(tensors)]
+        inputs = keras.tree.pack_sequence_as(inputs, fitting)
         mode = bool(training) and self.trainable
         trace = traces.choose(self._traces, inputs, mode)
         return keras.tree.map_structure(self._cast, trace(inputs))
+
+    def _fitting(self, part, tensor):
+        dtype = traces.dtype_for(self._traces, part, tensor.dtype)
+        return tensor if tensor.dtype == dtype else ops.cast(tensor, dtype.name)
 
     def _cast(self, output):
         floats = output.dtype.is_floating
@@ -143,9 +160,9 @@ class HubEncoder(keras.layers.Layer):
 
 def _folder_of(owner: Any, handle: str) -> str:
     """Folder of the SavedModel; a temporary one lasts as long as its owner."""
-    path = pathlib.Path(handle).expanduser()
+    path = pathlib.Path(handle)
     if not path.is_file() and not (path.is_dir() and files.has_wildcards(path)):
-        return handle if "://" in handle else str(path)
+        return handle
     scratch = tempfile.mkdtemp(prefix="keras_infomax-")
     # Assets are read when the layer is part of a new export, long after loading.
     weakref.finalize(owner, shutil.rmtree, scratch, ignore_errors=True)
@@ -163,7 +180,8 @@ def _load_root(folder: str, handle: str) -> Any:
     if safe_mode:
         graphs.check_local(handle)
     # First, or a saved_model.pb that was lost would pass for a folder without one.
-    manifest.check(folder, *SAVED_MODEL_PARTS)
+    named = handle if pathlib.Path(handle).is_dir() else folder
+    manifest.check(named, *SAVED_MODEL_PARTS)
     try:
         found = tf.saved_model.contains_saved_model(folder)
     except tf.errors.OpError:  # It knows some schemes of addresses, but not http.

@@ -5,6 +5,7 @@ What is known before a run is checked then, and the rest when it is run.
 
 import contextlib
 import re
+import textwrap
 
 import keras
 import numpy as np
@@ -226,9 +227,18 @@ def asserted(holds, message, found, values):
 
 @contextlib.contextmanager
 def as_value_errors():
-    """Makes a plain `ValueError` of what `asserted` raises from within a graph."""
+    """Makes a plain `ValueError` of what a step raises.
+
+    Of what `asserted` raises from within a graph, and of errors that AutoGraph has
+    wrapped in the lines of code that it was at.
+    """
     try:
         yield
+    except ValueError as error:
+        *_, message = re.split(r"\n    (?:\w*\.)*ValueError: ", str(error))
+        if not str(error).startswith("in user code:"):
+            raise
+        raise ValueError(textwrap.dedent("    " + message).strip()) from error
     except tf.errors.InvalidArgumentError as error:
         failed = re.search(r"\[([^\]]*\{\}[^\]]*)\]((?: \[[^\]]*\])+)", str(error))
         if failed is None:

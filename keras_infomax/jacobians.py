@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, structures
 
 # What the paper plots, in percent of the examples.
 PERCENTILES = {"min": 0, "20": 20, "40": 40, "60": 60, "80": 80, "max": 100}
@@ -48,16 +48,9 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
     array([[[2., 0.],
             [0., 2.]]], dtype=float32)
     """
-    views = np.asarray(views)
-    if views.ndim < 2 or not len(views) or not np.issubdtype(views.dtype, np.floating):
-        raise ValueError(
-            "views must be floats of shape (rows, ...), at least one row; received "
-            f"{views.dtype} of shape {views.shape}. Give a batch of views as the "
-            "encoder takes them."
-        )
     checks.positive_integer("batch_size", batch_size, 16)
     checks.encoder("encoder", encoder)
-    views = views.astype("float32", copy=False)
+    views = checked_views(views)
     differentiate = _differentiator(encoder, views.shape[1:])
     parts = [
         differentiate(tf.constant(views[start : start + batch_size])).numpy()
@@ -74,6 +67,36 @@ def _encoded(encoder, batch):
             f"views must be what {encoder.name!r} takes; received views of shape "
             f"{tuple(batch.shape[1:])}, without the rows: {error}"
         ) from error
+
+
+def checked_views(views: Any) -> np.ndarray:
+    """Views by which encodings can be differentiated, as float32.
+
+    Args:
+        views: Float array of shape `(rows, ...)`.
+
+    Raises:
+        ValueError: If they are something else, a structure of arrays for instance.
+    """
+    received = structures.described(views)
+    is_array = not structures.is_structure(views)
+    if is_array:
+        array = np.asarray(views)
+        received = f"{array.dtype} of shape {array.shape}"
+    if not is_array or not (array.ndim > 1 and array.size and array.dtype.kind == "f"):
+        raise ValueError(
+            "views must be floats of shape (rows, ...), one array of at least one row; "
+            f"received {received}. Give a batch of views as the encoder takes them; of "
+            "integers, texts and views of several parts there is no Jacobian."
+        )
+    if not np.isfinite(array).all():
+        raise checks.refusal(
+            "views",
+            "free of NaN and infinity",
+            views,
+            "Give a batch of views as the encoder takes them.",
+        )
+    return array.astype("float32", copy=False)
 
 
 def _differentiator(encoder: keras.Layer, row_shape: tuple[int, ...]) -> Any:

@@ -73,6 +73,9 @@ class MemoryTerm(Term):
         https://arxiv.org/abs/1805.01978.
     """
 
+    # The rows of all replicas are gathered before the bank is moved.
+    updates_see_all_rows = True
+
     def __init__(
         self,
         x,
@@ -175,12 +178,13 @@ class MemoryTerm(Term):
     def _checked_index(self, index, x):
         """The index of each row, and x, once it is known that the bank has all rows."""
         index = ops.cast(index, "int32")
-        smallest, largest = ops.min(index), ops.max(index)
+        # Not those of Keras, which refuse the no rows that a replica may have.
+        smallest, largest = tf.reduce_min(index), tf.reduce_max(index)
         message = (
             "The index of an example must be at least 0 and less than examples="
             f"{self.examples}, the number of rows in the bank; received {{}} to {{}}."
         )
-        known = ops.logical_and(smallest >= 0, largest < self.examples)
+        known = ops.all(ops.logical_and(index >= 0, index < self.examples))
         x = inputs.asserted(known, message, [smallest, largest], x)
         # Or what takes rows of the bank may fail first, obscurely.
         return ops.clip(index, 0, self.examples - 1), x

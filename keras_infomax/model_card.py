@@ -3,13 +3,14 @@
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import structures
 from keras_infomax.version import __version__
 
 # What a reader looks for first; null where the exporter does not know.
@@ -25,7 +26,7 @@ _ASKED = (
 
 def describe(
     encoder: keras.layers.Layer,
-    view_shape: tuple[int | None, ...],
+    views: Any,
     encoding_size: int,
     raw_shape: tuple[int | None, ...] | None,
     raw_dtype: str | None,
@@ -36,7 +37,7 @@ def describe(
 
     Args:
         encoder: The built encoder.
-        view_shape: Shape of a view without the rows.
+        views: What the encoder takes, a structure of `structures.Spec`s.
         encoding_size: Size of an encoding.
         raw_shape: Shape of what `serving_default` takes, or `None` for views.
         raw_dtype: Its dtype, or `None` for views.
@@ -50,8 +51,16 @@ def describe(
     """
     own = {
         "name": encoder.name,
-        "input_shape": view_shape,
-        "input_dtype": "float32",
+        "input_shape": _of_each(views, lambda spec: spec.shape[1:]),
+        "input_dtype": _of_each(views, lambda spec: spec.dtype),
+        "inputs": _of_each(
+            views,
+            lambda spec: {
+                "name": spec.name,
+                "shape": spec.shape[1:],
+                "dtype": spec.dtype,
+            },
+        ),
         "raw_shape": raw_shape,
         "raw_dtype": raw_dtype,
         "encoding_size": encoding_size,
@@ -80,13 +89,20 @@ def to_json(card: Mapping[str, Any]) -> str:
 
 def to_markdown(card: Mapping[str, Any]) -> str:
     """Returns the card as the README of the exported folder."""
-    size = card["encoding_size"]
+    size, inputs = card["encoding_size"], card["inputs"]
+    arguments = {"inputs": "views"} if _is_one(inputs) else _named(inputs)
+    served = arguments if card["raw_shape"] is None else {"inputs": "inputs"}
     return _README.format(
         name=card["name"],
         origin=_origin(card.get("config")),
-        views=_shape(card["input_shape"]),
+        views=_views(inputs),
+        names=_listed(arguments),
         encodings=_shape([size]),
+        served_names=_listed(served),
         served=_served(card["raw_shape"], card["raw_dtype"]),
+        served_call=", ".join(f"{name}={value}" for name, value in served.items()),
+        call=", ".join(f"{name}={value}" for name, value in arguments.items()),
+        feed=", ".join(f'"{name}": {value}' for name, value in arguments.items()),
         formats=", ".join(card["formats"]),
         input_range=_value(card["input_range"]),
         dataset=_value(card["dataset"]),
@@ -94,9 +110,50 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         mi=_value(card["mi"], "nats"),
         mi_ceiling=_value(card["mi_ceiling"], "nats"),
         probe_accuracy=_value(card["probe_accuracy"]),
+        raw=_raw_words(inputs),
         pixel_baseline=_value(card["pixel_baseline"]),
         versions=", ".join(f"{k} {v}" for k, v in card["versions"].items()),
     )
+
+
+def _of_each(views: Any, fact: Callable) -> Any:
+    """Something of each tensor, in the structure of the views as JSON has it."""
+    if isinstance(views, structures.Spec):
+        return fact(views)
+    if isinstance(views, Mapping):
+        return {key: _of_each(part, fact) for key, part in views.items()}
+    return [_of_each(part, fact) for part in views]
+
+
+def _is_one(inputs: Any) -> bool:
+    # A dictionary of views may have a part called "name", but that is none.
+    return isinstance(inputs, Mapping) and isinstance(inputs.get("name"), str)
+
+
+def _views(inputs: Any) -> str:
+    if _is_one(inputs):
+        return f"{inputs['dtype']} {_shape(inputs['shape'])}"
+    if isinstance(inputs, Mapping):
+        parts = (f"{key!r}: {_views(part)}" for key, part in inputs.items())
+        return f"{{{', '.join(parts)}}}"
+    return f"({', '.join(map(_views, inputs))})"
+
+
+def _named(inputs: Any) -> dict[str, str]:
+    """The parts of a view by the names that a signature has for them."""
+    if _is_one(inputs):
+        return {inputs["name"]: inputs["name"]}
+    parts = inputs.values() if isinstance(inputs, Mapping) else inputs
+    return {name: part for each in parts for name, part in _named(each).items()}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _raw_words(inputs: Any) -> str:
+    is_image = _is_one(inputs) and len(inputs["shape"]) == 3
+    return "the pixels" if is_image else "the raw view"
 
 
 def _origin(config: Mapping[str, Any] | None) -> str:
@@ -148,7 +205,7 @@ def _plain(where: str, value: Any) -> Any:
 _README = """\
 # Encoder `{name}`
 
-Maps views `{views}` to encodings `{encodings}`, float32 both, for any number of rows.
+Maps views `{views}` to encodings `float32 {encodings}`, for any number of rows.
 {origin}
 
 | fact | value |
@@ -159,19 +216,19 @@ Maps views `{views}` to encodings `{encodings}`, float32 both, for any number of
 | MI estimate | {mi} |
 | its ceiling | {mi_ceiling} |
 | accuracy of a linear probe | {probe_accuracy} |
-| same probe on the pixels | {pixel_baseline} |
+| same probe on {raw} | {pixel_baseline} |
 | formats | {formats} |
 | written with | {versions} |
 
 `model_card.json` holds these and further facts, `manifest.json` checksums of all files,
 and `reference.npz` inputs with the encodings that every format must give for them.
 
-Two signatures, from `inputs` to `encoding`, have these inputs:
+Two signatures return `encoding`:
 
-| signature | takes |
-|---|---|
-| `encode` | views |
-| `serving_default` | {served} |
+| signature | takes | as |
+|---|---|---|
+| `encode` | views | {names} |
+| `serving_default` | {served} | {served_names} |
 
 ## Loading
 
@@ -188,7 +245,7 @@ Serving, and TensorFlow through a signature:
 
 ```python
 loaded = tf.saved_model.load(path)
-encodings = loaded.signatures["serving_default"](inputs=inputs)["encoding"]
+encodings = loaded.signatures["serving_default"]({served_call})["encoding"]
 ```
 
 TensorFlow Hub, from a web server that holds `encoder.tar.gz` (a local archive it
@@ -214,9 +271,9 @@ LiteRT (TFLite) and ONNX, where these formats are exported; ONNX takes views:
 
 ```python
 interpreter = ai_edge_litert.interpreter.Interpreter("encoder.tflite")
-encodings = interpreter.get_signature_runner("encode")(inputs=views)["encoding"]
+encodings = interpreter.get_signature_runner("encode")({call})["encoding"]
 session = onnxruntime.InferenceSession("encoder.onnx")
-(encodings,) = session.run(["encoding"], {{"inputs": views}})
+(encodings,) = session.run(["encoding"], {{{feed}}})
 ```
 
 tf_keras (Keras 2), frozen or fine-tuned:

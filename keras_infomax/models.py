@@ -17,6 +17,7 @@ from keras_infomax import (
     losses,
     networks,
     replicas,
+    sharing,
     structures,
 )
 from keras_infomax.base_model import BaseModel
@@ -159,6 +160,7 @@ class InfoMax(BaseModel):
             keras.metrics.Mean(name=f"mi_{term.name}")
             for term in (self.terms if len(self.terms) > 1 else ())
         ]
+        self._first_views = None
         _check_unique([term.name for term in self.terms])
         shapes = self._encoding_shapes()
         if None not in shapes.values():
@@ -221,7 +223,19 @@ class InfoMax(BaseModel):
 
     def __call__(self, views, *args, **kwargs):
         # Here, or Keras would wrap the one line that says what is wrong into many.
-        return super().__call__(self._checked(views), *args, **kwargs)
+        views = self._checked(views)
+        if not self.built:
+            self._first_views = structures.to_config(views)
+        return super().__call__(views, *args, **kwargs)
+
+    def get_build_config(self):
+        # Of encoders that are built by their first batch; Keras knows no dtypes.
+        return self._first_views or super().get_build_config()
+
+    def build_from_config(self, config):
+        if "tensors" not in config:
+            return super().build_from_config(config)
+        return self(structures.from_config(config))
 
     def call(self, views, training=None, with_partners=False):
         encodings = self.encode(views, training)
@@ -501,7 +515,7 @@ class InfoMax(BaseModel):
     def train_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
-        with tf.GradientTape() as tape, replicas.collecting_losses(self):
+        with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
             partners, scores = self._score(views, training=True)
             self._check_optimizer()
             self._check_trainable()
@@ -514,7 +528,7 @@ class InfoMax(BaseModel):
         # a discriminator that no other gradient waits for, has read it.
         with tf.control_dependencies([loss]):
             gradients = [None if g is None else tf.identity(g) for g in gradients]
-        gradients = replicas.summed_and_clipped(gradients, self.optimizer)
+        gradients = replicas.summed(gradients, self.optimizer)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -523,7 +537,7 @@ class InfoMax(BaseModel):
     def test_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
-        with replicas.collecting_losses(self):
+        with replicas.collecting_losses(self, views):
             partners, scores = self._score(views, training=False)
             loss = self.compute_loss(
                 y=partners, y_pred=scores, sample_weight=weights, training=False
@@ -623,34 +637,25 @@ class InfoMax(BaseModel):
         )
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         config = {
             **super().get_config(),
             "encoder_chunk_size": self.encoder_chunk_size,
         }
         if self.network is not None:
-            return {
-                **config,
-                "network": serialize(self.network),
-                "terms": [serialize(term) for term in self.terms],
-                "representation": self.representation,
+            parts = {"network": self.network, "terms": self.terms}
+            config["representation"] = self.representation
+        else:
+            shared = self.encoder_y is self.encoder_x
+            parts = {
+                "encoder_x": self.encoder_x,
+                "encoder_y": None if shared else self.encoder_y,
+                "critic": self.critic,
             }
-        shared = self.encoder_y is self.encoder_x
-        return {
-            **config,
-            "encoder_x": serialize(self.encoder_x),
-            "encoder_y": None if shared else serialize(self.encoder_y),
-            "critic": serialize(self.critic),
-        }
+        return {**config, **sharing.serialize(parts)}
 
     @classmethod
     def from_config(cls, config):
-        parts = {
-            name: keras.saving.deserialize_keras_object(value)
-            for name, value in config.items()
-            if isinstance(value, (dict, list))
-        }
-        return cls(**{**config, **parts})
+        return cls(**sharing.deserialize(config))
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

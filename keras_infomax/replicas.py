@@ -3,7 +3,8 @@
 Keras 3.15 averages the first batch over replicas to build a model, which fails where it
 does not divide evenly; it cannot run several steps an execution on replicas, nor reduce
 the results of several workers; and its optimizers clip the gradients of each replica
-before they are summed. These functions take the place of those parts.
+before they are summed. Layers see the rows of one replica alone. These functions take
+the place of those parts.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import distribution
+from keras_infomax import distribution, random_layers
 
 # Sums over the values of a layer, which Keras divides by its rows.
 _MEAN_REGULARIZERS = (
@@ -45,8 +46,12 @@ def step_function(model, step):
     if model.jit_compile:  # On one replica; several refuse it.
         step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
+    several_replicas = strategy.num_replicas_in_sync > 1
+
     def run(data):
-        outputs = strategy.run(step, args=(data,))
+        networks = _networks(model) if several_replicas else ()
+        with random_layers.called_with_all_rows(networks):
+            outputs = strategy.run(step, args=(data,))
         return keras.tree.map_structure(
             lambda value: strategy.experimental_local_results(value)[0], outputs
         )
@@ -78,13 +83,15 @@ def step_function(model, step):
 def refuse_what_differs(model):
     """Raises where several replicas would train another model than one device.
 
+    What layers do while they are called is known by then, see `collecting_losses`.
+
     Args:
         model: Compiled Keras model.
 
     Raises:
-        ValueError: If the model is compiled by XLA, accumulates gradients, clips
-            gradients under a loss scale, or has a batch normalisation that is not
-            synchronised.
+        ValueError: If the model is compiled by XLA, has an optimizer whose options
+            replicas cannot follow, a batch normalisation that is not synchronised,
+            or random numbers in a critic or in chunks.
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
         return
@@ -94,21 +101,23 @@ def refuse_what_differs(model):
             "jit_compile=True. XLA cannot compile across devices: leave it at its "
             "default."
         )
-    optimizer = model.optimizer
-    if getattr(optimizer, "gradient_accumulation_steps", None):
-        raise ValueError(
-            "The optimizer must not accumulate gradients under a strategy of several "
-            "replicas; received gradient_accumulation_steps="
-            f"{optimizer.gradient_accumulation_steps}. Use a larger batch."
-        )
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if scaled and _clips(optimizer.inner_optimizer):
+    for optimizer in _optimizers(model.optimizer):
+        _check_optimizer(optimizer)
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    if scaled and any(map(_clips, _optimizers(model.optimizer))):
         raise ValueError(
             "The optimizer must not clip gradients that carry a loss scale under a "
             "strategy of several replicas: they would be clipped before they are "
             "summed. Use the policy mixed_bfloat16, which needs no loss scale, or "
             "remove clipnorm, clipvalue and global_clipnorm."
         )
+    for variable in model.trainable_variables:
+        if getattr(variable, "overwrite_with_gradient", False):
+            raise ValueError(
+                f"The variable {variable.path!r} must be trained by gradient descent "
+                "under a strategy of several replicas; received one that its gradient "
+                "replaces, as in float8. Use another dtype, or train on one device."
+            )
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization) and not (
             layer.synchronized or not layer.trainable
@@ -118,29 +127,165 @@ def refuse_what_differs(model):
                 "strategy of several replicas, or its statistics would be those of a "
                 "part of the batch. Make it with synchronized=True."
             )
+    _refuse_other_random_numbers(model)
+
+
+def _optimizers(optimizer):
+    """An optimizer and those that it hands gradients to."""
+    inner = [
+        getattr(optimizer, "inner_optimizer", None),
+        *getattr(optimizer, "optimizers", ()),
+    ]
+    return [optimizer, *(o for each in inner if each for o in _optimizers(each))]
+
+
+def _check_optimizer(optimizer):
+    if getattr(optimizer, "gradient_accumulation_steps", None):
+        raise ValueError(
+            "The optimizer must not accumulate gradients under a strategy of several "
+            "replicas; received gradient_accumulation_steps="
+            f"{optimizer.gradient_accumulation_steps}. Use a larger batch."
+        )
+    overwrites = optimizer.use_ema and optimizer.ema_overwrite_frequency
+    if overwrites and _merges_updates():
+        raise ValueError(
+            "The optimizer must not overwrite weights in the midst of training under "
+            "a strategy of several replicas, which Keras cannot do; received "
+            f"ema_overwrite_frequency={optimizer.ema_overwrite_frequency}. Use "
+            "ema_overwrite_frequency=None, which does so at the end of fit."
+        )
+
+
+def _merges_updates():
+    return not tf.__internal__.distribute.strategy_supports_no_merge_call()
+
+
+def _networks(model):
+    """What encodes the views of a model, if it is one of ours."""
+    networks = [getattr(model, n, None) for n in ("network", "encoder_x", "encoder_y")]
+    return [network for network in networks if network is not None]
+
+
+def _refuse_other_random_numbers(model):
+    networks = _networks(model)
+    of_networks = {id(v) for network in networks for v in network.variables}
+    for layer in model._flatten_layers():
+        for variable in layer.variables if layer is not model else ():
+            if variable.name == random_layers.SEED and id(variable) not in of_networks:
+                raise ValueError(
+                    f"Layer {layer.name!r} must not draw random numbers under a "
+                    "strategy of several replicas, of whose rows it sees a part. Draw "
+                    "them in the encoder, or train on one device."
+                )
+    in_chunks = getattr(model, "encoder_chunk_size", None) is not None
+    if in_chunks and any(map(random_layers.draws, networks)):
+        raise ValueError(
+            "encoder_chunk_size must be None where an encoder draws random numbers "
+            "under a strategy of several replicas, or they would depend on the chunks; "
+            f"received {model.encoder_chunk_size!r}. Remove dropout and noise, or "
+            "train on one device."
+        )
+
+
+class _Watched(keras.StatelessScope):
+    """Collects the losses of a thread, and takes down which variables it updates.
+
+    They are updated at once, as without it: `SpectralNormalization` divides its kernel
+    before it is read, and gradients do not flow through that.
+    """
+
+    def __init__(self, model):
+        super().__init__(collect_losses=True)
+        self.updates = []
+        self._seeds = {id(v) for v in model.variables if v.name == random_layers.SEED}
+
+    def add_update(self, update):
+        variable, value = update
+        if variable.name == random_layers.SEED and id(variable) not in self._seeds:
+            raise ValueError(
+                "A layer must not draw random numbers from the global seed under a "
+                "strategy of several replicas. Give it a keras.random.SeedGenerator "
+                "of its own, as an attribute, and draw with seed=self.generator."
+            )
+        variable._direct_assign(value)
+        self.updates.append(update)
 
 
 @contextlib.contextmanager
-def collecting_losses(model):
+def collecting_losses(model, data):
     """Keeps the losses of a model's layers apart by replica; see `layer_losses`.
 
     Replicas of one process are threads that take turns where they communicate, and a
     layer has one list of losses for all of them. In a scope that is a thread's own each
-    finds its own losses there, and updates of variables, which are made at the end.
+    finds its own losses there.
 
     Args:
         model: Keras model that is called in the context.
+        data: Structure of tensors, this replica's rows that it is called with.
+
+    Raises:
+        ValueError: If there are several replicas, and a layer updates a variable by
+            the rows of one of them.
     """
     if distribution.num_replicas() == 1:
         yield
         return
-    with keras.StatelessScope(collect_losses=True) as scope:
+    with _Watched(model) as scope:
         _of_thread.losses = scope.losses
         yield
-    for variable in model.variables:
-        value = scope.get_current_value(variable)
-        if value is not None:
-            variable.assign(value)
+    _refuse_updates_by_a_part(model, scope.updates, keras.tree.flatten(data))
+
+
+def _refuse_updates_by_a_part(model, updates, data):
+    for variable, value in updates:
+        if variable.name == random_layers.SEED:
+            continue
+        # Summed over replicas when it is read, as the state of a metric is.
+        summed = (variable.synchronization, variable.aggregation) == ("on_read", "sum")
+        if summed or not _depends(value, data):
+            continue
+        owners = [
+            layer
+            for layer in model._flatten_layers()
+            if layer is not model and any(v is variable for v in layer.variables)
+        ]
+        if not any(map(_sees_all_rows, owners)):
+            raise ValueError(
+                f"Layer {(owners or [model])[-1].name!r} must not update its variable "
+                f"{variable.path!r} by the rows of one replica{_or_eagerly()}. If the "
+                "update is the same on all replicas, as by keras_infomax.distribution, "
+                "give the class of the layer the attribute "
+                "updates_see_all_rows = True; otherwise train on one device."
+            )
+
+
+def _or_eagerly():
+    return ", nor by anything in a run_eagerly model" if tf.executing_eagerly() else ""
+
+
+def _sees_all_rows(layer):
+    # One that is not synchronised has been refused before the run.
+    of_keras = isinstance(layer, keras.layers.BatchNormalization)
+    return of_keras or getattr(layer, "updates_see_all_rows", False)
+
+
+def _depends(value, data):
+    """Whether a tensor of a graph is computed from others; eagerly nobody knows."""
+    if tf.executing_eagerly():
+        return True
+    graph = data[0].graph
+    sources = {id(tensor) for tensor in data}
+    seen, left = set(), [value]
+    while left:
+        tensor = left.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        # What an inner graph hands out cannot be followed.
+        if id(tensor) in sources or tensor.graph is not graph:
+            return True
+        left.extend(tensor.op.inputs)
+    return False
 
 
 def layer_losses(model, rows):
@@ -247,40 +392,52 @@ def loss_of_rows(loss, partners, scores, weights=None):
     return distribution.mean(ops.reshape(values, (-1,))) / count
 
 
-def summed_and_clipped(gradients, optimizer):
-    """Gradients that a strategy's optimizer sums to the clipped whole.
+def summed(gradients, optimizer):
+    """Gradients that an optimizer changes as if there were one replica.
 
-    Clipping is not linear: it must see the sum over replicas, and not its parts.
+    Clipping is not linear: it must see the sum over replicas, and not its parts. So
+    the first replica gets the sum, and the others zeros, which stay zeros.
 
     Args:
         gradients: This replica's gradients.
-        optimizer: Keras optimizer; reads `clipnorm`, `clipvalue`, `global_clipnorm`.
+        optimizer: Keras optimizer, which sums what it has changed over replicas.
 
     Returns:
-        Gradients whose sum over replicas is clipped; those given, where the optimizer
-        does not clip or there is one replica.
+        Gradients of the same sum over replicas; those given, where there is one
+        replica, or the optimizer does nothing before it sums.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if replicas == 1 or not _clips(optimizer):
+    if distribution.num_replicas() == 1 or not _changes_parts(optimizer):
         return gradients
     context = tf.distribute.get_replica_context()
-    present = [g is not None for g in gradients]
-    summed = context.all_reduce(
-        tf.distribute.ReduceOp.SUM,
-        [tf.convert_to_tensor(g) for g in gradients if g is not None],
+    is_first = context.replica_id_in_sync_group == 0
+    return [None if g is None else _sum_on(is_first, g, context) for g in gradients]
+
+
+def _sum_on(is_first, gradient, context):
+    if isinstance(gradient, tf.IndexedSlices):
+        # As one device has them: clipping counts an index as often as it is there.
+        values, indices = (
+            context.all_gather(part, axis=0)
+            for part in (gradient.values, gradient.indices)
+        )
+        values *= tf.cast(is_first, values.dtype)
+        return tf.IndexedSlices(values, indices, gradient.dense_shape)
+    whole = context.all_reduce(tf.distribute.ReduceOp.SUM, gradient)
+    # A product, and no choice: where it is not finite all replicas shall see that.
+    return whole * tf.cast(is_first, whole.dtype)
+
+
+def _changes_parts(optimizer):
+    """Whether an optimizer may do more to gradients than to sum their multiples."""
+    return any(
+        _clips(each)
+        or isinstance(each, keras.optimizers.LossScaleOptimizer)
+        or not type(each).__module__.startswith("keras.")
+        for each in _optimizers(optimizer)
     )
-    if optimizer.clipnorm is not None:
-        summed = [tf.clip_by_norm(g, optimizer.clipnorm) for g in summed]
-    elif optimizer.global_clipnorm is not None:
-        summed, _ = tf.clip_by_global_norm(summed, optimizer.global_clipnorm)
-    else:
-        limit = optimizer.clipvalue
-        summed = [tf.clip_by_value(g, -limit, limit) for g in summed]
-    # A part is too small for the optimizer to clip it once more.
-    parts = iter(g / replicas for g in summed)
-    return [next(parts) if there else None for there in present]
 
 
 def _clips(optimizer):
+    # As for Keras, none is made by 0.
     clipping = ("clipnorm", "clipvalue", "global_clipnorm")
-    return any(getattr(optimizer, name, None) is not None for name in clipping)
+    return any(getattr(optimizer, name, None) for name in clipping)

@@ -153,10 +153,10 @@ class Run:
                 break
         else:
             raise ValueError(
-                f"{fault}. No checkpoint of the last step is left to write it anew "
-                "from. Copy it back, or choose another workdir."
+                f"{str(fault).rstrip('.')}. No checkpoint of the last step is left to "
+                "write it anew from. Copy it back, or choose another workdir."
             ) from fault
-        print(f"{fault}; it is written anew from {folder}.")
+        print(f"{str(fault).rstrip('.')}; it is written anew from {folder}.")
         if self.writes:
             self._write_settings()
             self._write_metrics()

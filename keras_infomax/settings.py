@@ -156,7 +156,10 @@ class Settings:
                 f"config.{key}", getattr(self, key), 0.1, optional=True
             )
         for key in ("experiment", "dataset", "views", "encoder", "critic", "bound"):
-            checks.text(f"config.{key}", getattr(self, key), getattr(Settings, key))
+            value = getattr(self, key)
+            # From Python, views may be a function or a layer.
+            if key != "views" or not callable(value) or isinstance(value, type):
+                checks.text(f"config.{key}", value, getattr(Settings, key))
         for key in ("figure", "budget", "strategy"):
             checks.instance(
                 f"config.{key}",

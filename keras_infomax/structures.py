@@ -30,7 +30,7 @@ class Spec:
         name: What it is called.
         shape: Its shape, the rows first; `None` if any will do.
         dtype: Its dtype, such as `"int32"`; `None` if nothing tells.
-        declared: Whether the encoder takes no other shape, or was just built with it.
+        declared: Whether the encoder takes no other sizes, or was just built with them.
     """
 
     name: str
@@ -56,7 +56,8 @@ def of(encoder: keras.Layer) -> Any:
     if isinstance(encoder, keras.Model) and getattr(encoder, "inputs", None):
         if not isinstance(encoder, keras.Sequential):
             return of_tensors(encoder.input)
-        spec = of_tensors(encoder.inputs[0])
+        # Keras holds it to its rank alone, which may be what it was built with.
+        spec = dataclasses.replace(of_tensors(encoder.inputs[0]), declared=False)
         if isinstance(encoder.layers[0], LOOKUPS) and _is_float(spec.dtype):
             # Keras has taken the dtype of a table for that of what is looked up in it.
             return dataclasses.replace(spec, dtype=None)
@@ -106,6 +107,19 @@ def leaf_names(structure: Any, prefix: str = "") -> list[str]:
         for key, child in children
         for name in leaf_names(child, f"{prefix}_{key}" if prefix else str(key))
     ]
+
+
+def names_for(specs: Any) -> list[str]:
+    """As `leaf_names`, but for a tuple or list of tensors that all were given names.
+
+    Args:
+        specs: Structure of `Spec`s.
+    """
+    if _is_sequence(specs) and all(map(_is_named, specs)):
+        names = [spec.name for spec in specs]
+        if len(set(names)) == len(names):
+            return names
+    return leaf_names(specs)
 
 
 def is_structure(given: Any) -> bool:
@@ -160,6 +174,7 @@ def checked(
     given: Any,
     taker: str = "the encoder takes it",
     received: str = "received",
+    cast: bool = False,
 ) -> Any:
     """What is given, arranged as expected, once it is known to be that.
 
@@ -169,6 +184,7 @@ def checked(
         given: Structure of tensors or arrays.
         taker: What wants it so, for messages.
         received: The word for what was given, "received" or "got".
+        cast: Whether numbers of any dtype do for floats, which Keras makes of them.
 
     Raises:
         ValueError: If the structure, a dtype or a shape is another one.
@@ -184,7 +200,8 @@ def checked(
     if expected is not None:
         specs = keras.tree.flatten(expected)
     for spec, tensor in zip(specs, tensors, strict=True):
-        if advice := _advice(spec, tensor):
+        is_cast = cast and (spec.dtype is None or _is_float(spec.dtype))
+        if advice := _advice(spec, tensor, is_cast):
             part = f", part {spec.name!r}," if is_structure(expected) else ""
             kind = "a floating point tensor, " if _is_float(spec.dtype) else ""
             raise ValueError(
@@ -194,32 +211,42 @@ def checked(
     return found
 
 
-def _advice(spec, tensor):
+def _advice(spec, tensor, is_cast):
     """What to do about a tensor that is not what is expected; `None` where it is."""
     dtype, shape = dtype_of(tensor), _shape_of(tensor)
-    if not _is_taken(spec, dtype, shape):
+    is_taken = _is_taken(spec, dtype, shape) or (is_cast and dtype != "string")
+    if not is_taken:
         if spec.dtype is None or _is_float(spec.dtype):
             return _advice_on_floats(spec, dtype, shape)
         if spec.dtype == "string":
             return "Give texts, as an array or tensor of strings."
         return f"Cast it, for example x.astype({spec.dtype!r})."
-    if spec.declared and not _agree(spec.shape, shape):
+    if not _agree(spec, shape):
         return "Give it in the shape that the encoder was made for."
     return None
 
 
 def _is_taken(spec, dtype, shape):
-    """Whether a dtype will do, without a loss of what it holds."""
-    if dtype is None or dtype == spec.dtype:
-        return True
     if spec.dtype is None:
         # Who takes images as they are must say so: unscaled ones train badly.
         return not (dtype == "uint8" and _is_image(shape))
+    return dtype is None or takes_dtype(spec, dtype)
+
+
+def takes_dtype(spec: Spec, dtype: str) -> bool:
+    """Whether a dtype will do, without a loss of what it holds.
+
+    Args:
+        spec: What is taken, of a known dtype.
+        dtype: Dtype of what is given.
+    """
+    if dtype == spec.dtype:
+        return True
     if _is_float(spec.dtype) or "string" in (spec.dtype, dtype):
         return _is_float(spec.dtype) and _is_float(dtype)
     if "int" in dtype and spec.dtype in ("int32", "int64"):
         return True
-    return not _is_float(dtype) and np.can_cast(dtype, spec.dtype)
+    return not _is_float(dtype) and np.can_cast(dtype, str(spec.dtype))
 
 
 def _advice_on_floats(spec, dtype, shape):
@@ -247,20 +274,22 @@ def _is_float(dtype):
     return dtype is not None and "float" in dtype
 
 
-def _agree(expected, given):
+def _agree(spec, given):
     """Whether a shape will do, given that Keras adds and drops a last size of 1."""
-    if expected is None or given is None:
+    if spec.dtype is None or spec.shape is None or given is None:
         return True
-    expected, given = list(expected[1:]), list(given[1:])
+    expected, given = list(spec.shape[1:]), list(given[1:])
     if len(expected) != len(given):
         longer = max(expected, given, key=len)
         if abs(len(expected) - len(given)) > 1 or longer.pop() != 1:
             return False
     sizes = zip(expected, given, strict=True)
-    return all(None in pair or pair[0] == pair[1] for pair in sizes)
+    return not spec.declared or all(
+        None in pair or pair[0] == pair[1] for pair in sizes
+    )
 
 
-def rows_of(views: Any) -> int | None:
+def rows_of(views: Any) -> Any:
     """Number of rows of the first tensor of a structure, if it is known."""
     shape = _shape_of(keras.tree.flatten(views)[0])
     return shape[0] if shape else None
@@ -324,8 +353,34 @@ def _how_to_give(expected):
     return "Give one tensor."
 
 
+def to_config(tensors: Any) -> dict[str, Any]:
+    """Shapes and dtypes of a structure of tensors, as JSON has them.
+
+    Args:
+        tensors: Structure of tensors or arrays.
+
+    Example:
+    >>> to_config({"id": np.zeros(5, "int32")})
+    {'structure': {'id': 0}, 'tensors': [[[None], 'int32']]}
+    """
+    parts = keras.tree.flatten(tensors)
+    return {
+        "structure": keras.tree.pack_sequence_as(tensors, [*range(len(parts))]),
+        "tensors": [[[*_of_any_rows(part)], dtype_of(part)] for part in parts],
+    }
+
+
+def from_config(config: Mapping[str, Any]) -> Any:
+    """`keras.Input`s like the tensors of which `to_config` was told."""
+    inputs = [
+        keras.Input(batch_shape=shape, dtype=dtype)
+        for shape, dtype in config["tensors"]
+    ]
+    return keras.tree.map_structure(inputs.__getitem__, config["structure"])
+
+
 def _of_shapes(shapes, name="inputs"):
-    """`Spec`s of the shapes that a layer was built with; others may do, too."""
+    """`Spec`s of shapes that a layer was built with and need not insist on."""
     if isinstance(shapes, Mapping):
         return {key: _of_shapes(shape, str(key)) for key, shape in shapes.items()}
     if not _is_sequence(shapes):

@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 
-from keras_infomax import datasets, experiments
+from keras_infomax import datasets, experiments, sharing
 from keras_infomax.base_model import BaseModel
 from keras_infomax.probes import encode
 from keras_infomax.settings import Settings
@@ -48,14 +48,13 @@ class Classifier(BaseModel):
     def get_config(self):
         return {
             **super().get_config(),
-            "encoder_x": keras.saving.serialize_keras_object(self.encoder_x),
+            **sharing.serialize({"encoder_x": self.encoder_x}),
             "num_classes": self.num_classes,
         }
 
     @classmethod
     def from_config(cls, config):
-        encoder = keras.saving.deserialize_keras_object(config["encoder_x"])
-        return cls(**{**config, "encoder_x": encoder})
+        return cls(**sharing.deserialize(config))
 
 
 class ClassifierAccuracy(keras.callbacks.Callback):

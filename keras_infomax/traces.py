@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_infomax import structures
+
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
@@ -28,13 +30,26 @@ class Trace:
     training: bool | None
 
     @property
-    def view(self) -> tf.TensorSpec:
-        """What the views are."""
+    def view(self) -> Any:
+        """What the views are, a structure of `tf.TensorSpec`s."""
         return self.arguments[self.parameter]
 
-    def __call__(self, views: tf.Tensor) -> Any:
+    @property
+    def specs(self) -> list[tf.TensorSpec]:
+        """The parts of `view`."""
+        return tf.nest.flatten(self.view)
+
+    def takes(self, views: Any) -> bool:
+        """Whether it is for views of this structure, these dtypes and these shapes."""
+        return is_like(self.view, views) and all(
+            spec.is_compatible_with(part)
+            for spec, part in zip(self.specs, tf.nest.flatten(views), strict=True)
+        )
+
+    def __call__(self, views: Any) -> Any:
         """What the function returns for views."""
-        arguments = {**self.arguments, self.parameter: views}
+        packed = tf.nest.pack_sequence_as(self.view, tf.nest.flatten(views))
+        arguments = {**self.arguments, self.parameter: packed}
         bound = inspect.BoundArguments(self.signature, arguments)
         return self.function(*bound.args, **bound.kwargs)
 
@@ -47,56 +62,110 @@ def of(call: Any, handle: str) -> list[Trace]:
         handle: What messages call the SavedModel.
 
     Raises:
-        ValueError: If it takes more or less than one tensor, beside `training`.
+        ValueError: If it takes more or less than one structure of tensors, beside
+            `training`.
     """
     return [t for f in call.concrete_functions for t in _in_each_mode(call, f, handle)]
 
 
-def shape_of(traces: Sequence[Trace]) -> tf.TensorShape:
-    """The shape that all of the traces take; sizes in which they differ are `None`."""
-    shapes = [trace.view.shape for trace in traces]
-    return functools.reduce(lambda a, b: a.most_specific_compatible_shape(b), shapes)
+def view_of(traces: Sequence[Trace]) -> Any:
+    """What all of the traces take.
+
+    Returns:
+        Structure of `structures.Spec`s, in which sizes and dtypes that differ are
+        `None`; `None` for all, where structures differ.
+    """
+    first = traces[0]
+    if not all(is_like(first.view, trace.view) for trace in traces):
+        return None
+    specs = []
+    named = structures.of_tensors(first.view)
+    for index, spec in enumerate(tf.nest.flatten(named)):
+        parts = [trace.specs[index] for trace in traces]
+        shape = functools.reduce(
+            lambda a, b: a.most_specific_compatible_shape(b), [p.shape for p in parts]
+        )
+        dtypes = {part.dtype.name for part in parts}
+        specs.append(
+            structures.Spec(
+                spec.name,
+                None if shape.rank is None else tuple(shape),
+                dtypes.pop() if len(dtypes) == 1 else None,
+            )
+        )
+    return tf.nest.pack_sequence_as(first.view, specs)
 
 
-def dtype_for(traces: Sequence[Trace], dtype: tf.DType) -> tf.DType:
-    """What a tensor must be cast to: nothing else, or floats, if there is a trace."""
-    taken = [trace.view.dtype for trace in traces]
+def is_like(view: Any, other: Any) -> bool:
+    """Whether two structures are the same, whatever their tensors are.
+
+    A list is the same as a tuple, a dictionary is not, even if it has as many parts.
+    """
+    if isinstance(view, Mapping) and isinstance(other, Mapping):
+        alike = view.keys() == other.keys()
+        return alike and all(is_like(view[key], other[key]) for key in view)
+    if isinstance(view, (tuple, list)) and isinstance(other, (tuple, list)):
+        pairs = zip(view, other, strict=False)
+        return len(view) == len(other) and all(is_like(*pair) for pair in pairs)
+    return not (structures.is_structure(view) or structures.is_structure(other))
+
+
+def dtype_for(traces: Sequence[Trace], part: int, dtype: tf.DType) -> tf.DType:
+    """What a tensor must be cast to: nothing else, or what there is a trace for.
+
+    Numbers may become floats, and integers other integers.
+
+    Args:
+        traces: All traces of a SavedModel.
+        part: Number of the tensor among those of a view.
+        dtype: Its dtype.
+    """
+    taken = [trace.specs[part].dtype for trace in traces if part < len(trace.specs)]
     floats = [found for found in taken if found.is_floating]
-    return dtype if dtype in taken or not floats else floats[0]
+    integers = [found for found in taken if found.is_integer]
+    if dtype in taken or not (dtype.is_integer or dtype.is_floating or dtype.is_bool):
+        return dtype
+    if floats:
+        return floats[0]
+    spec = [structures.Spec("", None, found.name) for found in integers]
+    fitting = [s for s in spec if structures.takes_dtype(s, dtype.name)]
+    return tf.as_dtype(fitting[0].dtype) if fitting else dtype
 
 
-def choose(traces: Sequence[Trace], views: tf.Tensor, training: bool) -> Trace:
-    """The trace for a tensor and a mode.
+def choose(traces: Sequence[Trace], views: Any, training: bool) -> Trace:
+    """The trace for views and a mode.
 
     TensorFlow would take the first that could do. While a size is unknown, as that of
     a batch is in `fit`, that may be one for another size.
 
     Args:
         traces: All traces of a SavedModel.
-        views: The tensor.
+        views: The tensors.
         training: The mode.
 
     Raises:
-        ValueError: If there is none for a tensor of this shape and dtype.
+        ValueError: If there is none for tensors of this structure, shapes and dtypes.
     """
     fitting = [
         trace
         for trace in traces
-        if trace.training in (None, training) and trace.view.is_compatible_with(views)
+        if trace.training in (None, training) and trace.takes(views)
     ]
     if not fitting:
-        specs = " or ".join(
-            sorted({f"{t.view.dtype.name} {t.view.shape}" for t in traces})
-        )
+        known = {structures.described(trace.view) for trace in traces}
         raise ValueError(
-            f"inputs must be {specs}, for which the SavedModel was traced; received "
-            f"{views.dtype.name} {views.shape}."
+            f"inputs must be {' or '.join(sorted(known))}, for which the SavedModel "
+            f"was traced; received {structures.described(views)}."
         )
-    return max(fitting, key=lambda trace: _generality(trace.view.shape))
+    return max(fitting, key=_generality)
 
 
-def _generality(shape: tf.TensorShape) -> float:
-    return float("inf") if shape.rank is None else list(shape).count(None)
+def _generality(trace: Trace) -> float:
+    shapes = [spec.shape for spec in trace.specs]
+    return sum(
+        float("inf") if shape.rank is None else list(shape).count(None)
+        for shape in shapes
+    )
 
 
 def _in_each_mode(call: Any, function: Any, handle: str) -> Iterator[Trace]:
@@ -105,12 +174,13 @@ def _in_each_mode(call: Any, function: Any, handle: str) -> Iterator[Trace]:
     arguments = signature.bind(*args, **kwargs).arguments
     mode = arguments.get("training")
     others = {name: v for name, v in arguments.items() if name != "training"}
-    views = [name for name, v in others.items() if isinstance(v, tf.TensorSpec)]
-    if len(views) != 1 or sum(map(_is_spec, tf.nest.flatten(others))) != 1:
+    parts = {name: tf.nest.flatten(value) for name, value in others.items()}
+    views = [name for name, part in parts.items() if any(map(_is_spec, part))]
+    if len(views) != 1 or not all(map(_is_spec, parts[views[0]])):
         raise ValueError(
-            "handle must be a SavedModel that is called on one tensor; received "
-            f"{handle!r}, which takes {others}. Wrap it in a tf.Module of one input, "
-            "and save that."
+            "handle must be a SavedModel that is called on one tensor, or on one "
+            f"structure of tensors; received {handle!r}, which takes {others}. Wrap it "
+            "in a tf.Module of one input, and save that."
         )
     if "training" not in arguments:
         yield Trace(function, signature, arguments, views[0], None)

@@ -1,8 +1,10 @@
 import gzip
 import io
+import lzma
 import re
 import shutil
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -103,24 +105,104 @@ def header_of(kind, size, **pax):
     return member.tobuf(tarfile.PAX_FORMAT)
 
 
+def assert_refused(path, message):
+    """Refused by both ways to read it, with little memory, and nothing is left."""
+    before = sorted(path.parent.iterdir())
+    for read in (archives.check, lambda p: archives.unpack(p, path.parent / "copy")):
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=message) as error:
+            read(path)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 100 << 20
+        assert len(str(error.value)) < 700
+    assert sorted(path.parent.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     "header",
     [
         header_of(tarfile.REGTYPE, 10**12),
-        header_of(tarfile.XHDTYPE, 2**32),  # tarfile would read it into memory.
         header_of(
             tarfile.REGTYPE, 512, **{"GNU.sparse.size": 10**12, "GNU.sparse.map": "0,1"}
         ),
     ],
-    ids=["file", "header", "sparse"],
+    ids=["file", "sparse"],
 )
-def test_archives_that_fill_disk_or_memory_are_refused_at_once(header, tmp_path):
+def test_archives_that_fill_the_disk_are_refused_at_once(header, tmp_path):
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(header + bytes(2048)))
-    for read in (archives.check, lambda p: archives.unpack(p, tmp_path / "copy")):
-        with pytest.raises(ValueError, match="must unpack to 268,435,456 bytes"):
-            read(path)
-    assert [path.name for path in tmp_path.iterdir()] == ["x.tar.gz"]
+    assert_refused(path, "must unpack to 268,435,456 bytes")
+
+
+@pytest.mark.parametrize("size", [2**32, 5 << 20])
+@pytest.mark.parametrize(
+    "kind",
+    [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME],
+    ids=["pax", "global", "long name"],
+)
+def test_archives_that_fill_the_memory_are_refused_at_once(kind, size, tmp_path):
+    path = tmp_path / "x.tar.gz"
+    stored = bytes(min(size, 6 << 20))
+    path.write_bytes(gzip.compress(header_of(kind, size) + stored))
+    assert_refused(path, "must unpack to|headers of the archive .* 4,194,304 bytes")
+
+
+def test_many_members_are_refused(tmp_path):
+    path = tmp_path / "x.tar.gz"
+    many = b"".join(tarfile.TarInfo(str(n)).tobuf() for n in range(9000))
+    path.write_bytes(gzip.compress(many))
+    with pytest.raises(ValueError, match="headers of the archive"):
+        archives.check(path)
+
+
+def test_what_is_packed_twice_is_not_unpacked_without_limits(tmp_path):
+    """1,556 bytes, of which an xz inside makes 1.5 GiB of memory."""
+    compressor = lzma.LZMACompressor(preset=0)
+    packed = compressor.compress(header_of(tarfile.XHDTYPE, 3 << 29))
+    block = bytes(1 << 24)
+    packed += b"".join(compressor.compress(block) for _ in range(8))
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(packed + compressor.flush()))
+    assert_refused(path, "cannot be read as a .tar.gz; it may be damaged")
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["a/" * 3000 + "b"], "a path of 3001 parts, more than 64"),
+        (["good.txt", "./good.txt"], "the second one of this name"),
+        (["good.txt", "GOOD.txt"], "'GOOD.txt', the second one of this name"),
+        (["caf\u00e9", "cafe\u0301"], "the second one of this name"),
+    ],
+    ids=["deep", "twice", "letters", "accents"],
+)
+def test_paths_that_not_every_system_has_are_refused(names, reason, tmp_path):
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    assert_refused(path, f"{reason}. Do not trust this archive")
+
+
+@pytest.mark.parametrize("fault", ["chained", "number", "loop", "plain", "xz"])
+def test_malformed_archives_are_one_line(fault, tmp_path):
+    path = tmp_path / "x.tar.gz"
+    if fault == "chained":  # tarfile calls itself for each.
+        data = header_of(tarfile.GNUTYPE_LONGNAME, 0) * 3000
+    elif fault == "number":
+        data = header_of(tarfile.REGTYPE, 0, **{"GNU.sparse.map": "a", "x": 1})
+    elif fault == "loop":
+        header = bytearray(tarfile.TarInfo("back").tobuf())
+        header[124:136] = b"\xff" * 10 + b"\xfc\x00"  # Minus 1,024 bytes.
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        data = bytes(header) * 3
+    else:
+        data = tarfile.TarInfo("x").tobuf() + bytes(1024)
+    pack = {"plain": bytes, "xz": lzma.compress}.get(fault, gzip.compress)
+    path.write_bytes(pack(data))
+    assert_refused(path, "x.tar.gz (cannot be read|must be files)")
 
 
 def test_archives_need_room_on_the_disk(folder, tmp_path, monkeypatch):

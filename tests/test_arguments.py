@@ -39,6 +39,7 @@ NOT_TRIED = {
     *("probes.check_labelled", "jacobians.LogConditionNumbers", "settings.differences"),
     *("datasets.ImageDataset", "tuning.Choices", "tuning.Range", "tuning.Trial"),
     *("tuning.Space", "tuning.is_worker", "probes.checked_views"),
+    "jacobians.checked_views",
     *("probes.labelled_views", "settings.cell", "settings.identity", "settings.others"),
 }
 # Seconds after which a call counts as one that never ends.
@@ -130,6 +131,11 @@ def is_rgb(value):
     return floats and value.shape[-1:] == (3,)
 
 
+def are_squares(value):
+    floats = is_array(value, 3) and np.size(value) > 0 and np.isfinite(value).all()
+    return floats and np.shape(value)[1] == np.shape(value)[2]
+
+
 def are_pixels(value):
     if not is_array(value):
         return False
@@ -180,6 +186,7 @@ KINDS = {
     "two": lambda v: is_array(v, 1) and len(v) == 2 and np.isfinite(v).all(),
     "classes": are_classes,
     "rgb": is_rgb,
+    "squares": are_squares,
     "pixels": are_pixels,
     "axis": lambda v: is_integer(v, 0, 2),
     "side": lambda v: is_integer(v, 1, 3),
@@ -243,7 +250,7 @@ BY_NAME |= dict.fromkeys(
     (
         *("axis", "bound", "classes", "config", "context", "counts", "critic"),
         *("described", "encoder", "fill_mode", "formats", "graph", "identifier"),
-        *("image_dtype", "images", "jacobians", "labels", "log_probabilities"),
+        *("image_dtype", "images", "labels", "log_probabilities"),
         *(
             "method",
             "metric",
@@ -292,6 +299,7 @@ OVERRIDES = {
     "v_information.labels": "two",
     "v_information.classes": "classes",
     "rgb_to_lab.images": "rgb",
+    "log_condition_numbers.jacobians": "squares",
     "to_float.images": "pixels",
     "views_seed.step": "integer",
     "LogisticProbe.C": "weights",

@@ -351,7 +351,7 @@ def test_runs_with_other_settings_are_no_one_statistic(tmp_path):
     assert "learning" not in (tmp_path / "mixed/figure3.svg").read_text()
     figures.draw(results, tmp_path / "told")
     picture = (tmp_path / "told/figure3.svg").read_text()
-    labels = [f"<!-- {c}, {s} -->" for c, s in (("mlp", told), ("mlp", other))]
+    labels = [f"<!-- MLP critic, {settings} -->" for settings in (told, other)]
     assert [picture.count(label) for label in labels] == [2, 2]
 
 

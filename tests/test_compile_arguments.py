@@ -60,7 +60,6 @@ def crossentropy(model):
             keras.losses.sparse_categorical_crossentropy, from_logits=True
         ),
     ],
-    ids=str,
 )
 def test_the_crossentropy_of_keras_takes_scores_as_logits(loss):
     model = infomax(loss)
@@ -98,14 +97,13 @@ def test_a_loss_of_probabilities_is_refused(loss):
         keras.losses.CategoricalCrossentropy(from_logits=True),
         keras.losses.hinge,
     ],
-    ids=str,
 )
 def test_a_loss_that_compares_arrays_of_one_shape_is_refused(loss):
     with pytest.raises(ValueError, match=r"rate scores .* by partners.*Use 'infonce'"):
         infomax(loss)
 
 
-@pytest.mark.parametrize("loss", [3, ["infonce"], {"mi": "infonce"}], ids=str)
+@pytest.mark.parametrize("loss", [3, ["infonce"], {"mi": "infonce"}])
 def test_what_is_no_loss_is_refused(loss):
     with pytest.raises(ValueError, match="loss must be one loss of partners"):
         infomax(loss)
@@ -135,7 +133,6 @@ def test_metrics_by_name_take_scores_as_logits():
         ("accuracyy", "Unknown metric 'accuracyy'. Did you mean 'accuracy'"),
         (3, "must be metrics, functions .*received 3"),
     ],
-    ids=str,
 )
 def test_metrics_that_take_something_else_are_refused(argument, metric, message):
     with pytest.raises(ValueError, match=message):
@@ -177,7 +174,6 @@ def test_metrics_and_losses_of_keras_take_one_partner_for_each_row():
         ({"back": 4.0}, (1, 4)),
         ([0.25, 2], (0.25, 2)),
     ],
-    ids=str,
 )
 def test_loss_weights_multiply_those_of_the_terms(loss_weights, factors):
     logs = evaluated(of_two_terms(loss_weights=loss_weights))
@@ -204,7 +200,6 @@ def test_a_loss_of_no_weight_trains_nothing():
         (True, "must be a finite number"),
         ({"back": "much"}, "must be a finite number, or .* such as {'forth': 0.5}"),
     ],
-    ids=str,
 )
 def test_wrong_loss_weights_are_refused(loss_weights, message):
     with pytest.raises(ValueError, match=message):

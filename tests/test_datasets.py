@@ -182,10 +182,16 @@ def test_sixty_thousand_images_are_stored_and_streamed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 1}, "at least 2; received 1.*one row has none"),
+        ({"batch_size": 1}, "at least 2; received 1.*a row's negatives"),
         ({"batch_size": 1001}, "at most .* received 1001, and 1000 images"),
-        ({"start_step": -1}, "must not be negative; received -1"),
-        ({"num_steps": -2}, "must not be negative; received 0 and -2"),
+        (
+            {"start_step": -1},
+            "start_step must be an integer of at least 0; received -1",
+        ),
+        (
+            {"num_steps": -2},
+            "num_steps must be an integer of at least 0.*; received -2",
+        ),
         ({"images": np.zeros((9, 4, 4), "uint8")}, r"images must .*\(9, 4, 4\)"),
         ({"images": np.zeros((999, 4, 4, 1), "int32")}, "received the dtype int32"),
         ({"images": np.zeros((999, 3, 4, 1), "uint8")}, "even height"),

@@ -259,7 +259,7 @@ def test_export_says_what_to_type():
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "all"])
 def test_chunk_sizes_are_checked_whenever_they_are_set(size):
     model = infomax()
-    with pytest.raises(ValueError, match="encoder_chunk_size must be a positive num"):
+    with pytest.raises(ValueError, match="encoder_chunk_size must be a positive int"):
         model.encoder_chunk_size = size
     model.encoder_chunk_size = 7
     assert model.get_config()["encoder_chunk_size"] == 7

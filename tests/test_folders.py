@@ -306,13 +306,14 @@ def test_links_are_followed_and_nothing_is_read_twice(pets, tmp_path_factory, ca
     (pets / "cat" / "again").symlink_to(outside)
     (pets / "cat" / "up").symlink_to(pets)
     (pets / "cat" / "sibling").symlink_to("../dog")
+    (pets / "dog" / "sibling").symlink_to("../cat")
     (pets / "cat" / "all").symlink_to("/")
     (pets / "cat" / "file.png").symlink_to("0.png")
     data = load(pets)
     assert data.class_names == ("bird", "cat", "dog")
     out = capsys.readouterr().out
     assert "14 images of 3 classes (bird 1, cat 7, dog 6)" in out
-    assert "links to folders that are read already: 5" in out
+    assert "links to folders that are read already: 6" in out
 
 
 def test_folders_may_be_deeper_than_python_recurses(pets):

@@ -153,6 +153,113 @@ def test_onnx_says_what_it_cannot_express(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+# What was written is run.
+
+
+class Holding(layers.Layer):
+    """Holds tensors that are no variables."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = tf.constant(np.arange(1.0, 6.0), tf.float32)
+        self.kernel = tf.constant(np.random.default_rng(0).random((5, 60)), tf.float32)
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs * self.scale, self.kernel)
+
+
+def test_tensors_that_layers_hold_are_in_every_format(tmp_path):
+    views = np.random.default_rng(0).random((9, 5), "float32")
+    normalization = layers.Normalization()
+    normalization.adapt(views)
+    encoder = keras.Sequential(
+        [keras.Input((5,)), normalization, Holding(), layers.Dense(3)]
+    )
+    saved_model.export(encoder, tmp_path / "out", formats=ALL)
+    session = onnxruntime.InferenceSession(tmp_path / "out/encoder.onnx")
+    assert [value.name for value in session.get_inputs()] == ["inputs"]
+    (found,) = session.run(None, {"inputs": views})
+    expected = encoder(views)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+    lite = Interpreter(str(tmp_path / "out/encoder.tflite"))
+    found = lite.get_signature_runner("encode")(inputs=views)["encoding"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["onnx", "tflite"])
+def test_a_format_that_encodes_otherwise_is_not_left(
+    name, encoder, tmp_path, monkeypatch
+):
+    write = getattr(formats, f"write_{name}")
+    other = keras.models.clone_model(encoder)
+    other.set_weights([weight + 0.5 for weight in encoder.get_weights()])
+
+    def write_other(what, *rest):
+        if name == "onnx":
+            return write(other, *rest)
+        saved_model.export(other, tmp_path / "other")
+        root = tf.saved_model.load(str(tmp_path / "other"))
+        return write({k: root.signatures[k] for k in what}, root.variables, rest[-1])
+
+    monkeypatch.setattr(formats, f"write_{name}", write_other)
+    with pytest.raises(ValueError, match=f"written as {name} .* gives other encodings"):
+        saved_model.export(encoder, tmp_path / "out", formats=["saved_model", name])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_format_that_cannot_be_run_is_not_left(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "_rename", lambda *args: None)
+    with pytest.raises(ValueError, match="written as onnx .* cannot be run"):
+        saved_model.export(encoder, tmp_path / "out", formats=["onnx"])
+    assert list(tmp_path.iterdir()) == []
+
+
+class Changing(layers.Layer):
+    """Computes something else whenever it is traced."""
+
+    count = 0
+
+    def call(self, inputs):
+        Changing.count += 1
+        return inputs * Changing.count
+
+
+def test_an_encoder_that_changes_is_not_exported(tmp_path):
+    encoder = keras.Sequential([keras.Input((5,)), Changing()])
+    with pytest.raises(ValueError, match="as saved_model .* gives other encodings"):
+        saved_model.export(encoder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Noisy(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = keras.random.SeedGenerator(0)
+
+    def call(self, inputs):
+        shape = keras.ops.shape(inputs)
+        return inputs + keras.random.normal(shape, seed=self.generator)
+
+
+def test_an_encoder_that_is_random_in_inference_is_exported(tmp_path):
+    encoder = keras.Sequential([keras.Input((5,)), Noisy()])
+    saved_model.export(encoder, tmp_path / "out")
+    assert saved_model.load(tmp_path / "out")(np.ones((2, 5))).shape == (2, 5)
+
+
+class Python(layers.Layer):
+    def call(self, inputs):
+        outputs = tf.numpy_function(np.tanh, [inputs], tf.float32)
+        return tf.ensure_shape(outputs, inputs.shape)
+
+
+def test_an_encoder_that_calls_python_is_not_exported(tmp_path):
+    encoder = keras.Sequential([keras.Input((5,)), Python()])
+    with pytest.raises(ValueError, match=r"calls Python.*Write it with keras\.ops"):
+        saved_model.export(encoder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 # Names of formats.
 
 
@@ -160,8 +267,8 @@ def test_onnx_says_what_it_cannot_express(tmp_path):
     ("names", "message"),
     [
         (("saved_model", "onxx"), "Unknown format 'onxx'. Did you mean 'onnx'"),
-        ("onnx", "formats must be a sequence"),
-        ((), "formats must be a sequence"),
+        ("onnx", "formats must be a tuple or list"),
+        ((), "formats must be a tuple or list"),
     ],
 )
 def test_unknown_formats_are_refused(names, message, encoder, tmp_path):

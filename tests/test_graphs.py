@@ -67,7 +67,7 @@ def refused(folder, message):
 
 
 def test_operations_are_those_of_tensorflow_and_take_no_names_or_functions():
-    """A file, a shared resource or a function is found by a parameter of these names."""
+    """By a parameter of such a name, a file, resource or function would be found."""
     names = {
         *("filename", "filenames", "file", "prefix", "dir", "path", "contents"),
         *("memory_region_name", "shared_name", "container", "address", "target"),
@@ -168,7 +168,8 @@ def test_saving_functions_are_not_loaded(folder):
             node.op for f in graph.graph_def.library.function for node in f.node_def
         }
         assert operations <= harmless.OPERATIONS
-        assert not graph.signature_def and not graph.graph_def.node
+        assert not graph.signature_def
+        assert not graph.graph_def.node
     assert not os.path.exists(copy)
 
 

@@ -79,7 +79,7 @@ def test_an_encoding_that_ignores_the_view_has_the_jacobian_zero():
         ),
         (smooth, VIEWS[:0], 16, "at least one row"),
         (smooth, VIEWS.astype("uint8"), 16, "received uint8"),
-        (smooth, VIEWS, 0, "batch_size must be at least 1; received 0"),
+        (smooth, VIEWS, 0, "batch_size must be a positive integer; received 0"),
         (lambda: encoder(keras.layers.Dense(3)), VIEWS, 16, r"\(rows, dim\); received"),
     ],
 )

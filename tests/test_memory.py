@@ -248,7 +248,8 @@ def test_a_recipe_checks_the_size_of_the_bank(digits, tmp_path):
         "options": {"encoder": "mlp", "views": "halves", "examples": 299},
     }
     with pytest.raises(
-        ValueError, match="number of training images, 300; received 299"
+        ValueError,
+        match="number of training images, 300; received 299. .*options.examples=300",
     ):
         kim.training.train(config, tmp_path, data=digits)
 

@@ -149,11 +149,15 @@ def test_estimates_of_an_autoregression_rise_to_its_information():
     ("shape", "options", "message"),
     [
         ((6, 6, 1), {"predicted_steps": 4}, "between 1 and 3, since there are 4 pat"),
-        ((6, 6, 1), {"predicted_steps": 0}, "between 1 and 3"),
+        ((6, 6, 1), {"predicted_steps": 0}, "predicted_steps must be a positive"),
         ((6, 6, 1), {"context": "lstm"}, "Unknown context 'lstm'"),
-        ((6, 6, 1), {"negatives": "none"}, "negatives must be one of"),
+        (
+            (6, 6, 1),
+            {"negatives": "none"},
+            "negatives must be 'other_examples', .* received 'none'",
+        ),
         ((6, 6, 1), {"representation": "mean"}, "must be 'patches' or 'context'"),
-        ((6, 6, 1), {"patch_size": 9}, "cannot cut pieces of size"),
+        ((6, 6, 1), {"patch_size": 9}, "patch_size must be no larger than the input"),
         ((6,), {}, r"or \(steps, channels\) of signals; received \(6,\)"),
     ],
 )

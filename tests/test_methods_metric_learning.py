@@ -100,7 +100,10 @@ def test_export(tmp_path):
     [
         ({"metric": "cosine"}, "Unknown metric 'cosine'"),
         ({"axis": 3}, "axis must be 1"),
-        ({"semi_hard_margin": -1.0}, "margin must be positive"),
+        (
+            {"semi_hard_margin": -1.0},
+            "semi_hard_margin must be a finite number of at least 0",
+        ),
     ],
 )
 def test_options_are_checked(options, message):

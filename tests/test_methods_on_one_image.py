@@ -126,9 +126,15 @@ def test_parts_of_weight_zero_are_left_out():
         deep_infomax(global_weight=0, local_weight=0)
 
 
-@pytest.mark.parametrize("local_layer", [0, 3])
-def test_local_layer_must_be_a_convolution(local_layer):
-    with pytest.raises(ValueError, match="local_layer must be.* from 1 to 2"):
+@pytest.mark.parametrize(
+    ("local_layer", "message"),
+    [
+        (0, "local_layer must be a positive integer; received 0"),
+        (3, "local_layer must be.* from 1 to 2"),
+    ],
+)
+def test_local_layer_must_be_a_convolution(local_layer, message):
+    with pytest.raises(ValueError, match=message):
         deep_infomax(local_layer=local_layer)
 
 

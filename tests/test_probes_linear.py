@@ -94,7 +94,7 @@ def test_passes_of_saga_are_those_of_scikit_learn():
     found = {}
     for passes, seed in ((1, 0), (1, 4), (50, 0)):
         probe = LogisticProbe(
-            solver="saga", tolerance=0.0, max_iterations=passes, seed=seed
+            solver="saga", tolerance=1e-12, max_iterations=passes, seed=seed
         ).fit(x, labels)
         regression = sklearn.linear_model.LogisticRegression(
             C=10.0, solver="saga", tol=0.0, max_iter=passes, random_state=seed
@@ -122,10 +122,16 @@ def test_linear_probes_by_name():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"C": ()}, r"C must be positive; received \(\)"),
-        ({"C": (1.0, 0.0)}, "C must be positive"),
-        ({"scaler": "standard"}, "scaler must be one of min_max, standardized, whit"),
-        ({"max_iterations": 0}, "max_iterations must be at least 1; received 0"),
+        ({"C": ()}, r"C must be positive and finite; received \(\)"),
+        ({"C": (1.0, 0.0)}, "C must be positive and finite"),
+        (
+            {"scaler": "standard"},
+            "scaler must be 'min_max', 'standardized' or 'whitened'; received",
+        ),
+        (
+            {"max_iterations": 0},
+            "max_iterations must be a positive integer; received 0",
+        ),
     ],
 )
 def test_bad_arguments_are_named(arguments, said):

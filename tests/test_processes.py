@@ -142,7 +142,9 @@ SPAWNING = """
 )
 def test_children_are_ended_by_their_parent(start, sent, exit_code, to_all):
     process, (_, child) = start(SPAWNING)
-    # A terminal sends Ctrl-C to the whole group.
+    # A terminal sends Ctrl-C to the whole group, and the child is not to say anything.
+    os.kill(int(child), signal.SIGINT)
+    assert not gone(child, seconds=0.5)
     (os.killpg if to_all else os.kill)(process.pid, sent)
     out, err = process.communicate(timeout=30)
     assert process.returncode == exit_code

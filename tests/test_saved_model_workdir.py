@@ -98,7 +98,7 @@ def test_export_never_replaces_the_run_it_comes_from(workdir, tmp_path):
     for output in (workdir, tmp_path):
         with pytest.raises(ValueError, match="must not contain the training run"):
             saved_model.export_workdir(workdir, output, overwrite=True)
-    with pytest.raises(ValueError, match='encoder must be "x" or "y"'):
+    with pytest.raises(ValueError, match="encoder must be 'x' or 'y'"):
         saved_model.export_workdir(workdir, tmp_path / "out", encoder="z")
     assert len(os.listdir(workdir)) == 3
 

@@ -9,6 +9,8 @@ import pytest
 from keras_infomax import datasets, probes, settings, tuning
 from keras_infomax.settings import Settings, identity
 
+IMAGES_ = np.zeros((20, 4, 4, 1), "float32")
+DATA = datasets.from_arrays((IMAGES_, np.arange(20) % 2), (IMAGES_, np.arange(20) % 2))
 # Of every setting a value that is not its default.
 OTHERS = {
     "figure": "f",
@@ -16,6 +18,9 @@ OTHERS = {
     "experiment": "supervised",
     "dataset": "mnist",
     "image_size": (14, 14),
+    "on_error": "skip",
+    "max_pixels": 1_000,
+    "max_bytes": 1_000,
     "split_seed": 1,
     "views": "left_right",
     "noise": 0.1,
@@ -47,7 +52,7 @@ OTHERS = {
 def test_every_setting_but_a_place_makes_another_run():
     plain = Settings()
     names = {field.name for field in dataclasses.fields(Settings)}
-    assert set(OTHERS) == names - {"data_dir"}
+    assert set(OTHERS) == names - {"data_dir"}  # All but a place.
     keys = {name: identity(Settings(**{name: v})) for name, v in OTHERS.items()}
     assert len({identity(plain), *keys.values()}) == len(names)
     moved = Settings(data_dir="/elsewhere")
@@ -106,7 +111,7 @@ IMAGES = np.zeros((20, 4, 4, 1), "uint8")
         ("seed", lambda seed: probes.FewLabels(per_class=1, seed=seed)),
         ("seed", lambda seed: probes.FineTuning(seed=seed)),
         ("seed", lambda seed: probes.MLPProbe(seed=seed)),
-        ("seed", lambda seed: tuning.searching.held_out(None, 0.2, seed)),
+        ("seed", lambda seed: tuning.searching.held_out(DATA, 0.2, seed)),
     ],
     ids=lambda value: None if callable(value) else value,
 )

@@ -8,7 +8,12 @@ from keras import layers
 
 import keras_infomax as kim
 from keras_infomax import structures
-from keras_infomax.callbacks import LinearProbe, Probes, TensorBoard
+from keras_infomax.callbacks import (
+    ConditionNumbers,
+    LinearProbe,
+    Probes,
+    TensorBoard,
+)
 from keras_infomax.probes import FewLabels, FineTuning, LogisticProbe, encode
 from keras_infomax.structures import Spec
 
@@ -217,25 +222,35 @@ def test_one_view_is_not_scored():
         infomax(dense())(X)
 
 
-class OfParts(keras.Model):
+@keras.saving.register_keras_serializable(package="tests")
+class OfParts(layers.Layer):
     """Declares nothing: what it takes is known once it has been called."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         self.embedding, self.dense = layers.Embedding(50, 4), layers.Dense(4)
+
+    def build(self, input_shape):
+        self.embedding.build(input_shape["tokens"])
+        self.dense.build((None, 4 + input_shape["num"][-1]))
 
     def call(self, view):
         means = keras.ops.mean(self.embedding(view["tokens"]), axis=1)
         return self.dense(keras.ops.concatenate([means, view["num"]], axis=-1))
 
 
-def test_encoders_that_declare_nothing():
+def test_encoders_that_declare_nothing(tmp_path):
     model = infomax(OfParts())
     view = {"tokens": TOKENS, "num": NUMBERS}
     model.fit((view, X), batch_size=32, verbose=0)
-    expected = model.encoder_x.predict(view, verbose=0)
-    for given in ((view, X), view):
-        np.testing.assert_array_equal(model.predict(given, verbose=0), expected)
+    expected = model.predict((view, X), verbose=0)
+    np.testing.assert_array_equal(model.predict(view, verbose=0), expected)
+    found = encode(model.encoder_x, view)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(view, verbose=0), expected)
+    assert loaded.optimizer.iterations == 3
     with pytest.raises(ValueError, match=r"'tokens': a tensor \(rows, 7\).*'other'"):
         model.predict({"other": TOKENS, "num": NUMBERS}, verbose=0)
 
@@ -255,7 +270,8 @@ def test_a_table_that_looks_up_what_it_was_built_with():
     ("make", "view", "message"),
     [
         (of_tokens, X, r"int32 \(rows, 7\).*received float32 \(32, 6\)\. Cast"),
-        (of_tokens, CATEGORIES, r"int32 \(rows, 7\).*received int64 \(32, 3\)"),
+        (of_tokens, BYTES, r"int32 \(rows, 7\).*received uint8 \(32, 3, 3, 1\)"),
+        (of_flags, FLAGS[:, :4], r"bool \(rows, 5\).*received bool \(32, 4\)"),
         (of_bytes, BYTES.astype("int32"), r"uint8 \(rows, 3, 3, 1\).*received int32"),
         (of_words, X, r"string \(rows, 1\).*received float32"),
         (dense, TABLE, r"float32 \(rows, 6\).*received \{'cat': int64 \(32, 3\)"),
@@ -292,7 +308,6 @@ def test_images_are_told_to_be_scaled():
         lambda: model.fit((BYTES, X), verbose=0),
         lambda: model.predict(BYTES, verbose=0),
         lambda: model.fit((BYTES / np.float32(255), X), callbacks=[probe], verbose=0),
-        lambda: encode(model.encoder_x, BYTES),
     ):
         with pytest.raises(ValueError, match=message):
             call()
@@ -382,6 +397,12 @@ def test_tensor_board_shows_views_of_parts(tmp_path):
     table = np.loadtxt(tmp_path / "examples" / "encodings.tsv", delimiter="\t")
     expected = by_hand(model.encoder_x, split(TABLE)[1][0])
     np.testing.assert_allclose(table, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("views", [TABLE, TOKENS, (X, NUMBERS)])
+def test_condition_numbers_are_of_one_array_of_floats(views):
+    with pytest.raises(ValueError, match=r"views must be floats.*no Jacobian"):
+        ConditionNumbers(views)
 
 
 # The structures themselves.

@@ -46,7 +46,7 @@ def test_classes_are_weighted_however_steps_run(class_weight):
 
 
 def test_labels_must_be_one_for_each_image(digits):
-    with pytest.raises(ValueError, match="labels must be one for each of the 300"):
+    with pytest.raises(ValueError, match="labels must be one for each of its 300"):
         datasets.labelled(digits.train_images, digits.test_labels, "halves", 32)
 
 
@@ -118,6 +118,20 @@ def test_unlabelled_images_are_refused(digits, tmp_path):
     )
     with pytest.raises(ValueError, match="'supervised' needs labels.*'unlabelled'"):
         training.train(SMALL, tmp_path, unlabelled)
+
+
+def test_images_of_one_class_are_refused(digits, tmp_path):
+    labels = np.zeros(300, int)
+    alike = datasets.from_arrays(
+        (digits.train_images, labels), (digits.test_images, labels[:150])
+    )
+    with pytest.raises(ValueError, match="'supervised' needs two classes or more"):
+        training.train(SMALL, tmp_path, alike)
+
+
+def test_batches_that_do_not_fit_are_refused(digits, tmp_path):
+    with pytest.raises(ValueError, match="test images, 150; .*--config.batch_size=128"):
+        training.train({**SMALL, "batch_size": 200}, tmp_path, digits)
 
 
 def test_the_encoder_is_that_of_the_settings(digits):

@@ -183,7 +183,7 @@ def test_points_are_told_apart_by_any_setting(tmp_path, name, values):
 
 def test_names_of_folders_are_of_one_run_and_fit_any_file_system(tmp_path):
     values = [
-        *("mlp", "a-b", "a", "A/b", "../x", "lr[0.1]", "~", "x y", "x_y", "", "-1"),
+        *("mlp", "a-b", "a", "A/b", "../x", "lr[0.1]", "~", "x y", "x_y", "-1"),
         *("b-1", "é", "folder:/data/x", "n" * 300, "n" * 299, "con*", "a\n"),
     ]
     sweep = sweeps.Sweep({}, {"figure": values, "dataset": values})

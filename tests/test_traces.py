@@ -76,7 +76,7 @@ def test_the_mode_is_a_constant_or_a_tensor(by, tmp_path):
 def test_sizes_in_which_traces_differ_are_unknown(tmp_path):
     path = saved(tmp_path / "s", ((8, 4), "float32", False), ((2, 4), "float32", False))
     found = traces.of(tf.saved_model.load(str(path)).__call__, "s")
-    assert traces.shape_of(found).as_list() == [None, 4]
+    assert traces.view_of(found).shape == (None, 4)
     assert [trace.training for trace in found] == [False, False]
     with pytest.raises(
         ValueError, match=r"inputs must be float32 \(2, 4\) or .* \(8, 4\)"

@@ -261,6 +261,41 @@ def test_unlabelled_images_are_trained_on_without_a_probe(digits, tmp_path):
     assert config["dataset"] == "arrays"
 
 
+def test_images_of_one_class_are_trained_on_without_a_probe(digits, tmp_path, capsys):
+    labels = np.zeros(300, int)
+    alike = datasets.from_arrays(
+        (digits.train_images, labels), (digits.test_images, labels[:150])
+    )
+    assert training.train(SMALL, tmp_path, alike)["probe_accuracy"] is None
+    out = capsys.readouterr().out
+    assert "No probe: all training images of 'arrays' are of one class." in out
+
+
+def test_a_folder_is_read_as_the_config_says(tmp_path, capsys):
+    for number in range(30):
+        path = tmp_path / "images" / f"{number % 3}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = np.full((8, 8, 1), 8 * number)
+        keras.utils.save_img(path, image, scale=False)
+    (tmp_path / "images" / "0" / "bad.png").write_text("no image")
+    config = {**SMALL, "dataset": f"folder:{tmp_path}/images", "batch_size": 4}
+    with pytest.raises(ValueError, match="0/bad.png cannot .*--config.on_error=skip"):
+        training.train(config, tmp_path / "run")
+    skipping = {**config, "on_error": "skip"}
+    with pytest.raises(ValueError, match="holds no images.* --config.max_pixels=64"):
+        training.train({**skipping, "max_pixels": 63}, tmp_path / "run")
+    with pytest.raises(ValueError, match="--config.max_bytes=1920"):
+        training.train({**skipping, "max_bytes": 1919}, tmp_path / "run")
+    few = {**skipping, "batch_size": 16}
+    with pytest.raises(ValueError, match="test images, 6; .*--config.batch_size=4"):
+        training.train(few, tmp_path / "run")
+    last = training.train(
+        {**skipping, "max_pixels": 64, "max_bytes": 1920}, tmp_path / "run"
+    )
+    assert last["probe_accuracy"] is not None
+    assert "30 images of 3 classes (0 10, 1 10, 2 10)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -389,15 +424,20 @@ def test_condition_numbers_are_measured_on_training_images(digits):
             {"batch_sise": 3},
             "Unknown config key 'batch_sise'. Did you mean 'batch_size'",
         ),
-        ({"batch_size": 1}, "config.batch_size must be at least 2"),
-        ({"steps": 20}, "config.steps must be a multiple of config.eval_every"),
+        ({"batch_size": 1}, "config.batch_size must be an integer of at least 2"),
+        (
+            {"steps": 20},
+            "config.steps must be a multiple of config.eval_every.*"
+            "--config.eval_every=4, or --config.steps=24",
+        ),
         ({"learning_rate": 0.0}, "config.learning_rate must be positive"),
         ({"learning_rate": None}, "config.learning_rate must be positive.*None"),
         ({"encoder_units": 300}, "hidden_units must be positive integers"),
-        ({"noise": -0.1}, "config.noise must be a finite standard deviation"),
-        ({"noise": math.inf}, "config.noise must be a finite standard deviation"),
+        ({"noise": -0.1}, "config.noise must be a finite number of at least 0"),
+        ({"noise": math.inf}, "config.noise must be a finite number of at least 0"),
         ({"jacobian_rows": -1}, "config.jacobian_rows must be an integer of at least"),
         ({"jacobian_rows": 301}, "at most the number of training images.*301, and 300"),
+        ({"jacobian_rows": 301}, "Use --config.jacobian_rows=300 or fewer"),
         ({"experiment": "infomix"}, "Did you mean 'infomax'"),
         ({"encoder": "mpl"}, "Unknown encoder 'mpl'. Did you mean 'mlp'"),
         ({"critic": "bilinaer"}, "Unknown critic"),
@@ -415,6 +455,9 @@ def test_condition_numbers_are_measured_on_training_images(digits):
         ({"target": 4.0}, "batch size of at least 55"),
         ({"batch_size": 301}, "at most the number of training images, 300; received"),
         ({"batch_size": 151}, "at most the number of test images, 150; received 151"),
+        # 128 fits both splits.
+        ({"batch_size": 301}, "Use batches that fit, --config.batch_size=128, or more"),
+        ({"batch_size": 151}, "Use batches that fit, --config.batch_size=128, or more"),
     ],
     ids=str,
 )

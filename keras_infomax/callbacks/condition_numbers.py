@@ -1,12 +1,11 @@
 """Measures how hard the encoder is to invert while it is learned."""
 
-import numpy as np
-
 from keras_infomax import checks
 from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.jacobians import (
     PERCENTILES,
     LogConditionNumbers,
+    checked_views,
     jacobians,
     log_condition_numbers,
 )
@@ -40,7 +39,8 @@ class ConditionNumbers(Measuring):
             `epochs` counts the completed ones, as in `LinearProbe`.
 
     Raises:
-        ValueError: If `every` is not a positive integer.
+        ValueError: If `every` is not a positive integer, or the views are not one array
+            of floats.
 
     Example:
     ```python
@@ -56,13 +56,7 @@ class ConditionNumbers(Measuring):
 
     def __init__(self, views, encoder="encoder_x", every=1):
         super().__init__(every)
-        advice = "Give a batch of views as the encoder takes them."
-        expected = "floats of shape (rows, ...), at least one row"
-        self.views = checks.array("views", views, expected, advice)
-        if self.views.ndim < 2 or not self.views.size or self.views.dtype.kind != "f":
-            raise checks.refusal("views", expected, self.views, advice)
-        if not np.isfinite(self.views).all():
-            raise checks.refusal("views", "free of NaN and infinity", views, advice)
+        self.views = checked_views(views)
         self.encoder = checks.text("encoder", encoder, "encoder_x")
 
     def _measure(self) -> LogConditionNumbers:

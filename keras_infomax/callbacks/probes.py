@@ -122,7 +122,7 @@ class Probes(Measuring):
         encoder = encoder_of(self.model, self.encoder)
         for name, (views, _) in (("train", self.train), ("test", self.test)):
             # Before what takes long.
-            probing.checked_views(encoder, views, name)
+            probing.checked_views(encoder, views, name, cast=False)
         if self._pixel_baseline is None:
             self.take_pixels(self.judge_pixels())
             if self._pixel_baseline and self.params.get("verbose"):

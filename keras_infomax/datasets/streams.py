@@ -77,6 +77,7 @@ def pairs(
             one batch, or an argument is of another type or out of range.
 
     Example:
+    >>> import numpy as np
     >>> images = np.zeros((100, 28, 28, 1), "uint8")
     >>> dataset = pairs(images, "halves", batch_size=32)
     >>> len(dataset), dataset.element_spec[0][0].shape
@@ -129,6 +130,7 @@ def labelled(
             image.
 
     Example:
+    >>> import numpy as np
     >>> images, labels = np.zeros((100, 28, 28, 1), "uint8"), np.arange(100)
     >>> dataset = labelled(images, labels, "halves", batch_size=32)
     >>> x, labels_of_x = next(iter(dataset))

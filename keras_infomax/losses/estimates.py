@@ -36,7 +36,8 @@ class InfoNCE(BoundLoss):
         Scalar in nats.
 
     Example:
-    >>> round(float(InfoNCE()([0, 1, 2, 3], 1e4 * ops.eye(4))), 4)  # -log(4)
+    >>> from keras import ops
+    >>> round(float(InfoNCE()([0, 1, 2, 3], 1e4 * keras.ops.eye(4))), 4)  # -log(4)
     -1.3863
 
     Reference:
@@ -92,7 +93,8 @@ class NWJ(BoundLoss):
         Scalar in nats.
 
     Example:
-    >>> abs(round(float(NWJ()([0, 1, 2, 3], ops.ones((4, 4)))), 4))
+    >>> from keras import ops
+    >>> abs(round(float(NWJ()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
     0.0
 
     Reference:
@@ -128,7 +130,8 @@ class DonskerVaradhan(BoundLoss):
         Scalar in nats.
 
     Example:
-    >>> abs(round(float(DonskerVaradhan()([0, 1, 2, 3], ops.ones((4, 4)))), 4))
+    >>> from keras import ops
+    >>> abs(round(float(DonskerVaradhan()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
     0.0
 
     Reference:
@@ -165,7 +168,8 @@ class JensenShannon(ScoreLoss):
         Scalar, at least `-log(4)`.
 
     Example:
-    >>> abs(round(float(JensenShannon()([0, 1, 2, 3], ops.zeros((4, 4)))), 4))
+    >>> from keras import ops
+    >>> abs(round(float(JensenShannon()([0, 1, 2, 3], keras.ops.zeros((4, 4)))), 4))
     0.0
 
     Reference:

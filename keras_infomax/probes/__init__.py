@@ -5,8 +5,8 @@ encoder. A probe is then an object with `fit(x, labels)`, `predict(x)`,
 `predict_log_proba(x)` and `score(x, labels)`, whose score is an accuracy, and with
 `information(x, labels)`, what it reads of the labels in nats; see `Probe`. Most know
 nothing of encoders: fitted on raw views instead of encodings, the same probe gives a
-baseline, of images that of their pixels. `FineTuning` is the one that trains a copy of
-the encoder, too. `judge` puts an encoder before several probes.
+baseline. `FineTuning` is the one that trains a copy of the encoder, too. `judge` puts
+an encoder before several probes.
 """
 
 from keras_infomax.probes.encoding import checked_views, encode

@@ -82,13 +82,16 @@ def encode_all(
     return encoded
 
 
-def checked_views(encoder: keras.Layer, views: Any, argument: str = "views") -> Any:
+def checked_views(
+    encoder: keras.Layer, views: Any, argument: str = "views", cast: bool = True
+) -> Any:
     """Views as arrays in the structure that an encoder takes, which is built then.
 
     Args:
         encoder: Keras model or layer.
         views: Array `(rows, ...)`, or any structure of them.
         argument: What to call them in messages.
+        cast: Whether numbers of any dtype do where the encoder takes floats.
 
     Raises:
         ValueError: If they are not what the encoder takes.
@@ -97,12 +100,12 @@ def checked_views(encoder: keras.Layer, views: Any, argument: str = "views") -> 
     expected = structures.of(encoder)
     if not isinstance(expected, structures.Spec | None):
         # Or a list of arrays would pass for an array.
-        views = structures.checked(argument, expected, views, taker, "got")
+        views = structures.checked(argument, expected, views, taker, "got", cast)
     views = views_as_arrays(argument, views)
     if not encoder.built:
         ensure_built(encoder, tensor_specs(views))
         expected = structures.of(encoder)
-    return structures.checked(argument, expected, views, taker, "got")
+    return structures.checked(argument, expected, views, taker, "got", cast)
 
 
 def tensor_specs(views: Any) -> Any:

@@ -42,9 +42,9 @@ class Probe(abc.ABC):
     same answers, and fitting one leaves every global random state alone.
 
     To write another, define `_fit(x, targets)` and `_logits(x)`. Both get checked rows
-    `(rows, ...)` in float32, or views if the probe is not frozen; targets are indices
-    into `classes`, and logits are log-probabilities `(rows, classes)` up to a constant
-    a row.
+    `(rows, ...)` in float32, or if it is not frozen views as its encoder takes them;
+    targets are indices into `classes`, and logits are log-probabilities `(rows,
+    classes)` up to a constant a row.
 
     Attributes:
         classes: Labels that `fit` has seen, sorted, or `None` before `fit`.

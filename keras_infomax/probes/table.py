@@ -29,7 +29,7 @@ PASSES = (1, 2, 5, 10, 20, 50, 100)
 LINEAR_PROBES: dict[str, Callable[[], Any]] = {
     **{
         f"passes_{passes}": partial(
-            LogisticProbe, solver="saga", tolerance=0.0, max_iterations=passes
+            LogisticProbe, solver="saga", tolerance=1e-12, max_iterations=passes
         )
         for passes in PASSES
     },

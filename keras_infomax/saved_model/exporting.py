@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,9 +11,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import archives, checks, files, manifest, model_card, models, serving
+from keras_infomax import (
+    archives,
+    checks,
+    files,
+    manifest,
+    model_card,
+    models,
+    serving,
+    structures,
+)
 from keras_infomax import formats as export_formats
 from keras_infomax.hub_encoder import SAVED_MODEL_PARTS
+from keras_infomax.saved_model import checking, references
 from keras_infomax.saved_model import root as roots
 
 REFERENCE = "reference.npz"
@@ -22,7 +33,7 @@ def export(
     encoder: keras.layers.Layer,
     path: str | os.PathLike,
     overwrite: bool = False,
-    input_shape: Sequence[int | None] | None = None,
+    input_shape: Any = None,
     card: Mapping[str, Any] | None = None,
     preprocessing: Callable | serving.Preprocessing | None = None,
     raw_shape: Sequence[int | None] | None = None,
@@ -33,11 +44,15 @@ def export(
 
     The folder loads with `tf.saved_model.load`, `hub.load`, `hub.KerasLayer` (of
     tf_keras), `keras.layers.TFSMLayer` and `load`. The loaded object answers to
-    `__call__(inputs, training=False)`, for any number of rows and in float32 whatever
-    the encoder's precision. It has `variables`, `trainable_variables` and
+    `__call__(inputs, training=False)`, for any number of rows, of views in the
+    structure and dtypes that the encoder takes, with floats in float32 whatever its
+    precision. It has `variables`, `trainable_variables` and
     `regularization_losses`, the endpoints `serve` and `serve_training`, and two
     signatures from `inputs` to `encoding`: `encode` takes views, `serving_default`
-    raw inputs, preprocessing included, or views if there is no preprocessing.
+    raw inputs, preprocessing included, or views if there is no preprocessing. Where a
+    view is a dictionary, the inputs of a signature have the names of its keys; where it
+    is a tuple, those of the `keras.Input`s, or `inputs_0` and so on. The card lists
+    them.
 
     Beside it lie `model_card.json` and `README.md`, which say what it is and how to
     load it, `reference.npz`, inputs and the encodings that they must give, and
@@ -48,12 +63,13 @@ def export(
     such as activity regularisation, are not.
 
     Args:
-        encoder: Built Keras model or layer mapping views `(rows, ...)` to encodings
-            `(rows, dim)`.
+        encoder: Built Keras model or layer mapping views, tensors `(rows, ...)` or any
+            structure of them, to encodings `(rows, dim)`.
         path: The folder to write. It appears whole or not at all.
         overwrite: Whether to replace an export that is at `path`.
-        input_shape: Shape of a view without the rows. Defaults to the shape that the
-            encoder was built with.
+        input_shape: Shape of a view without the rows, or what the encoder takes, a
+            `keras.Input` or structure of them. Defaults to what the encoder was built
+            with.
         card: Further facts for the card, such as `"dataset"`, `"input_range"`,
             `"mi"` and `"mi_ceiling"` in nats, `"probe_accuracy"`, `"pixel_baseline"`.
         preprocessing: Layer or function from raw inputs to views, made of TensorFlow
@@ -86,19 +102,20 @@ def export(
     export_formats.check(formats)
     path = checks.path("path", path, "exports/encoder")
     overwrite = checks.boolean("overwrite", overwrite)
-    if input_shape is not None:
+    if input_shape is not None and not _holds_specs(input_shape):
         input_shape = checks.view_shape("input_shape", input_shape)
     if card is not None:
         checks.mapping("card", card, "Write, for example, card={'dataset': 'digits'}.")
     if overwrite:
         _check_replaceable(pathlib.Path(path))
-    view_shape = view_shape_of(encoder, input_shape)
+    views = views_of(encoder, input_shape)
     raw = serving.resolve(preprocessing, raw_shape, raw_dtype)
     with files.new_folder(path, overwrite) as folder:
-        root, signatures = roots.trace(encoder, view_shape, raw)
+        root, signatures = roots.trace(encoder, views, raw)
+        checking.check_without_python(signatures)
         facts = model_card.describe(
             encoder,
-            view_shape,
+            structures.of_tensors(views),
             encoding_size=signatures["encode"].structured_outputs["encoding"].shape[-1],
             raw_shape=raw.shape if raw else None,
             raw_dtype=raw.dtype if raw else None,
@@ -108,22 +125,33 @@ def export(
         tf.saved_model.save(root, folder, signatures=signatures)
         (folder / "model_card.json").write_text(model_card.to_json(facts), "utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(facts), "utf-8")
-        reference: dict[str, Any] = _reference(encoder, view_shape, raw)
+        reference: dict[str, Any] = references.make(encoder, views, raw)
         np.savez(folder / REFERENCE, **reference)
         if "archive" in formats:
             # Its own manifest, or it would lack files that the folder has.
             manifest.write(folder)
             archives.pack(folder, folder / export_formats.FILES["archive"])
         if "tflite" in formats:
-            variables = [*root.variables, *root.preprocessing_variables]
-            path = folder / export_formats.FILES["tflite"]
-            export_formats.write_tflite(signatures, variables, path)
+            variables = [
+                *root.variables,
+                *root.preprocessing_variables,
+                *root.resources,
+            ]
+            file = folder / export_formats.FILES["tflite"]
+            export_formats.write_tflite(signatures, variables, file)
         if "onnx" in formats:
-            path = folder / export_formats.FILES["onnx"]
-            export_formats.write_onnx(encoder, view_shape, path)
+            file = folder / export_formats.FILES["onnx"]
+            export_formats.write_onnx(encoder, views, file)
+        checking.check(folder, reference)
         if "saved_model" not in formats:
             _remove_saved_model(folder)
         manifest.write(folder)
+
+
+def _holds_specs(given: Any) -> bool:
+    """Whether it is made of inputs that tell shapes and dtypes, not of sizes."""
+    kinds = (keras.KerasTensor, tf.TensorSpec)
+    return any(isinstance(part, kinds) for part in keras.tree.flatten(given))
 
 
 def _check_replaceable(path: pathlib.Path) -> None:
@@ -137,31 +165,6 @@ def _check_replaceable(path: pathlib.Path) -> None:
             )
 
 
-def _reference(
-    encoder: keras.layers.Layer,
-    view_shape: tuple[int | None, ...],
-    raw: serving.Preprocessing | None,
-) -> dict[str, np.ndarray]:
-    """Random inputs and the encodings that every format must give for them."""
-    random = np.random.default_rng(0)
-
-    def inputs(shape, dtype):
-        values = random.random((5, *(size or 64 for size in shape)))
-        scale = min(tf.as_dtype(dtype).max, 255) if "int" in dtype else 1
-        return (values * scale).astype(dtype)
-
-    def encode(views):
-        encodings = encoder(tf.convert_to_tensor(views), training=False)
-        return keras.ops.convert_to_numpy(keras.ops.cast(encodings, "float32"))
-
-    views = inputs(view_shape, "float32")
-    arrays = {"views": views, "encodings": encode(views)}
-    if raw:
-        arrays["raw"] = inputs(raw.shape, raw.dtype)
-        arrays["encodings_of_raw"] = encode(raw.function(tf.constant(arrays["raw"])))
-    return arrays
-
-
 def _remove_saved_model(folder: pathlib.Path) -> None:
     for part in SAVED_MODEL_PARTS:
         if (folder / part).is_dir():
@@ -170,17 +173,19 @@ def _remove_saved_model(folder: pathlib.Path) -> None:
             (folder / part).unlink(missing_ok=True)
 
 
-def view_shape_of(
-    encoder: keras.layers.Layer, input_shape: Sequence[int | None] | None = None
-) -> tuple[int | None, ...]:
-    """Shape of a view without the rows.
+def views_of(encoder: keras.layers.Layer, input_shape: Any = None) -> Any:
+    """What an export of an encoder takes.
 
     Args:
         encoder: What is to be exported.
-        input_shape: The shape, if the encoder does not know it.
+        input_shape: As for `export`.
+
+    Returns:
+        Structure of `tf.TensorSpec`s for any number of rows, named as the inputs of
+        a signature are.
 
     Raises:
-        ValueError: If it is no encoder that is built, or nothing tells the shape.
+        ValueError: If it is no encoder that is built, or nothing tells what it takes.
     """
     if isinstance(encoder, models.InfoMax):
         raise ValueError(
@@ -200,14 +205,52 @@ def view_shape_of(
             f"{encoder.name!r}, which is not. Train it, or call it on a "
             "batch of views."
         )
+    taken = structures.of(encoder)
     if input_shape is not None:
-        return tuple(input_shape)
-    built_with = (encoder.get_build_config() or {}).get("input_shape")
-    shape = built_with or getattr(encoder, "input_shape", None)
-    if not shape or not all(size is None or isinstance(size, int) for size in shape):
+        taken = _given(taken, input_shape)
+    specs = keras.tree.flatten(taken)
+    if None in specs or None in (spec.shape for spec in specs):
         raise ValueError(
-            "encoder must have one input of known shape; received "
-            f"{encoder.name!r} with input shape {shape}. Pass input_shape, the shape "
-            "of a view without the rows."
+            "encoder must tell the shape of what it takes; received "
+            f"{encoder.name!r}, which takes {structures.described(taken)}. Pass "
+            "input_shape, the shape of a view without the rows."
         )
-    return tuple(shape[1:])
+    names = [re.sub(r"\W", "_", name) for name in structures.names_for(taken)]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            "encoder must take views whose parts have names that differ in letters and "
+            f"digits; received {structures.described(taken)}. Rename its inputs."
+        )
+    return keras.tree.pack_sequence_as(
+        taken,
+        [
+            tf.TensorSpec(spec.shape, _exported_dtype(encoder, spec), name=name)
+            for spec, name in zip(specs, names, strict=True)
+        ],
+    )
+
+
+def _given(taken: Any, input_shape: Any) -> Any:
+    """`Spec`s of the argument `input_shape`."""
+    if hasattr(input_shape, "dtype") or not all(
+        size is None or isinstance(size, int) for size in input_shape
+    ):
+        return structures.of_tensors(input_shape)
+    known = taken.dtype if isinstance(taken, structures.Spec) else None
+    return structures.Spec("inputs", (None, *input_shape), known)
+
+
+def _exported_dtype(encoder: keras.layers.Layer, spec: structures.Spec) -> str:
+    if spec.dtype is not None:
+        # Half precision stays inside: not every consumer has it.
+        return "float32" if "float" in spec.dtype else spec.dtype
+    layers = [*encoder._flatten_layers()]
+    if not any(isinstance(layer, structures.LOOKUPS) for layer in layers):
+        return "float32"
+    if isinstance(encoder, keras.Sequential):
+        return "int32"
+    raise ValueError(
+        "encoder must declare the dtypes of its views where it looks integers up; "
+        f"received {encoder.name!r}, which does not. Pass them as input_shape, for "
+        "example input_shape=keras.Input((7,), dtype='int32')."
+    )

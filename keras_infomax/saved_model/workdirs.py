@@ -9,7 +9,7 @@ import keras
 
 from keras_infomax import checks, files, models, runs, serving, supervised
 from keras_infomax import formats as export_formats
-from keras_infomax.saved_model.exporting import export, view_shape_of
+from keras_infomax.saved_model.exporting import export, views_of
 from keras_infomax.settings import Settings
 
 
@@ -80,13 +80,14 @@ def export_workdir(
         "config": config,
     }
     chosen = model.encoder_x if encoder == "x" else model.encoder_y
+    view = views_of(chosen)
     export(
         chosen,
         output,
         overwrite=overwrite,
         card=card,
         preprocessing=serving.of_run(
-            settings, "xy".index(encoder), view_shape_of(chosen), image_dtype
+            settings, "xy".index(encoder), tuple(view.shape[1:]), image_dtype
         ),
         formats=formats,
     )

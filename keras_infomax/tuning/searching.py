@@ -74,6 +74,12 @@ def search(
     plots.check_installed()
     workers.check_environment()
     workdir = pathlib.Path(checks.path("workdir", workdir))
+    if files.has_wildcards(workdir):
+        raise ValueError(
+            "workdir of a search must have none of * ? [ and \\ in its path, which "
+            "keras-tuner takes for a pattern, so that it would not find its trials "
+            f"again; received {str(workdir)!r}. Choose another workdir."
+        )
     described = Search.resolve(config, data)
     settings = Settings.resolve(described.settings)
     whole = experiments.load_data(settings, data)
