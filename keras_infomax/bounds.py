@@ -190,9 +190,8 @@ def split(scores, partners=None):
 
     Returns:
         Pair of the scores of the true pairs, shaped as `partners`, and of the
-        negatives, `(rows, columns)`. There, true pairs are so negative, and yet finite,
-        that exponential and ReLU make them zero; pairs that are left out stay minus
-        infinity, of which they make zero, too, in value and gradient.
+        negatives, `(rows, columns)`. There, true pairs and pairs that are left out are
+        so negative, and yet finite, that exponential and ReLU make them zero.
 
     Raises:
         ValueError: If `scores` is not a matrix of at least two columns, or a partner
@@ -205,7 +204,9 @@ def split(scores, partners=None):
     else:
         positives = ops.take_along_axis(scores, partners, axis=1)
     # A mask, not a subtracted infinity: inf * 0 would be NaN in value and gradient.
-    return positives, ops.where(is_partner, _LEFT_OUT, scores)
+    # And no infinity at all: of a column of them a log-sum-exp has a gradient of NaN.
+    left_out = ops.logical_or(is_partner, ops.equal(scores, -np.inf))
+    return positives, ops.where(left_out, _LEFT_OUT, scores)
 
 
 def log_odds(scores, partners=None, axis=1):

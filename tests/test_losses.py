@@ -122,3 +122,13 @@ def test_a_half_precision_dtype_does_not_round_partners(dtype):
     expected = -np.mean(bounds.infonce(scores, partners))
     value = losses.InfoNCE(dtype=dtype)(partners, scores)
     assert float(value) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_rows_that_count_nothing_make_a_loss_of_zero(name):
+    scores, partners = tf.constant(SCORES[:, :6]), np.array([3, 1, 0, 5, 4, 2])
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = losses.get(name)(partners, scores, sample_weight=np.zeros(6))
+    assert float(value) == 0
+    assert np.isfinite(tape.gradient(value, scores)).all()
