@@ -306,7 +306,9 @@ class BaseModel(keras.Model):
     def make_train_function(self, force=False):
         is_distributed = execution.is_distributed(self)
         if is_distributed:
-            replicas.refuse_what_differs(self)
+            # What Keras can do depends on the strategy that it finds.
+            with self.distribute_strategy.scope():
+                replicas.refuse_what_differs(self)
 
         def make():
             if is_distributed:

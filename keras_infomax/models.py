@@ -593,7 +593,14 @@ class InfoMax(BaseModel):
                 "InfoMax must be compiled with a loss; received loss=None. Use "
                 "compile(optimizer, loss=keras_infomax.losses.InfoNCE())."
             )
-        partners, scores = self._by_term(y), self._by_term(y_pred)
+        scores = self._by_term(y_pred)
+        if y is None:
+            # Keras looks into a batch to build a model, and has no targets then.
+            y = {
+                n: ops.arange(ops.shape(of)[0], dtype="int32")
+                for n, of in scores.items()
+            }
+        partners = self._by_term(y)
         loss = sum(
             self._loss_weights[term.name]
             * term.weight

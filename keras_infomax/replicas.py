@@ -312,7 +312,7 @@ def layer_losses(model, rows):
         for variable in model.trainable_weights
         if variable.regularizer is not None
     ]
-    if not _of_thread.losses:
+    if not getattr(_of_thread, "losses", []):
         return found
     for layer in model._flatten_layers():
         if layer._loss_ids:

@@ -55,11 +55,14 @@ def trained(optimizer, make=encoder, epochs=1):
 
 def assert_as_on_one_device(strategy, *args, **kwargs):
     before, weights, expected = trained(*args, **kwargs)
-    assert max(np.abs(w - b).max() for w, b in zip(weights, before, strict=True)) > 1e-4
+    # A critic may be built only by the first batch: it comes last.
+    pairs = zip(weights, before, strict=False)
+    assert max(np.abs(w - b).max() for w, b in pairs) > 1e-4
     with strategy.scope():
         _, _, actual = trained(*args, **kwargs)
     for a, b in zip(expected, actual, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+        # Random numbers are drawn in float32 before they are cast.
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
 
 
 def sgd():
@@ -312,7 +315,7 @@ class Dropped(kim.critics.InnerProductCritic):
             {},
             "must not clip gradients that carry a loss scale",
         ),
-        (sgd, {"critic": Dropped()}, "Layer 'dropout.*' must not draw random numbers"),
+        (sgd, {"critic": Dropped()}, "Layer 'drop.*' must not draw random numbers"),
         (
             sgd,
             {"encoder_chunk_size": 4},
