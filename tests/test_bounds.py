@@ -245,6 +245,6 @@ def test_partners_are_asked_for_where_one_row_has_no_column(bound):
 def test_weights_count_negatives_of_a_row_so_often():
     scores = random_scores(3, 5).astype("float32")
     sums, counts = bounds.log_sums(bounds.split(scores)[1])
-    weighted = bounds.log_mean_exp(sums, counts, weights=[2.0, 0.0, 1.0])
-    repeated = np.take(sums, [0, 0, 2]), np.take(counts, [0, 0, 2])
+    weighted = bounds.log_mean_exp(sums, counts, weights=[2.0, 0.0, 3.0])
+    repeated = np.take(sums, [0, 0, 2, 2, 2]), np.take(counts, [0, 0, 2, 2, 2])
     assert float(weighted) == pytest.approx(float(bounds.log_mean_exp(*repeated)))
