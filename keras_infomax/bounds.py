@@ -204,6 +204,7 @@ def split(scores, partners=None):
     else:
         positives = ops.take_along_axis(scores, partners, axis=1)
     # A mask, not a subtracted infinity: inf * 0 would be NaN in value and gradient.
+    # And no infinity at all: of a column of them a log-sum-exp has a gradient of NaN.
     left_out = ops.logical_or(is_partner, ops.equal(scores, -np.inf))
     return positives, ops.where(left_out, _LEFT_OUT, scores)
 

@@ -234,3 +234,17 @@ class TestBadInput:
     def test_partners_of_another_length(self, bound):
         with pytest.raises(ValueError, match="one column for each row"):
             bound(np.zeros((2, 3), "float32"), [0, 1, 2])
+
+
+@BOTH
+def test_partners_are_asked_for_where_one_row_has_no_column(bound):
+    with pytest.raises(ValueError, match="partners must be given"):
+        bound(np.zeros((4, 3), "float32"))
+
+
+def test_weights_count_negatives_of_a_row_so_often():
+    scores = random_scores(3, 5).astype("float32")
+    sums, counts = bounds.log_sums(bounds.split(scores)[1])
+    weighted = bounds.log_mean_exp(sums, counts, weights=[2.0, 0.0, 3.0])
+    repeated = np.take(sums, [0, 0, 2, 2, 2]), np.take(counts, [0, 0, 2, 2, 2])
+    assert float(weighted) == pytest.approx(float(bounds.log_mean_exp(*repeated)))

@@ -98,6 +98,12 @@ def test_a_row_without_negatives_says_nothing():
     scores = np.full((2, 2), -np.inf, "float32")
     scores[[0, 1], [0, 1]] = (3.0, -1.0)
     np.testing.assert_array_equal(bounds.infonce(scores), [0, 0])
+    np.testing.assert_array_equal(bounds.nwj(scores), [3, -1])
+    np.testing.assert_allclose(
+        bounds.jensen_shannon(scores),
+        [math.log(4) - math.log1p(math.exp(-3)), math.log(4) - math.log1p(math.exp(1))],
+        rtol=1e-6,
+    )
 
 
 def test_closed_forms():
@@ -118,3 +124,27 @@ def test_donsker_varadhan_forgives_a_constant():
     )
     expected = float(np.mean(bounds.donsker_varadhan(scores)))
     assert float(loss(partners, scores)) == pytest.approx(-expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("bound", list(NAIVE), ids=lambda bound: bound.__name__)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_column_that_is_left_out_is_as_if_it_were_not_there(bound, jit_compile):
+    scores = tf.constant(RNG.normal(size=(3, 5)).astype("float32"))
+    axes = [{}, {"axis": 0}] if bound is bounds.infonce else [{}]
+    for options in axes:
+
+        @tf.function(jit_compile=jit_compile)
+        def both(columns, options=options):
+            with tf.GradientTape() as tape:
+                tape.watch(columns)
+                # Added, so that a gradient of NaN would not be hidden by a choice.
+                left_out = tf.range(tf.shape(columns)[1]) == 4
+                masked = columns + tf.where(left_out, -np.inf, 0.0)
+                values = bound(masked, np.arange(3), **options)
+            return values, tape.gradient(values, columns)
+
+        values, gradient = both(scores)
+        expected, of_the_rest = both(scores[:, :4])
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(gradient[:, :4], of_the_rest, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(gradient[:, 4], 0)

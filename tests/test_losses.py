@@ -122,3 +122,40 @@ def test_a_half_precision_dtype_does_not_round_partners(dtype):
     expected = -np.mean(bounds.infonce(scores, partners))
     value = losses.InfoNCE(dtype=dtype)(partners, scores)
     assert float(value) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_rows_that_count_nothing_make_a_loss_of_zero(name):
+    scores, partners = tf.constant(SCORES[:, :6]), np.array([3, 1, 0, 5, 4, 2])
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = losses.get(name)(partners, scores, sample_weight=np.zeros(6))
+    assert float(value) == 0
+    assert np.isfinite(tape.gradient(value, scores)).all()
+
+
+@pytest.mark.parametrize("name", ["infonce", "nwj", "jensen_shannon", "triplet"])
+def test_weights_of_rows_are_those_of_keras(name):
+    weights = np.array([0.5, 0.0, 2.0, 1.0, 3.0, 0.25], "float32")
+    loss = losses.get(name)
+    # No negatives are shared: the loss of a row is that of the row alone.
+    by_row = [float(loss(PARTNERS[i : i + 1], SCORES[i : i + 1])) for i in range(6)]
+    expected = np.mean(weights * by_row)
+    found = float(loss(PARTNERS, SCORES, sample_weight=weights))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_weight_of_a_row_is_that_of_all_its_partners():
+    partners = np.array([[0, 1], [2, 5]])
+    weights = np.array([3.0, 1.0], "float32")
+    by_row = np.mean(bounds.infonce(SCORES[:2], partners), axis=1)
+    loss = losses.InfoNCE()
+    found = float(loss(partners, SCORES[:2], sample_weight=weights))
+    assert found == pytest.approx(-np.mean(weights * by_row), rel=1e-5)
+    estimate = float(loss.estimate(partners, SCORES[:2], weights))
+    assert estimate == pytest.approx(np.average(by_row, weights=weights), rel=1e-5)
+
+
+def test_a_target_may_be_the_ceiling_itself():
+    loss = losses.TargetLoss("infonce", math.log(4))
+    assert float(loss(range(4), 1e4 * np.eye(4))) == pytest.approx(0, abs=1e-6)

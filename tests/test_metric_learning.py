@@ -181,3 +181,11 @@ class TestSemiHard:
 def test_margins_are_positive(make):
     with pytest.raises(ValueError, match="margin must be positive"):
         make(margin=0.0)
+
+
+def test_lifted_structure_asks_no_more_than_the_margin():
+    separated = 10.0 * np.eye(4, dtype="float32")
+    assert float(kim.losses.LiftedStructure(margin=1.0)(np.arange(4), separated)) == 0
+    # log(6 e^11) - 10, squared and halved: six negatives in the row and the column.
+    demanding = float(kim.losses.LiftedStructure(margin=11.0)(np.arange(4), separated))
+    assert demanding == pytest.approx((math.log(6) + 1) ** 2 / 2, rel=1e-5)
