@@ -284,7 +284,9 @@ def _agree(spec, given):
         if abs(len(expected) - len(given)) > 1 or longer.pop() != 1:
             return False
     sizes = zip(expected, given, strict=True)
-    return not spec.declared or all(None in pair or pair[0] == pair[1] for pair in sizes)
+    return not spec.declared or all(
+        None in pair or pair[0] == pair[1] for pair in sizes
+    )
 
 
 def rows_of(views: Any) -> Any:
