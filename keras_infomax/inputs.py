@@ -110,8 +110,8 @@ def checked_pair(views, encoder_x, encoder_y):
         checked_view(f"View {name}", encoder, view)
         for name, encoder, view in zip("xy", (encoder_x, encoder_y), views, strict=True)
     )
-    rows = [structures.rows_of(view) for view in (x, y)]
-    if None not in rows and rows[0] != rows[1]:
+    rows = {structures.rows_of(part) for part in keras.tree.flatten((x, y))} - {None}
+    if len(rows) > 1:
         raise ValueError(
             "The views x and y must have the same number of rows, row i of both being "
             f"views of example i; received {structures.described((x, y))}."

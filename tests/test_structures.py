@@ -131,9 +131,13 @@ def by_hand(encoder, view):
 def test_predictions_are_those_of_the_encoder(kind):
     make, view = ENCODERS[kind]
     model = infomax(make())
-    model.fit((view, X), batch_size=32, verbose=0, validation_data=((view, X),))
-    assert np.isfinite(model.evaluate((view, X), batch_size=32, verbose=0)).all()
-    assert model((view, X)).shape == (ROWS, ROWS)
+    if kind == "words":
+        logs = model.fit((view, X), validation_data=((view, X),), verbose=0).history
+        assert set(logs) == {"loss", "mi", "val_loss", "val_mi"}
+    loss = model.evaluate((view, X), batch_size=ROWS, verbose=0, return_dict=True)
+    scores = model((view, X))
+    assert scores.shape == (ROWS, ROWS)
+    assert loss["mi"] == pytest.approx(np.mean(kim.bounds.infonce(scores)), abs=1e-5)
     expected = by_hand(model.encoder_x, view)
     for given in ((view, X), view):
         np.testing.assert_array_equal(model.predict(given, verbose=0), expected)
@@ -215,6 +219,12 @@ def test_chunks_of_integers():
     whole = kim.InfoMax(model.encoder_x, model.encoder_y, model.critic)
     np.testing.assert_allclose(model((TOKENS, X)), whole((TOKENS, X)), atol=1e-6)
     model.fit((TOKENS, X), batch_size=48, verbose=0)
+
+
+def test_parts_of_different_length():
+    data = ({**TABLE, "cat": CATEGORIES[:5]}, X)
+    with pytest.raises(ValueError, match=r"same number of rows.*'cat': int64 \(5, 3\)"):
+        infomax(of_table())(data)
 
 
 def test_one_view_is_not_scored():

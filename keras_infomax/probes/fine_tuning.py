@@ -191,7 +191,8 @@ def _start(encoder: keras.Layer, specs: Any, classes: int) -> _Network:
     row = keras.tree.map_structure(
         lambda spec: keras.KerasTensor((1, *spec.shape[1:]), spec.dtype.name), specs
     )
-    shape = getattr(encoder.compute_output_spec(row), "shape", None)
+    encodings = encoder.compute_output_spec(row)
+    shape = keras.tree.map_structure(lambda found: found.shape, encodings)
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1:
         raise ValueError(
             f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
