@@ -136,7 +136,14 @@ def _graph(encoder, specs):
 
     # Concrete, because TensorFlow would warn of retracing when probe after probe traces
     # a new function.
-    encode_batch = trace.get_concrete_function()
+    try:
+        encode_batch = trace.get_concrete_function()
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        received = structures.described(specs)
+        raise ValueError(
+            f"views must be what encoder {encoder.name!r} takes; received {received}, "
+            "with which it cannot be called. Give views as it was trained on."
+        ) from error
     shape = encode_batch.output_shapes
     if not isinstance(shape, tf.TensorShape) or shape.rank != 2:
         raise ValueError(
