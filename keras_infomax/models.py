@@ -233,7 +233,8 @@ class InfoMax(BaseModel):
         return self._first_views or super().get_build_config()
 
     def build_from_config(self, config):
-        if "tensors" not in config:
+        # None, as Keras has it, of encoders that know what they take.
+        if not config or "tensors" not in config:
             return super().build_from_config(config)
         return self(structures.from_config(config))
 

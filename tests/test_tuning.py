@@ -318,12 +318,12 @@ def test_the_objective_must_be_logged(digits, tmp_path):
 @pytest.mark.parametrize(
     ("search", "message"),
     [
-        ({"method": "ranom"}, "Did you mean 'random'"),
+        ({"method": "ranom"}, "Write, for example, config.search.method='random'"),
         ({"objective": "log_condition_60"}, "direction must be 'max' or 'min'"),
         ({"max_trials": 0}, "max_trials must be a positive integer"),
-        ({"validation": 1.0}, "validation must be a part"),
-        ({"validation": "0.2"}, "validation must be a part"),
-        ({"seed": None}, "seed must be an integer of at least 0; received None"),
+        ({"validation": 1.0}, r"validation must be in \[0, 1\)"),
+        ({"validation": "0.2"}, r"validation must be in \[0, 1\)"),
+        ({"seed": None}, "seed must be an integer from 0 .* received None"),
         ({"trials": 3}, "Unknown key config.search.trials. Did you mean 'max_trials'"),
         ({"options": {"factr": 2}}, "options must be arguments .*'factr'"),
     ],
