@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -24,6 +25,17 @@ SMALL = {
     "steps": 24,
     "eval_every": 8,
 }
+
+
+def free_ports(count):
+    """Ports of this machine on which nobody listens yet."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def assert_same_run(workdir, other):

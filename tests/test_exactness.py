@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 from distributed_cases import CASES
-from test_workers import free_ports
+from run_checks import free_ports
 
 TOLERANCES = {
     # Dividing by small deviations magnifies rounding, as the case in float64 shows.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from test_structures import (
+from structure_checks import (
     CATEGORIES,
     ENCODERS,
     NUMBERS,

@@ -2,27 +2,17 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
 from conftest import ROOT
+from run_checks import free_ports
 
 from keras_infomax import runs
 
 STEPS, EVERY = 40, 10
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def train(workdir, log, steps=STEPS, strategy="one_device", environment=None):
