@@ -7,8 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import critics, terms
-
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32
 # Its batches are in memory together, and so are the next; so many bytes, and no more.
@@ -29,18 +27,13 @@ _FUSED_LAYERS = (
     keras.layers.LayerNormalization,
     keras.layers.BatchNormalization,
 )
-_FUSED_CRITICS = (
-    critics.InnerProductCritic,
-    critics.BilinearCritic,
-    critics.CosineCritic,
-    critics.DistanceCritic,
-    critics.SeparableCritic,
-    critics.MLPCritic,
-)
 
 
 def gains(model: keras.Model) -> bool:
     """Whether all parts of a model are known to run faster when XLA compiles them.
+
+    Some layers of Keras are known to. Any other says so by `gains_by_xla = True` in the
+    body of its own class; classes that are derived from it say it again.
 
     Args:
         model: Compiled Keras model.
@@ -48,10 +41,15 @@ def gains(model: keras.Model) -> bool:
     if model.run_eagerly or has_chunks(model, model.loss):
         return False
     layers = list(model._flatten_layers(include_self=False))
-    known = (*_FUSED_LAYERS, *_FUSED_CRITICS, terms.Term)
-    if not all(type(layer) in known or _is_graph_of_keras(layer) for layer in layers):
+    if not all(_gains(layer) or _is_graph_of_keras(layer) for layer in layers):
         return False
     return all(_is_ours_or_of_keras(part) for part in _functions_of(model, layers))
+
+
+def _gains(layer):
+    # Of its own class: a class derived from it may compute what XLA does not know.
+    own = vars(type(layer)).get("gains_by_xla", False)
+    return own is True or type(layer) in _FUSED_LAYERS
 
 
 def _is_graph_of_keras(layer):

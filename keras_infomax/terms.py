@@ -75,6 +75,8 @@ class Term(keras.layers.Layer):
         Learning", section 2, https://arxiv.org/abs/1907.13625.
     """
 
+    gains_by_xla = True
+
     def __init__(
         self,
         x,

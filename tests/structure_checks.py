@@ -112,6 +112,3 @@ def by_hand(encoder, view):
     if len(encoder.inputs) > 1 and isinstance(encoder.input, list):
         view = [CATEGORIES, NUMBERS]
     return encoder.predict(as_tensors(view), verbose=0)
-
-
-# fit, evaluate, predict and calls.

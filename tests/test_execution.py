@@ -479,3 +479,20 @@ def test_what_was_asked_is_saved(tmp_path):
 def test_a_number_of_steps_is_positive(steps):
     with pytest.raises(ValueError, match="steps_per_execution must be a positive"):
         infomax(steps_per_execution=steps)
+
+
+class Derived(kim.critics.BilinearCritic):
+    """Of a class that gains, but perhaps not itself."""
+
+
+class Asking(kim.critics.BilinearCritic):
+    gains_by_xla = True
+
+
+@pytest.mark.parametrize(
+    ("critic", "gains"),
+    [(kim.critics.BilinearCritic, True), (Derived, False), (Asking, True)],
+)
+def test_a_class_says_itself_that_it_gains_by_xla(critic, gains):
+    assert fusion.gains(infomax(critic())) is gains
+    assert chosen(10, 97, True, model=infomax(critic())).fused is gains

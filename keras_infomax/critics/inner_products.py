@@ -35,6 +35,8 @@ class InnerProductCritic(Critic):
         Objective"; Tschannen et al., 2020, section 4.
     """
 
+    gains_by_xla = True
+
     def check_widths(self, dim_x, dim_y):
         same_width(self, dim_x, dim_y, "an inner product")
 
@@ -68,6 +70,8 @@ class BilinearCritic(Critic):
     Reference:
         Tschannen et al., 2020, section 3.2, https://arxiv.org/abs/1907.13625.
     """
+
+    gains_by_xla = True
 
     def build_parameters(self, dim_x, dim_y):
         self.kernel = self.add_weight(
@@ -111,6 +115,8 @@ class CosineCritic(Critic):
         Tian et al., 2019, "Contrastive Multiview Coding", section 3.2,
         https://arxiv.org/abs/1906.05849.
     """
+
+    gains_by_xla = True
 
     def __init__(self, temperature=0.1, **kwargs):
         super().__init__(**kwargs)
@@ -161,6 +167,8 @@ class DistanceCritic(Critic):
         Schroff et al., 2015, "FaceNet", section 3.1,
         https://arxiv.org/abs/1503.03832.
     """
+
+    gains_by_xla = True
 
     def __init__(self, squared=True, **kwargs):
         super().__init__(**kwargs)

@@ -43,6 +43,8 @@ class MLPCritic(Critic):
         Tschannen et al., 2020, section 3.2, https://arxiv.org/abs/1907.13625.
     """
 
+    gains_by_xla = True
+
     def __init__(self, hidden_units=(200,), chunk_size=None, **kwargs):
         super().__init__(**kwargs)
         self.hidden_units = checks.sizes(

@@ -34,6 +34,8 @@ class SeparableCritic(Critic):
         Tschannen et al., 2020, section 3.2, https://arxiv.org/abs/1907.13625.
     """
 
+    gains_by_xla = True
+
     def __init__(self, hidden_units=(100,), output_dim=100, **kwargs):
         super().__init__(**kwargs)
         self.hidden_units = checks.sizes("hidden_units", hidden_units)
