@@ -29,7 +29,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from benchmarks import machine, pairs, peers, record
 from benchmarks.peers import ours
-from keras_infomax import datasets, execution, probes, views
+from keras_infomax import datasets, probes, views
+from keras_infomax.execution import plan
 from keras_infomax.probes import encoding
 from keras_infomax.probes.threads import one_thread
 from trainers import program
@@ -66,7 +67,7 @@ def fit_and_bare_loop() -> Pair:
     data = _constant(STEPS)
     model, bare = _long_run(), _long_run()
     bare.fit(data, verbose=0)  # Makes the function.
-    chosen = execution.choose(bare, execution.length(data, None, 1, None), [])
+    chosen = plan.choose(bare, plan.length(data, None, 1, None), [])
 
     def loop():
         batches = iter(data)

@@ -3,8 +3,8 @@
 python -m benchmarks.scaling
 
 The MLP encoders of the digits' halves are trained on random views, as a long run would
-train them (`keras_infomax.execution.choose`), each case in a process of its own, which
-is ended where it needs more memory than the limit. What the output holds is
+train them (`keras_infomax.execution.plan.choose`), each case in a process of its own,
+which is ended where it needs more memory than the limit. What the output holds is
 not measured again, so that the command can be stopped and repeated.
 """
 
@@ -89,7 +89,9 @@ def make_train(case: Case) -> Any:
     import tensorflow as tf
 
     import keras_infomax as kim
-    from keras_infomax import critics, execution, experiments
+    from keras_infomax import critics
+    from keras_infomax.execution import plan
+    from keras_infomax.training import experiments
 
     devices = [f"CPU:{index}" for index in range(case["replicas"])]
     strategy = (
@@ -112,8 +114,8 @@ def make_train(case: Case) -> Any:
         )
         loss = kim.losses.InfoNCE(chunk_size=chunk_size)
         model.compile(experiments.make_optimizer(1e-4), loss)
-        long = execution.Length(epochs=1, steps=10_000, ends_with_data=True)
-        fused = execution.choose(model, long, ()).fused
+        long = plan.Length(epochs=1, steps=10_000, ends_with_data=True)
+        fused = plan.choose(model, long, ()).fused
         # Two of them are one program of XLA as well as many are.
         at_once = 2 if fused else 1
         options = {"steps_per_execution": at_once, "jit_compile": fused}

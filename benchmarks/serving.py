@@ -21,8 +21,9 @@ from absl import flags
 from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks import machine, record
-from keras_infomax import encoders, saved_model, serving
-from keras_infomax.settings import Settings
+from keras_infomax import encoders, saved_model
+from keras_infomax.saved_model import serving
+from keras_infomax.training.settings import Settings
 from trainers import program
 
 VIEW = (14, 28, 1)

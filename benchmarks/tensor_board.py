@@ -20,8 +20,9 @@ from absl import flags
 
 from benchmarks import machine, record
 from configs import digits_halves
-from keras_infomax import callbacks, experiments
-from keras_infomax.settings import Settings
+from keras_infomax import callbacks
+from keras_infomax.training import experiments
+from keras_infomax.training.settings import Settings
 from trainers import program
 
 

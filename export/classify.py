@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import comparison
+from keras_infomax.training import comparison
 
 
 def classify(

@@ -15,7 +15,8 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import comparison, files, probes
+from keras_infomax import files, probes
+from keras_infomax.training import comparison
 
 SHOWN = 8
 

@@ -16,8 +16,9 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import comparison, encoders, files
+from keras_infomax import encoders, files
 from keras_infomax.probes.draws import draw
+from keras_infomax.training import comparison
 
 SIZES = (10, 100, 1000)
 STARTS = ("frozen", "fine-tuned", "from scratch")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from absl import app
 from absl import logging as absl_logging
 
-from keras_infomax import processes
+from keras_infomax.training import processes
 
 
 def run(main: Callable[[], None]) -> None:

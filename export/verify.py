@@ -17,7 +17,8 @@ from typing import Any
 from absl import app, flags
 
 from export import reporting, standalone
-from keras_infomax import archives, formats, manifest
+from keras_infomax.files import manifest
+from keras_infomax.saved_model import archives, formats
 
 _TOLERANCE = flags.DEFINE_float(
     "tolerance",

@@ -157,12 +157,12 @@ def main(result, devices=1):
     logical = [tf.config.LogicalDeviceConfiguration()] * int(devices)
     tf.config.set_logical_device_configuration(cpu, logical)
     several = "TF_CONFIG" in os.environ
-    strategy = kim.strategies.get("multi_worker" if several else "mirrored")
+    strategy = kim.execution.strategies.get("multi_worker" if several else "mirrored")
     trained = {}
     for name, case in CASES.items():
         with strategy.scope():
             trained[name] = train(**case)
-    if kim.strategies.is_chief(strategy):
+    if kim.execution.strategies.is_chief(strategy):
         distances = {}
         for name, (_, weights) in trained.items():
             one_device = train(**CASES[name])

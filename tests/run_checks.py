@@ -14,7 +14,8 @@ from conftest import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from keras_infomax import runs, training
+from keras_infomax import training
+from keras_infomax.training import runs
 
 # Settings of a run of seconds.
 SMALL = {

@@ -25,22 +25,21 @@ import keras_infomax.tuning
 
 SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
 ROOMS = (
-    *("bounds", "callbacks", "colour", "critics", "datasets", "encoders", "flows"),
-    *("jacobians", "losses", "masks", "methods", "patches", "priors", "probes"),
-    *("saved_model", "settings", "tuning", "views"),
+    *("bounds", "callbacks", "critics", "datasets", "encoders", "losses", "methods"),
+    *("probes", "saved_model", "training", "tuning", "views"),
 )
 # Bases, records of results, and what takes nothing or is for other modules.
 NOT_TRIED = {
     *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
     *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
-    *("critics.BilinearCritic", "critics.InnerProductCritic", "patches.Quadrants"),
-    *("colour.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
-    *("probes.check_labelled", "jacobians.LogConditionNumbers", "settings.differences"),
+    *("critics.BilinearCritic", "critics.InnerProductCritic", "views.Quadrants"),
+    *("views.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
+    *("probes.check_labelled", "encoders.LogConditionNumbers", "training.differences"),
     *("datasets.ImageDataset", "tuning.Choices", "tuning.Range", "tuning.Trial"),
     *("tuning.Space", "tuning.is_worker", "probes.checked_views"),
-    "jacobians.checked_views",
-    *("probes.labelled_views", "settings.cell", "settings.identity", "settings.others"),
+    "encoders.checked_views",
+    *("probes.labelled_views", "training.cell", "training.identity", "training.others"),
 }
 # Seconds after which a call counts as one that never ends.
 LIMIT = 20
@@ -368,7 +367,7 @@ ENCODER = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
 DATA = kim.datasets.from_arrays((IMAGES, LABELS), (IMAGES, LABELS))
 TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 2000)
 SPACE = {"critic": ["bilinear", "mlp"]}
-SEARCH = kim.tuning.Search(kim.settings.Settings().as_dict(), SPACE)
+SEARCH = kim.tuning.Search(kim.training.Settings().as_dict(), SPACE)
 IMAGE = (8, 8, 1)
 
 # Good values of arguments, by function; others are left at their defaults.
@@ -389,7 +388,7 @@ GOOD = {
         "probes": {"linear": "linear"},
     },
     "callbacks.TensorBoard": {"log_dir": "logs"},
-    "colour.rgb_to_lab": {"images": np.ones((2, 3), "float32")},
+    "views.rgb_to_lab": {"images": np.ones((2, 3), "float32")},
     "critics.ProjectedCritic": {
         "critic": kim.critics.InnerProductCritic(),
         "projection": keras.layers.Dense(3),
@@ -419,8 +418,8 @@ GOOD = {
         "hidden_units": (4,),
     },
     "encoders.skip_mlp": {"input_shape": IMAGE},
-    "jacobians.jacobians": {"encoder": ENCODER, "views": X},
-    "jacobians.log_condition_numbers": {"jacobians": np.ones((2, 3, 3))},
+    "encoders.jacobians": {"encoder": ENCODER, "views": X},
+    "encoders.log_condition_numbers": {"jacobians": np.ones((2, 3, 3))},
     "losses.TargetLoss": {"bound": "nwj", "target": 2.0},
     "losses.get": {"identifier": "nwj"},
     "methods.amdim": {"image_shape": IMAGE},
@@ -429,8 +428,8 @@ GOOD = {
     "methods.cpc": {"input_shape": IMAGE, "patch_size": 4},
     "methods.deep_infomax": {"image_shape": IMAGE},
     "methods.metric_learning": {"image_shape": IMAGE},
-    "patches.Patches": {"size": 4},
-    "patches.Windows": {"size": 4},
+    "views.Patches": {"size": 4},
+    "views.Windows": {"size": 4},
     "probes.FewLabels": {"per_class": 2},
     "probes.encode": {"encoder": ENCODER, "views": X},
     "probes.get": {"probe": "linear"},
@@ -575,7 +574,7 @@ def bound(scores, partners):
 
 
 def mask(partners, scores):
-    return kim.masks.SemiHard()(partners, scores)
+    return kim.losses.SemiHard()(partners, scores)
 
 
 def critic(x, y):

@@ -25,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks.peers import arithmetic, ours, plain_tensorflow
 from keras_infomax import encoders
-from keras_infomax.settings import Settings
+from keras_infomax.training.settings import Settings
 
 
 def test_serving_measures_every_format_and_batch_size():

@@ -5,8 +5,8 @@ import json
 import pytest
 from conftest import ROOT
 
-from keras_infomax.settings import Settings
-from keras_infomax.sweeps import Sweep
+from keras_infomax.training.settings import Settings
+from keras_infomax.training.sweeps import Sweep
 from keras_infomax.tuning import Search, Space
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.py"))

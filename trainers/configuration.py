@@ -8,7 +8,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from keras_infomax.checks import nearest
-from keras_infomax.settings import Settings
+from keras_infomax.training.settings import Settings
 
 # Seconds, on the embedded digits; the kind of the experiment stays as it is.
 _SMOKE = {

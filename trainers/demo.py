@@ -12,7 +12,8 @@ from typing import Any
 from absl import flags
 
 from configs import digits_halves
-from keras_infomax import files, processes, runs, saved_model, training
+from keras_infomax import files, saved_model, training
+from keras_infomax.training import processes, runs
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of everything made.")

@@ -10,7 +10,8 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax import comparison, probes
+from keras_infomax import probes
+from keras_infomax.training import comparison
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string(

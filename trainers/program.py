@@ -8,7 +8,7 @@ from typing import NoReturn
 from absl import app, flags
 from absl import logging as absl_logging
 
-from keras_infomax import processes
+from keras_infomax.training import processes
 
 
 def run(main: Callable[[], None]) -> None:

@@ -11,7 +11,9 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax import claims_page, figures, files, sweeps, verdicts
+from keras_infomax import files
+from keras_infomax.paper import claims_page, figures, verdicts
+from keras_infomax.training import sweeps
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string(

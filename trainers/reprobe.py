@@ -10,7 +10,8 @@ the workdir, this fits it to what they ended with, and fills in the last of thei
 
 from absl import flags
 
-from keras_infomax import comparison, probes, sweeps
+from keras_infomax import probes
+from keras_infomax.training import comparison, sweeps
 from trainers import program
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)

@@ -11,7 +11,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from keras_infomax import sweeps
+from keras_infomax.training import sweeps
 from trainers import program
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the experiment.")

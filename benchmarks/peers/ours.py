@@ -6,7 +6,8 @@ import keras
 
 import keras_infomax as kim
 from benchmarks import peers
-from keras_infomax import datasets, experiments
+from keras_infomax import datasets
+from keras_infomax.training import experiments
 
 # From so many steps on, a model is trained as long runs train it.
 _STEPS_OF_A_LONG_RUN = 640

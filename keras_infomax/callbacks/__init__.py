@@ -1,9 +1,12 @@
-"""Watches a training run: measures its encoder, shows it, stops it when it breaks."""
+"""Watches a training run: measures its encoder, shows it, stops it when it breaks.
+
+A callback decides when; what is measured stands in `probes` and `encoders`.
+"""
 
 from keras_infomax.callbacks.condition_numbers import ConditionNumbers
 from keras_infomax.callbacks.non_finite import StopOnNonFinite
 from keras_infomax.callbacks.probes import LinearProbe, Probes
-from keras_infomax.callbacks.tensor_board import TensorBoard
+from keras_infomax.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "ConditionNumbers",

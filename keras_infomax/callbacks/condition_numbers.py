@@ -2,7 +2,7 @@
 
 from keras_infomax import checks
 from keras_infomax.callbacks.common import Measuring, encoder_of
-from keras_infomax.jacobians import (
+from keras_infomax.encoders.condition_numbers import (
     PERCENTILES,
     LogConditionNumbers,
     checked_views,
@@ -16,7 +16,7 @@ class ConditionNumbers(Measuring):
 
     Before the first step and then every few epochs, takes the Jacobian of the encoding
     of each view, in inference mode, and the logarithm of its condition number; see
-    `jacobians.log_condition_numbers`. An encoder that starts as the identity starts
+    `encoders.log_condition_numbers`. An encoder that starts as the identity starts
     at 0.
 
     The logs of each epoch get `log_condition_min`, `log_condition_20`, `_40`, `_60`,

@@ -6,8 +6,8 @@ Every critic meets every bound. The sizes of the paper are the defaults.
 """
 
 from keras_infomax.critics.base import Critic, ensure_built
+from keras_infomax.critics.by_name import CRITICS, get
 from keras_infomax.critics.encode_and_dot import EncodeAndDotCritic, NearIdentity
-from keras_infomax.critics.identifiers import CRITICS, get
 from keras_infomax.critics.inner_products import (
     BilinearCritic,
     CosineCritic,

@@ -11,9 +11,9 @@ _END = "End the encoder with a pooling, Flatten or Dense layer."
 class Critic(keras.layers.Layer):
     """Base of the critics: checks the shapes of encodings when it is built.
 
-    A subclass gives `call(x, y)`, and `build_parameters` if it has weights. One that XLA
-    compiles into faster code says `gains_by_xla = True` in its own body, and models with
-    it are then trained in fused steps.
+    A subclass gives `call(x, y)`, and `build_parameters` if it has weights. One that
+    XLA compiles into faster code says `gains_by_xla = True` in its own body, and models
+    with it are then trained in fused steps.
     """
 
     gains_by_xla = False

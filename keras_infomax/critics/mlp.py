@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from keras_infomax import checks, chunking, xla
+from keras_infomax import checks
 from keras_infomax.critics.base import Critic, build_chain, dense
+from keras_infomax.execution import chunking, xla
 
 # Their hidden units, with 128 columns of the paper's size, fit a processor's cache.
 _ROWS_IN_BLOCK = 4

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import checks, image_files, sources
+from keras_infomax import checks
+from keras_infomax.datasets import image_files, sources
 
 # Larger labels are identifiers, not classes.
 _MAX_CLASSES = 10**6

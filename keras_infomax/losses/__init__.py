@@ -8,13 +8,14 @@ built-in losses do.
 """
 
 from keras_infomax.losses.base import BoundLoss, ScoreLoss
+from keras_infomax.losses.by_name import LOSSES, get
 from keras_infomax.losses.estimates import (
     NWJ,
     DonskerVaradhan,
     InfoNCE,
     JensenShannon,
 )
-from keras_infomax.losses.identifiers import LOSSES, get
+from keras_infomax.losses.masks import SemiHard
 from keras_infomax.losses.metric_learning import (
     LiftedStructure,
     MultiClassNPair,
@@ -32,6 +33,7 @@ __all__ = [
     "LiftedStructure",
     "MultiClassNPair",
     "ScoreLoss",
+    "SemiHard",
     "TargetLoss",
     "Triplet",
     "get",

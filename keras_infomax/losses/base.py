@@ -6,7 +6,8 @@ import math
 import keras
 from keras import ops
 
-from keras_infomax import bounds, checks, chunking, distribution
+from keras_infomax import bounds, checks
+from keras_infomax.execution import chunking, distribution
 
 
 class ScoreLoss(keras.losses.Loss):

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_infomax import checks
 from keras_infomax.losses.base import BoundLoss
-from keras_infomax.losses.identifiers import get
+from keras_infomax.losses.by_name import get
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")

@@ -14,7 +14,7 @@ from keras_infomax.methods.cmc import cmc
 from keras_infomax.methods.cpc import cpc
 from keras_infomax.methods.deep_infomax import deep_infomax
 from keras_infomax.methods.metric_learning import metric_learning
-from keras_infomax.models import InfoMax
+from keras_infomax.models.infomax import InfoMax
 
 METHODS: dict[str, Callable[..., InfoMax]] = {
     "amdim": amdim,

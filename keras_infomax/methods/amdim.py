@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_infomax import checks
 from keras_infomax.critics import InnerProductCritic, NearIdentity, SoftClippedCritic
-from keras_infomax.models import InfoMax
-from keras_infomax.terms import Term
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import Term
 
 # The scale that predicts, and the one that is predicted.
 _TASKS = (("global", "coarse"), ("global", "fine"), ("point", "coarse"))

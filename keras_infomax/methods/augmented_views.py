@@ -7,7 +7,7 @@ import keras
 from keras_infomax import checks, encoders
 from keras_infomax.checks import lookup
 from keras_infomax.critics import CosineCritic, ProjectedCritic
-from keras_infomax.models import InfoMax
+from keras_infomax.models.infomax import InfoMax
 
 
 def augmented_views(

@@ -4,14 +4,15 @@ import itertools
 
 import keras
 
-from keras_infomax import checks, colour, encoders, patches, views
+from keras_infomax import checks, encoders, views
 from keras_infomax.critics import CosineCritic
-from keras_infomax.memory import MemoryTerm
-from keras_infomax.models import InfoMax
-from keras_infomax.terms import Term
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.models.terms import Term
+from keras_infomax.views import color, patches
 
 VIEWS = {
-    "lab": colour.LabViews,
+    "lab": color.LabViews,
     "quadrants": patches.Quadrants,
     "halves": views.Halves,
 }

@@ -5,9 +5,9 @@ from keras import ops
 
 from keras_infomax import checks, encoders
 from keras_infomax.critics import BilinearCritic
-from keras_infomax.models import InfoMax
-from keras_infomax.patches import Patches, Windows
-from keras_infomax.terms import NEGATIVES, Term
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import NEGATIVES, Term
+from keras_infomax.views.patches import Patches, Windows
 
 
 def cpc(

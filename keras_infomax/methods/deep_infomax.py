@@ -5,9 +5,9 @@ import keras
 from keras_infomax import checks
 from keras_infomax.checks import lookup
 from keras_infomax.critics import EncodeAndDotCritic, MLPCritic
-from keras_infomax.models import InfoMax
-from keras_infomax.priors import PriorMatching
-from keras_infomax.terms import Term
+from keras_infomax.encoders.priors import PriorMatching
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import Term
 
 _CRITICS = {
     "encode_and_dot": lambda units: EncodeAndDotCritic(units or 2048),

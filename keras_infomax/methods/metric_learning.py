@@ -4,9 +4,9 @@ import keras
 
 from keras_infomax import checks, encoders, views
 from keras_infomax.critics import DistanceCritic, InnerProductCritic
-from keras_infomax.masks import SemiHard
-from keras_infomax.models import InfoMax
-from keras_infomax.terms import Term
+from keras_infomax.losses.masks import SemiHard
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import Term
 
 METRICS = {"inner_product": InnerProductCritic, "distance": DistanceCritic}
 

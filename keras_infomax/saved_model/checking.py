@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import files, formats
+from keras_infomax import files
+from keras_infomax.saved_model import formats
 
 # A conversion that went wrong is off by more; half precision by less.
 _TOLERANCE = 0.05

@@ -11,20 +11,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import (
+from keras_infomax import checks, files, models, structures
+from keras_infomax.files import manifest
+from keras_infomax.saved_model import (
     archives,
-    checks,
-    files,
-    manifest,
+    checking,
     model_card,
-    models,
+    references,
     serving,
-    structures,
 )
-from keras_infomax import formats as export_formats
-from keras_infomax.hub_encoder import SAVED_MODEL_PARTS
-from keras_infomax.saved_model import checking, references
+from keras_infomax.saved_model import formats as export_formats
 from keras_infomax.saved_model import root as roots
+from keras_infomax.saved_model.hub_encoder import SAVED_MODEL_PARTS
 
 REFERENCE = "reference.npz"
 

@@ -3,7 +3,7 @@
 import os
 
 from keras_infomax import checks
-from keras_infomax.hub_encoder import HubEncoder
+from keras_infomax.saved_model.hub_encoder import HubEncoder
 
 
 def load(path: str | os.PathLike, trainable: bool = True) -> HubEncoder:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import serving
+from keras_infomax.saved_model import serving
 
 _ROWS = 5
 

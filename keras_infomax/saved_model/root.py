@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import serving, structures
+from keras_infomax import structures
+from keras_infomax.saved_model import serving
 
 
 def trace(

@@ -7,10 +7,13 @@ from typing import Any
 
 import keras
 
-from keras_infomax import checks, files, models, runs, serving, supervised
-from keras_infomax import formats as export_formats
+from keras_infomax import checks, files, models
+from keras_infomax.saved_model import formats as export_formats
+from keras_infomax.saved_model import serving
 from keras_infomax.saved_model.exporting import export, views_of
-from keras_infomax.settings import Settings
+from keras_infomax.training import runs
+from keras_infomax.training.experiments import supervised
+from keras_infomax.training.settings import Settings
 
 
 def export_workdir(

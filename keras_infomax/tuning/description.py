@@ -6,9 +6,10 @@ from typing import Any
 
 import keras_tuner
 
-from keras_infomax import checks, datasets, experiments
+from keras_infomax import checks, datasets
 from keras_infomax.checks import nearest
-from keras_infomax.settings import Settings
+from keras_infomax.training import experiments
+from keras_infomax.training.settings import Settings
 from keras_infomax.tuning import tuners
 from keras_infomax.tuning.space import Space
 

@@ -9,9 +9,10 @@ import keras_tuner
 from keras_tuner.src.engine import tuner_utils
 
 from keras_infomax import callbacks as watching
-from keras_infomax import checks, datasets, experiments, training
-from keras_infomax.baselines import remember
-from keras_infomax.settings import Settings
+from keras_infomax import checks, datasets, training
+from keras_infomax.training import experiments
+from keras_infomax.training.baselines import remember
+from keras_infomax.training.settings import Settings
 from keras_infomax.tuning.space import Space
 
 

@@ -21,18 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import (
-    callbacks,
-    checks,
-    datasets,
-    experiments,
-    files,
-    plots,
-    processes,
-    saved_model,
-    training,
-)
-from keras_infomax.settings import Settings, differences
+from keras_infomax import callbacks, checks, datasets, files, saved_model, training
+from keras_infomax.training import experiments, plots, processes
+from keras_infomax.training.settings import Settings, differences
 from keras_infomax.tuning import pictures, results, tuners, workers
 from keras_infomax.tuning.description import Search
 from keras_infomax.tuning.hypermodel import HyperModel

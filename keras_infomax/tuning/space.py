@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_infomax import checks, critics, encoders
 from keras_infomax.checks import nearest
-from keras_infomax.settings import Settings
+from keras_infomax.training.settings import Settings
 
 # Settings that some kinds of another one have, by the argument that takes them.
 _DEPENDENT = {

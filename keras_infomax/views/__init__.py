@@ -5,17 +5,24 @@ pure function of both, so that a run that is resumed sees what it would have see
 """
 
 from keras_infomax.views.augmentations import Augmented, augmentations, photographic
+from keras_infomax.views.by_name import get, seeded
+from keras_infomax.views.color import LabViews, rgb_to_lab
 from keras_infomax.views.cuts import Halves, Whole
-from keras_infomax.views.identifiers import get, seeded
 from keras_infomax.views.noise import Noisy
+from keras_infomax.views.patches import Patches, Quadrants, Windows
 
 __all__ = [
     "Augmented",
     "Halves",
+    "LabViews",
     "Noisy",
+    "Patches",
+    "Quadrants",
     "Whole",
+    "Windows",
     "augmentations",
     "get",
     "photographic",
+    "rgb_to_lab",
     "seeded",
 ]

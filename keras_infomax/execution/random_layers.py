@@ -1,0 +1,88 @@
+"""Layers that draw random numbers, on several replicas.
+
+A layer such as dropout draws numbers for the rows that it is given, from a seed that
+all replicas have. Given its own rows alone, each replica would draw the same numbers,
+and others than one device draws for the whole batch.
+"""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from keras_infomax.execution import distribution
+
+# The name that Keras gives the state of every `keras.random.SeedGenerator`.
+SEED = "seed_generator_state"
+
+
+def draws(layer):
+    """Whether a layer, or one that it holds, draws random numbers."""
+    return any(variable.name == SEED for variable in layer.variables)
+
+
+@contextlib.contextmanager
+def called_with_all_rows(networks):
+    """Has random layers draw what one device would.
+
+    They are called with the rows of all replicas, gathered with gradients, and each
+    replica keeps its own rows of the results. A model that is no graph of layers is
+    called so as a whole.
+
+    Args:
+        networks: Layers or models whose first axis is rows.
+    """
+    layers = {id(each): each for network in networks for each in _random(network)}
+    for layer in layers.values():
+        vars(layer)["call"] = _of_all_rows(layer.call)
+    try:
+        yield
+    finally:
+        for layer in layers.values():
+            del vars(layer)["call"]
+
+
+def _random(layer):
+    """The layers of a graph that draw random numbers."""
+    if not draws(layer):
+        return
+    is_graph = type(layer).call in (keras.Sequential.call, _FUNCTIONAL.call)
+    if not is_graph:
+        yield layer
+        return
+    for inner in layer.layers:
+        yield from _random(inner)
+
+
+def _of_all_rows(call):
+    def call_with_all_rows(*args, **kwargs):
+        if not kwargs.get("training", True):  # Nothing is drawn.
+            return call(*args, **kwargs)
+        given = [v for v in keras.tree.flatten((args, kwargs)) if _has_rows(v)]
+        rows = distribution.global_rows(tf.shape(given[0])[0])
+        args, kwargs = keras.tree.map_structure(
+            lambda v: _gathered(v) if _has_rows(v) else v, (args, kwargs)
+        )
+        return keras.tree.map_structure(
+            lambda v: _own(v, rows) if _has_rows(v) else v, call(*args, **kwargs)
+        )
+
+    return call_with_all_rows
+
+
+def _has_rows(value):
+    return tf.is_tensor(value) and value.shape.rank != 0
+
+
+def _gathered(values):
+    if values.dtype == tf.bool:  # all_gather does not take it.
+        return tf.cast(distribution.gather(tf.cast(values, tf.int32)), tf.bool)
+    return tf.cast(distribution.gather(values), values.dtype)
+
+
+def _own(values, rows):
+    return tf.ensure_shape(tf.gather(values, rows), [None, *values.shape[1:]])
+
+
+_input = keras.Input((1,))
+_FUNCTIONAL = type(keras.Model(_input, _input))

@@ -1,0 +1,32 @@
+"""Files and folders that a reader sees old or new, never half, and their checksums.
+
+Nothing here knows what the files hold.
+"""
+
+from keras_infomax.files.writing import (
+    has_wildcards,
+    link,
+    locked,
+    new_folder,
+    read_csv,
+    read_json,
+    readable,
+    replaced_file,
+    sole,
+    write_csv,
+    write_text,
+)
+
+__all__ = [
+    "has_wildcards",
+    "link",
+    "locked",
+    "new_folder",
+    "read_csv",
+    "read_json",
+    "readable",
+    "replaced_file",
+    "sole",
+    "write_csv",
+    "write_text",
+]

@@ -1,0 +1,12 @@
+"""The models that `fit` trains, the terms of their losses, and their views.
+
+Which encodings are scored, by which critic and with which negatives, is said here; how
+scores are computed and judged is not.
+"""
+
+from keras_infomax.models.base import BaseModel
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.models.terms import Term
+
+__all__ = ["BaseModel", "InfoMax", "MemoryTerm", "Term"]

@@ -1,0 +1,346 @@
+"""A Keras model that chooses how its training steps run."""
+
+import contextlib
+import dataclasses
+from typing import Any
+
+import keras
+
+from keras_infomax.callbacks import StopOnNonFinite
+from keras_infomax.execution import fusion, non_finite, plan, replicas, strategies
+from keras_infomax.models import fit_arguments, inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """A call of `fit`, `evaluate` and so on, as long as it lasts.
+
+    Args:
+        execution: How its steps run.
+        blocks: What takes the place of the batches, if they come so.
+    """
+
+    execution: plan.Execution
+    blocks: fusion.Blocks | None = None
+
+
+# What methods of Keras set on a model, and read until they end.
+_SET_BY = {
+    "fit": ("history", "stop_training", "_initial_epoch", "_eval_epoch_iterator"),
+    "evaluate": ("stop_evaluating",),
+    "predict": ("stop_predicting",),
+    "train_on_batch": (),
+    "test_on_batch": (),
+    "predict_on_batch": (),
+}
+
+
+class BaseModel(keras.Model):
+    """Base of the models here: `fit` runs their steps as `plan.choose` says.
+
+    Both options of `compile` that concern execution are `"auto"` unless they are given,
+    and saved as they were given.
+
+    Callbacks may call whatever they like in the middle of a run, also the method that
+    called them: what a run has chosen ends with it, and compiled functions are kept by
+    what they execute; see `_running` and `_by_execution`.
+    """
+
+    train_function: Any
+    test_function: Any
+    predict_function: Any
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        strategies.check(self.distribute_strategy)
+        self._asked: dict[str, Any] = {
+            "steps_per_execution": "auto",
+            "jit_compile": "auto",
+        }
+        self._run: _Run | None = None
+        self._first_broken_step = non_finite.FirstBrokenStep()
+
+    @property
+    def first_broken_step(self) -> int | None:
+        """Step of `fit` whose loss or weights broke first; `None` if none did.
+
+        See `callbacks.StopOnNonFinite`, which tells.
+        """
+        return self._first_broken_step.value
+
+    def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):
+        """As `keras.Model.compile`, but for two arguments.
+
+        Args:
+            *args: Optimizer, loss, and so on, as for `keras.Model.compile`.
+            steps_per_execution: Number of training steps in one call, between which no
+                callback is called. By default several, up to 32, from 100 steps of
+                training on, unless a callback of the run looks at every step.
+            jit_compile: Whether XLA compiles all functions of the model, and the steps
+                of one call into one program. By default as in Keras, not on
+                processors, except for the training of models without convolutions
+                from 500 steps on, which gain by it.
+            **kwargs: The other arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
+                number, or XLA shall compile a model that computes in chunks.
+        """
+        self._asked = {
+            "steps_per_execution": plan.checked_steps(steps_per_execution),
+            "jit_compile": jit_compile,
+        }
+        super().compile(
+            *args,
+            steps_per_execution=self._execution.steps,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+        if self._run is not None:
+            # By a callback: its run goes on with these parts, and its steps in a call.
+            self.make_train_function()
+            self.make_test_function()
+            self.make_predict_function()
+        chunked = fusion.has_chunks(self, self.loss)
+        if chunked and self.jit_compile:  # type: ignore[has-type]
+            if jit_compile != "auto":
+                raise ValueError(
+                    "jit_compile must be off where rows are computed in chunks, whose "
+                    f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
+                    "Leave it at its default, or leave out chunk_size and "
+                    "encoder_chunk_size."
+                )
+            self.jit_compile = False
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return {**config, **self._asked} if config else config
+
+    def save(self, *args, **kwargs):
+        # Keras empties the file before it asks for the config, which may be refused.
+        self.get_config()
+        super().save(*args, **kwargs)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        self._assert_compile_called("fit")
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = fit_arguments.checked_callbacks(callbacks)
+            if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
+                # NaN in the data would go unnoticed: a fused ReLU swallows it.
+                callbacks.insert(0, StopOnNonFinite())
+        length = plan.length(
+            x,
+            batch_size,
+            epochs,
+            steps_per_epoch,
+            plan.steps_taken(self.optimizer),
+            initial_epoch,
+        )
+        chosen = plan.choose(self, length, callbacks, **self._asked)
+        # Keras looks into a batch to build a model, and weights each by its class.
+        in_blocks = chosen.fused and self.built and class_weight is None
+        blocks = fusion.blocks(x, chosen.steps) if in_blocks else None
+        with self._running("fit", chosen, blocks):
+            self._first_broken_step.value = None
+            self._initial_epoch = None  # That of an earlier run, if it was restored.
+            return super().fit(
+                x,
+                y,
+                batch_size,
+                epochs,
+                verbose,
+                callbacks,
+                validation_split,
+                validation_data,
+                shuffle,
+                class_weight,
+                sample_weight,
+                initial_epoch,
+                steps_per_epoch,
+                validation_steps,
+                validation_batch_size,
+                validation_freq,
+            )
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        chosen = plan.of_evaluation(
+            self.steps_per_execution,
+            steps,
+            callbacks,
+            self._asked["steps_per_execution"],
+        )
+        if kwargs.get("_use_cached_eval_dataset"):
+            # The validation of `fit`, whose iterator was made for the steps of that.
+            self._eval_epoch_iterator.steps_per_execution = chosen.steps
+        with self._running("evaluate", chosen):
+            return super().evaluate(
+                x,
+                y,
+                batch_size,
+                verbose,
+                sample_weight,
+                steps,
+                callbacks,
+                return_dict,
+                **kwargs,
+            )
+
+    def predict(self, *args, **kwargs):
+        with self._running("predict", self._as_asked()):
+            return super().predict(*args, **kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        with self._running("train_on_batch"):
+            return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        with self._running("test_on_batch"):
+            return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        with self._running("predict_on_batch"):
+            return super().predict_on_batch(*args, **kwargs)
+
+    @property
+    def blocks(self) -> fusion.Blocks | None:
+        """What takes the place of the batches of the present run, if they come so."""
+        return self._run.blocks if self._run else None
+
+    @contextlib.contextmanager
+    def _running(self, method, chosen=None, blocks=None):
+        """Runs a method of Keras as chosen, maybe in the middle of another run."""
+        outer = self._run
+        kept = self._kept(method) if outer else contextlib.nullcontext()
+        with inputs.as_value_errors(), kept:
+            self._run = _Run(chosen or plan.Execution(), blocks)
+            self.steps_per_execution = self._execution.steps
+            try:
+                yield
+            finally:
+                self._run = outer
+                self.steps_per_execution = self._execution.steps
+
+    @contextlib.contextmanager
+    def _kept(self, method):
+        """Puts back what a method changes, for the run in whose middle it is called."""
+        attributes = {name: getattr(self, name, None) for name in _SET_BY[method]}
+        metrics = [(variable, variable.numpy()) for variable in self.metrics_variables]
+        broken = self.first_broken_step
+        try:
+            yield
+        finally:
+            for name, value in attributes.items():
+                setattr(self, name, value)
+            self.reset_metrics()  # Some may have been built only now.
+            for variable, value in metrics:
+                variable.assign(value)
+            if method == "fit":
+                self._first_broken_step.value = broken
+
+    @property
+    def _execution(self):
+        """How steps run now: as the present run has chosen, or as was asked."""
+        return self._run.execution if self._run else self._as_asked()
+
+    def _as_asked(self):
+        asked = self._asked["steps_per_execution"]
+        return plan.Execution(1 if asked == "auto" else asked)
+
+    def _by_execution(self, make):
+        """Function of data that does what the present run executes.
+
+        It is made once for each execution, and as long as the model is not compiled
+        anew: no run is compiled for what another one has chosen in the meantime.
+        """
+        made = {}
+
+        def function(data):
+            chosen = self._execution
+            if chosen not in made:
+                made[chosen] = make()
+            return made[chosen](data)
+
+        return function
+
+    def make_train_function(self, force=False):
+        is_distributed = plan.is_distributed(self)
+        if is_distributed:
+            # What Keras can do depends on the strategy that it finds.
+            with self.distribute_strategy.scope():
+                replicas.refuse_what_differs(self)
+
+        def make():
+            if is_distributed:
+                return replicas.step_function(self, self._watched_train_step)
+            # Parts that a callback has compiled anew may be none for XLA.
+            fused = self._execution.fused and plan.can_fuse(
+                self, self._asked["jit_compile"]
+            )
+            wrap = fusion.fused_function if fused else fusion.unfused_function
+            return wrap(self, self._watched_train_step)
+
+        if self.train_function is None or force:
+            self.train_function = self._by_execution(make)
+
+    def make_test_function(self, force=False):
+        def make():
+            if plan.is_distributed(self):
+                return replicas.step_function(self, self.test_step)
+            return self._make_function(fusion.waiting_for_data(self.test_step))
+
+        if self.test_function is None or force:
+            self.test_function = self._by_execution(make)
+
+    def make_predict_function(self, force=False):
+        def make():
+            function = self.predict_function
+            super(BaseModel, self).make_predict_function(force=True)
+            made, self.predict_function = self.predict_function, function
+            return made
+
+        if self.predict_function is None or force:
+            self.predict_function = self._by_execution(make)
+
+    def _watched_train_step(self, data):
+        results = self.train_step(data)
+        self._first_broken_step.note(
+            self.optimizer.iterations,
+            # The mean since the epoch began, which does not get well again.
+            results.get("loss", 0.0),
+            self.trainable_variables,
+        )
+        return results

@@ -1,0 +1,788 @@
+"""The model that trains encoders by the mutual information of their encodings."""
+
+import warnings
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_infomax import checks, critics, losses, structures
+from keras_infomax.execution import chunking, distribution, replicas
+from keras_infomax.models import (
+    compile_arguments,
+    fit_arguments,
+    inputs,
+    networks,
+    sharing,
+)
+from keras_infomax.models.base import BaseModel
+from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.models.terms import Term
+
+_SEED = "seed_state_"
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class InfoMax(BaseModel):
+    """Two encoders and a critic, trained to share information between two views.
+
+    Used as any Keras model: `compile` with a loss of `kim.losses` or its name, then
+    `fit` on a dataset whose elements are `((x, y),)`, one batch of each view, row i of
+    x and row i of y being views of one example. The other rows are the negatives.
+
+    Two encoders and one critic are the plain case of a family. In general a `network`
+    makes any number of encodings from the views, and `terms` say which pairs of them
+    are scored, by which critic, with which weight and negatives; see `terms.Term` and
+    the functions of `methods`.
+
+    Under a `tf.distribute` strategy, the negatives are the whole global batch and the
+    weights after training are those of one device on the same global batch. Create
+    and compile the model inside the strategy's scope.
+
+    Args:
+        encoder_x: Keras model or layer mapping the first view to `(rows, dim_x)`.
+        encoder_y: The same for the second view, to `(rows, dim_y)`. Defaults to
+            `encoder_x`, that is, to shared weights.
+        critic: Layer called as `critic(x, y)`, or its name. Defaults to
+            `BilinearCritic()`.
+        network: Functional Keras model from the views to a dictionary of named
+            encodings, instead of encoders and a critic.
+        terms: The `Term`s of the network's encodings.
+        representation: Name of the encoding that is probed, predicted and exported,
+            as `encoder_x`. Its view is what it depends on. Defaults to the x of the
+            first term.
+        encoder_chunk_size: Largest number of rows that are encoded at a time, each
+            chunk a second time in the backward pass, with the same dropout. Memory is
+            then that of one chunk and the encodings, whatever the batch size. Defaults
+            to `None`, all rows.
+        **kwargs: Passed to `keras.Model`.
+
+    Call arguments:
+        views: Pair of views, each a tensor `(rows, ...)` or any structure of tensors
+            that its encoder takes, of the dtypes that it declares; with a network,
+            whatever it takes. Parts of dictionaries are told by their names, those of
+            tuples and lists by their positions. One view alone scores nothing.
+        training: Whether the encoders run in training mode.
+        with_partners: Whether to return a pair of dictionaries by term, partners and
+            scores, as losses take them.
+
+    Returns:
+        Scores `(rows, rows)`, a dictionary of them by term if there are several.
+        `predict` takes the same views, and returns the encodings of the first,
+        `(rows, dim_x)`, with a network the representation; it takes the view that it
+        encodes alone, too.
+
+    The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
+    nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
+    is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE
+    depends on the batch size, so evaluate with the batch size of training.
+
+    `fit` stops with an error when the loss or a weight is no longer finite, as
+    `callbacks.StopOnNonFinite` does.
+
+    Pairs may have weights, the `sample_weight` of `fit`, `evaluate` and `*_on_batch`,
+    or the last part of elements `((x, y), None, weights)`. A pair of less weight counts
+    less in the mean over rows; its views stay negatives of the other pairs. As in
+    Keras, the loss is the sum of the weighted losses of rows divided by their number;
+    `"mi"` is the weighted mean, in nats.
+
+    A batch needs two rows. Where the last batch would have one, as with 129 rows and a
+    `batch_size` of 64, that row is left out with a warning: the last row of arrays, of
+    validation data, too, or the last batch of a `keras.utils.PyDataset`. Batch a
+    `tf.data.Dataset` with `drop_remainder=True`.
+
+    Raises:
+        ValueError: If the critic cannot match the encodings, and in `fit` and
+            `evaluate` if the data are not pairs of views of equal length, as the
+            encoders take them, have targets or classes, or an option cannot have an
+            effect.
+
+    Example:
+    >>> import keras_infomax as kim
+    >>> top, bottom = ops.ones((256, 14, 28, 1)), ops.ones((256, 14, 28, 1))
+    >>> model = kim.InfoMax(kim.encoders.mlp((14, 28, 1)), critic="separable")
+    >>> model.compile(optimizer="adam", loss=kim.losses.InfoNCE())
+    >>> history = model.fit((top, bottom), batch_size=128, verbose=0)
+    >>> sorted(history.history)
+    ['loss', 'mi']
+
+    Reference:
+        Tschannen et al., 2020, "On Mutual Information Maximization for Representation
+        Learning", equation 2, https://arxiv.org/abs/1907.13625.
+    """
+
+    def __init__(
+        self,
+        encoder_x=None,
+        encoder_y=None,
+        critic=None,
+        network=None,
+        terms=None,
+        representation=None,
+        encoder_chunk_size=None,
+        **kwargs,
+    ):
+        # The encoders know best in which precision they take their views.
+        super().__init__(autocast=False, **kwargs)
+        self.encoder_chunk_size = encoder_chunk_size
+        self.network = network
+        if network is None:
+            if encoder_x is None or terms is not None:
+                raise ValueError(
+                    "InfoMax takes an encoder for each view and a critic, or a network "
+                    "and its terms; received "
+                    + ("neither." if encoder_x is None else "an encoder and terms.")
+                )
+            encoder_y = encoder_x if encoder_y is None else encoder_y
+            self.encoder_x = networks.checked_encoder("encoder_x", encoder_x)
+            self.encoder_y = networks.checked_encoder("encoder_y", encoder_y)
+            self.critic = critics.get("bilinear" if critic is None else critic)
+            self.terms = [Term("x", "y", self.critic, name="mi")]
+        else:
+            if not (encoder_x is encoder_y is critic is None) or not terms:
+                raise ValueError(
+                    "InfoMax with a network takes at least one term, which holds its "
+                    "own critic, and neither encoder_x, encoder_y nor critic."
+                )
+            self.terms = list(terms)
+            self.representation = representation or self.terms[0].x
+            self.encoder_x = networks.encoder_of(network, self.representation)
+        self._loss_weights = dict.fromkeys((term.name for term in self.terms), 1.0)
+        self._auto_scale_loss = True
+        self._measured_by_keras = []
+        self.mi_tracker = keras.metrics.Mean(name="mi")
+        self.term_trackers = [
+            keras.metrics.Mean(name=f"mi_{term.name}")
+            for term in (self.terms if len(self.terms) > 1 else ())
+        ]
+        self._first_views = None
+        _check_unique([term.name for term in self.terms])
+        shapes = self._encoding_shapes()
+        if None not in shapes.values():
+            # Built now, a model can be saved, restored and distributed before its
+            # first batch; encoders that do not know their shape defer it to that.
+            if network is None:
+                critics.ensure_built(self.critic, shapes["x"], shapes["y"])
+            for term in self.terms:
+                if not term.built:
+                    term.build(shapes)
+            self.built = True
+
+    @property
+    def encoder_chunk_size(self):
+        """Largest number of rows that are encoded at a time, `None` for all."""
+        return self._encoder_chunk_size
+
+    @encoder_chunk_size.setter
+    def encoder_chunk_size(self, size):
+        self._encoder_chunk_size = checks.positive_integer(
+            "encoder_chunk_size", size, 1024, optional=True
+        )
+
+    @property
+    def takes_index(self):
+        """Whether the number of each example follows its views, for a memory bank."""
+        return any(isinstance(term, MemoryTerm) for term in self.terms)
+
+    def encode(self, views, training=None):
+        """Encodings of a batch of views.
+
+        Args:
+            views: Pair of views, or with a network whatever it takes, as in a call.
+            training: Whether the encoders run in training mode.
+
+        Returns:
+            Dictionary of names and encodings; without a network `"x"` and `"y"`.
+
+        Raises:
+            ValueError: If the views are not what the encoders take.
+        """
+        views = self._checked(views)
+        if self.network is not None:
+            return self._encode(self.network, views, training)
+        encodings = {}
+        for name, view in zip("xy", views, strict=True):
+            encoder = getattr(self, f"encoder_{name}")
+            was_built = encoder.built
+            encodings[name] = self._encode(encoder, view, training)
+            if not was_built:
+                # It may know only now what it takes.
+                inputs.checked_view(f"View {name}", encoder, view)
+            networks.check_encodings(f"encoder_{name}", encodings[name])
+        return encodings
+
+    def _checked(self, views):
+        if self.network is not None:
+            return inputs.checked_inputs(self.network, views)
+        return inputs.checked_pair(views, self.encoder_x, self.encoder_y)
+
+    def __call__(self, views, *args, **kwargs):
+        # Here, or Keras would wrap the one line that says what is wrong into many.
+        views = self._checked(views)
+        if not self.built:
+            self._first_views = structures.to_config(views)
+        return super().__call__(views, *args, **kwargs)
+
+    def get_build_config(self):
+        # Of encoders that are built by their first batch; Keras knows no dtypes.
+        return self._first_views or super().get_build_config()
+
+    def build_from_config(self, config):
+        # None, as Keras has it, of encoders that know what they take.
+        if not config or "tensors" not in config:
+            return super().build_from_config(config)
+        return self(structures.from_config(config))
+
+    def call(self, views, training=None, with_partners=False):
+        encodings = self.encode(views, training)
+        pairs = {term.name: term(encodings, training=training) for term in self.terms}
+        partners = {name: pair[0] for name, pair in pairs.items()}
+        scores = {name: pair[1] for name, pair in pairs.items()}
+        return (partners, scores) if with_partners else self._of_one_or_all(scores)
+
+    def compile(  # type: ignore[override]
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution="auto",
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        """As `BaseModel.compile`, for losses and metrics of partners and scores.
+
+        Scores are logits. Of the losses and metrics of Keras, those of sparse classes
+        apply, whose names stand for logits here, and `"accuracy"`, the fraction of rows
+        whose partner has the highest score.
+
+        Args:
+            optimizer: Optimizer, or its name.
+            loss: Loss on partners and scores, or its name, ours or one of Keras, such
+                as `"infonce"` or `"sparse_categorical_crossentropy"`.
+            loss_weights: Number that multiplies the loss, a dictionary of numbers by
+                name of a term, which multiply their weights, or a list with one for
+                each term. The losses of layers and `"mi"` stay as they are.
+            metrics: List of metrics or their names; of a model of several terms a
+                dictionary of lists by term, or a list with one for each term.
+            weighted_metrics: The same, weighted by `sample_weight`.
+            run_eagerly: Whether nothing is compiled.
+            steps_per_execution: As for `BaseModel.compile`.
+            jit_compile: As for `BaseModel.compile`.
+            auto_scale_loss: Whether the loss is scaled under the policy
+                `"mixed_float16"`.
+
+        Raises:
+            ValueError: If a name is unknown, a loss or metric of Keras takes something
+                else than partners and logits, or a number is not finite.
+        """
+        names = [term.name for term in self.terms]
+        loss = compile_arguments.checked_loss(loss)
+        by_term = compile_arguments.checked_loss_weights(loss_weights, names)
+        metrics, weighted_metrics = (
+            compile_arguments.checked_metrics(argument, given, names)
+            for argument, given in (
+                ("metrics", metrics),
+                ("weighted_metrics", weighted_metrics),
+            )
+        )
+        compile_arguments.check_switch("run_eagerly", run_eagerly)
+        compile_arguments.check_switch("auto_scale_loss", auto_scale_loss)
+        compile_arguments.check_switch("jit_compile", jit_compile, "auto", None)
+        super().compile(
+            optimizer,
+            loss,
+            loss_weights=None if loss_weights is None else by_term,
+            metrics=self._of_one_or_all(metrics),
+            weighted_metrics=self._of_one_or_all(weighted_metrics),
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
+        self._loss_weights, self._auto_scale_loss = by_term, auto_scale_loss
+        measured = [by_term for by_term in (metrics, weighted_metrics) if by_term]
+        if measured:
+            self._measured_by_keras = [
+                name
+                for by_term in measured
+                for name, of_term in by_term.items()
+                if any(map(compile_arguments.is_of_keras, of_term))
+            ]
+
+    def compile_from_config(self, config):
+        try:
+            super().compile_from_config(config)
+        except ValueError as error:
+            # What was once accepted: the encoders can be used all the same.
+            warnings.warn(
+                f"The model is loaded without what it was compiled with. {error}",
+                stacklevel=2,
+            )
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        scaled = {"auto_scale_loss": self._auto_scale_loss}
+        return {**config, **scaled} if config else config
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        self._assert_compile_called("fit")
+        self._check_optimizer()
+        x = inputs.texts_as_tensors(x)
+        validation_data = inputs.texts_as_tensors(validation_data)
+        fit_arguments.check_no_targets("fit", y, class_weight)
+        fit_arguments.check_numbers(0, epochs=epochs, initial_epoch=initial_epoch)
+        fit_arguments.check_numbers(
+            1,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+        )
+        fit_arguments.check_choices(shuffle, verbose, validation_freq=validation_freq)
+        fit_arguments.check_part(validation_split)
+        callbacks = fit_arguments.checked_callbacks(callbacks)
+        if validation_split and validation_data is None:
+            (x, sample_weight), (held_out, weights) = fit_arguments.split(
+                x, sample_weight, validation_split
+            )
+            validation_data = (held_out, None, weights)
+        fit_arguments.check_validation(
+            validation_data is not None,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+        )
+        x = fit_arguments.checked_data(
+            "fit", x, sample_weight, batch_size, steps_per_epoch, self._fewest_rows
+        )
+        if validation_data is not None:
+            validation_data = fit_arguments.checked_validation(
+                validation_data,
+                validation_batch_size,
+                batch_size,
+                validation_steps,
+                self._fewest_rows,
+            )
+        return super().fit(
+            x,
+            None,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        self._assert_compile_called("evaluate")
+        # What `fit` evaluates on, it has checked.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            fit_arguments.check_no_targets("evaluate", y)
+            fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
+            fit_arguments.check_choices(verbose=verbose)
+            callbacks = fit_arguments.checked_callbacks(callbacks)
+            x = fit_arguments.checked_data(
+                "evaluate",
+                inputs.texts_as_tensors(x),
+                sample_weight,
+                batch_size,
+                steps,
+                self._fewest_rows,
+            )
+        return super().evaluate(
+            x,
+            batch_size=batch_size,
+            verbose=verbose,
+            steps=steps,
+            callbacks=callbacks,
+            return_dict=return_dict,
+            **kwargs,
+        )
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Encodings of the first view, with a network those of the representation.
+
+        Args:
+            x: All views, in the structure in which `fit` takes them, or the one that
+                is encoded by itself.
+            batch_size: As for `keras.Model.predict`.
+            verbose: As for `keras.Model.predict`.
+            steps: As for `keras.Model.predict`.
+            callbacks: As for `keras.Model.predict`.
+
+        Returns:
+            Array of shape `(rows, dim)`.
+
+        Raises:
+            ValueError: If it is neither, or of another dtype or shape.
+        """
+        fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
+        fit_arguments.check_choices(verbose=verbose)
+        callbacks = fit_arguments.checked_callbacks(callbacks)
+        x = inputs.texts_as_tensors(x)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
+        fit_arguments.check_no_targets("train_on_batch", y, class_weight)
+        return super().train_on_batch(
+            x, sample_weight=sample_weight, return_dict=return_dict
+        )
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        fit_arguments.check_no_targets("test_on_batch", y)
+        with inputs.as_value_errors():
+            return super().test_on_batch(
+                x, sample_weight=sample_weight, return_dict=return_dict
+            )
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        """As `keras.Model.export`, of the scores of pairs of views.
+
+        What others use is an encoder: `keras_infomax.saved_model.export` writes it.
+
+        Args:
+            filepath: Path to write to.
+            *args: As for `keras.Model.export`.
+            input_signature: Signature of the views, which must be given.
+            **kwargs: As for `keras.Model.export`.
+
+        Raises:
+            ValueError: If there is no signature.
+        """
+        if input_signature is None:
+            raise ValueError(
+                "An InfoMax model is exported as its encoder: type "
+                "keras_infomax.saved_model.export(model.encoder_x, "
+                f"{str(filepath)!r}). To export the scores of pairs, give the "
+                "input_signature of the views."
+            )
+        return super().export(
+            filepath, *args, input_signature=input_signature, **kwargs
+        )
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras builds from a batch that it averages over replicas, which fails where
+        # that does not divide evenly. A model of built encoders is built already.
+        if not self.built:
+            return super()._maybe_symbolic_build(iterator, data_batch)
+        with self.distribute_strategy.scope():
+            if self.optimizer is not None and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, data):
+        views, weights = inputs.unpack(data)
+        weights = inputs.checked_weights(weights, views)
+        with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
+            partners, scores = self._score(views, training=True)
+            self._check_optimizer()
+            self._check_trainable()
+            loss = self.compute_loss(
+                y=partners, y_pred=scores, sample_weight=weights, training=True
+            )
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        # Otherwise a variable may be updated before a slow branch of the loss, such as
+        # a discriminator that no other gradient waits for, has read it.
+        with tf.control_dependencies([loss]):
+            gradients = [None if g is None else tf.identity(g) for g in gradients]
+        gradients = replicas.summed(gradients, self.optimizer)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
+        return self._report(loss, partners, scores, weights)
+
+    def test_step(self, data):
+        views, weights = inputs.unpack(data)
+        weights = inputs.checked_weights(weights, views)
+        with replicas.collecting_losses(self, views):
+            partners, scores = self._score(views, training=False)
+            loss = self.compute_loss(
+                y=partners, y_pred=scores, sample_weight=weights, training=False
+            )
+        return self._report(loss, partners, scores, weights)
+
+    def predict_step(self, data):
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        view = inputs.checked_view(
+            "View x" if self.network is None else f"The view of {self.representation}",
+            self.encoder_x,
+            self._view_to_encode(views),
+        )
+        return self.encoder_x(view, training=False)
+
+    def _view_to_encode(self, views):
+        one = structures.of(self.encoder_x)
+        if self.network is None:
+            every = (one, structures.of(self.encoder_y))
+            return inputs.view_to_encode(every, one, lambda pair: pair[0], views)
+        return inputs.view_to_encode(
+            structures.of(self.network),
+            one,
+            lambda every: networks.view_from(self.network, self.encoder_x, every),
+            views,
+        )
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Weighted losses of the terms, and those of the layers.
+
+        Divided by the number of replicas, as in Keras.
+
+        Args:
+            x: Unused.
+            y: Partners, `(rows,)` or `(rows, positives)`, a dictionary of them by term
+                if there are several.
+            y_pred: Scores `(rows, columns)`, in the same way.
+            sample_weight: Weights of the examples, `(examples,)`, or `None`.
+            training: Unused.
+
+        Returns:
+            Scalar tensor.
+
+        Raises:
+            ValueError: If the model was compiled without a loss, the loss takes no
+                weights, or several replicas cannot tell the loss of the whole batch
+                from those of its parts.
+        """
+        if self.loss is None:
+            raise ValueError(
+                "InfoMax must be compiled with a loss; received loss=None. Use "
+                "compile(optimizer, loss=keras_infomax.losses.InfoNCE())."
+            )
+        scores = self._by_term(y_pred)
+        if y is None:
+            # Keras looks into a batch to build a model, and has no targets then.
+            y = {
+                n: ops.arange(ops.shape(of)[0], dtype="int32")
+                for n, of in scores.items()
+            }
+        partners = self._by_term(y)
+        loss = sum(
+            self._loss_weights[term.name]
+            * term.weight
+            * self._loss_of(partners[term.name], scores[term.name], sample_weight)
+            for term in self.terms
+        )
+        rows = ops.shape(scores[self.terms[0].name])[0]
+        for layer_loss in replicas.layer_losses(self, rows):
+            loss += ops.sum(ops.cast(layer_loss, loss.dtype))
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the compiled metrics with partners and scores; returns all results.
+
+        Any metric of sparse labels and logits applies; see `compile`.
+
+        Args:
+            x: Unused.
+            y: Partners `(rows,)`, a dictionary of them by term if there are several.
+            y_pred: Scores `(rows, columns)`, in the same way.
+            sample_weight: Weights of the examples, `(examples,)`, or `None`; those of
+                `weighted_metrics`.
+
+        Returns:
+            Dictionary of metric names and values.
+
+        Raises:
+            ValueError: If a metric of Keras meets rows of several partners.
+        """
+        partners, scores = self._by_term(y), self._by_term(y_pred)
+        weights = None
+        if sample_weight is not None:
+            weights = {name: _of_rows(sample_weight, s) for name, s in scores.items()}
+        for name in self._measured_by_keras:
+            _check_one_partner("Metrics", partners[name])
+        return super().compute_metrics(
+            x,
+            self._of_one_or_all(partners),
+            self._of_one_or_all(scores),
+            self._of_one_or_all(weights),
+        )
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "encoder_chunk_size": self.encoder_chunk_size,
+        }
+        if self.network is not None:
+            parts = {"network": self.network, "terms": self.terms}
+            config["representation"] = self.representation
+        else:
+            shared = self.encoder_y is self.encoder_x
+            parts = {
+                "encoder_x": self.encoder_x,
+                "encoder_y": None if shared else self.encoder_y,
+                "critic": self.critic,
+            }
+        return {**config, **sharing.serialize(parts)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**sharing.deserialize(config))
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for index, state in enumerate(self._seed_states()):
+            store[f"{_SEED}{index}"] = keras.ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        seeds = {key for key in store.keys() if key.startswith(_SEED)}
+        super().load_own_variables({key: store[key] for key in store.keys() - seeds})
+        for index, state in enumerate(self._seed_states()):
+            if f"{_SEED}{index}" in seeds:
+                state.assign(store[f"{_SEED}{index}"])
+
+    def _seed_states(self):
+        """States of the random layers, which Keras does not save with the weights.
+
+        Without them dropout would start over, and a resumed run would not end as an
+        uninterrupted one.
+        """
+        saved = {id(v) for v in [*self.weights, *self.metrics_variables]}
+        return [v for v in self.variables if id(v) not in saved]
+
+    def _encoding_shapes(self):
+        """Shapes of the encodings, `None` while an encoder does not know its own."""
+        if self.network is not None:
+            return {name: value.shape for name, value in self.network.output.items()}
+        return {
+            "x": networks.encoding_shape(self.encoder_x),
+            "y": networks.encoding_shape(self.encoder_y),
+        }
+
+    def _encode(self, encoder, views, training):
+        size = self.encoder_chunk_size
+        if size is None or not encoder.built:
+            return encoder(views, training=training)
+        return chunking.encode(encoder, views, training, size)
+
+    def _score(self, views, training):
+        """Partners and scores of every term, as dictionaries."""
+        # As one call, or a shared encoder's second would drop the losses of its first.
+        return self(views, training=training, with_partners=True)
+
+    def _by_term(self, values):
+        return values if isinstance(values, dict) else {self.terms[0].name: values}
+
+    def _of_one_or_all(self, by_term):
+        if by_term is None or len(self.terms) > 1:
+            return by_term
+        return by_term[self.terms[0].name]
+
+    def _loss_of(self, partners, scores, weights):
+        weights = _of_rows(weights, scores)
+        if isinstance(self.loss, losses.ScoreLoss):
+            return self.loss(partners, scores, sample_weight=weights)
+        if compile_arguments.is_of_keras(self.loss):
+            _check_one_partner("A loss", partners)
+        return replicas.loss_of_rows(self.loss, partners, scores, weights)
+
+    @property
+    def _fewest_rows(self):
+        return max(term.fewest_rows for term in self.terms)
+
+    def _check_optimizer(self):
+        if self.optimizer is None:
+            raise ValueError(
+                "InfoMax must be compiled with an optimizer to be trained; received "
+                "optimizer=None. Use compile('adam', loss='infonce')."
+            )
+
+    def _check_trainable(self):
+        if not self.trainable_variables:
+            raise ValueError(
+                "There is nothing to train: no weight of the encoders and critics is "
+                "trainable. Set encoder_x.trainable = True, or take a critic that has "
+                "weights, and compile again."
+            )
+
+    def _report(self, loss, partners, scores, weights=None):
+        loss = distribution.total(loss)
+        # Any scores bound mutual information by InfoNCE, whatever they are trained by.
+        scored = isinstance(self.loss, losses.ScoreLoss)
+        estimator = self.loss if scored else losses.InfoNCE()
+        estimates = [
+            estimator.estimate(
+                partners[term.name],
+                scores[term.name],
+                **estimator.weighted(
+                    estimator.estimate, _of_rows(weights, scores[term.name])
+                ),
+            )
+            for term in self.terms
+        ]
+        first = scores[self.terms[0].name]
+        rows = ops.shape(first)[0]
+        counted = rows if weights is None else ops.sum(_of_rows(weights, first))
+        for tracker, estimate in zip(self.term_trackers, estimates, strict=False):
+            tracker.update_state(estimate, sample_weight=counted)
+        mi = sum(t.weight * e for t, e in zip(self.terms, estimates, strict=True))
+        self.mi_tracker.update_state(mi, sample_weight=counted)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=rows)
+        return self.compute_metrics(None, partners, scores, weights)
+
+
+def _of_rows(weights, scores):
+    """Weights of examples as weights of rows, of which each location is one."""
+    if weights is None or weights.shape[0] == scores.shape[0] is not None:
+        return weights
+    examples = tf.maximum(tf.shape(weights)[0], 1)
+    return tf.repeat(weights, tf.shape(scores)[0] // examples)
+
+
+def _check_one_partner(what, partners):
+    if len(partners.shape) > 1:
+        raise ValueError(
+            f"{what} of Keras must have one partner for each row; received partners of "
+            f"shape {tuple(partners.shape)}. Use what keras_infomax.losses has, a "
+            "function of your own, or encodings without locations."
+        )
+
+
+def _check_unique(names):
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"Each term must have a name of its own; received {', '.join(names)}."
+        )

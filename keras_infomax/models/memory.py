@@ -1,0 +1,224 @@
+"""A term whose negatives come from a memory of the whole data set."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_infomax import checks
+from keras_infomax.execution import distribution
+from keras_infomax.models import inputs
+from keras_infomax.models.terms import Term, checked_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class MemoryTerm(Term):
+    """Scores x against a bank that remembers the encoding y of every example.
+
+    The bank gives many negatives at the price of a row of numbers for each example,
+    without encoding them anew. In training, true pairs and negatives are both rows of
+    the bank, and no gradient enters it: the columns are the rows of the batch's
+    examples, then `num_negatives` rows drawn from all. Another row of the same example
+    is left out. Then the rows of the batch are moved towards their new encodings:
+
+        bank[index_i] <- unit(momentum * bank[index_i] + (1 - momentum) * unit(y_i))
+
+    The bank starts with random directions, so the first passes over the data teach
+    little. Its rows come from earlier encoders: take a learning rate so low that
+    encodings change little in a pass over the data, or they outrun the bank and
+    collapse. The estimate is only as good a bound as the bank is fresh. True pairs are
+    rows of the bank as well because new encodings could be told from old ones by
+    their age alone, and what views share would not be learned.
+
+    In evaluation examples are held out and have no row in the bank. Their true pairs
+    are their own y, the negatives the other y of the batch and one fixed draw from the
+    bank, which is not moved.
+
+    Under a `tf.distribute` strategy all replicas make the same draw and move the bank
+    by the rows of all, as one device would. What is drawn depends on a counter that is
+    a weight, so a resumed run continues exactly.
+
+    Args:
+        x: Name of the encoding whose partner is sought, `(rows, dim)`.
+        y: Name of the encoding that is remembered, `(rows, dim)`.
+        index: Name of the number of each example, an integer tensor `(rows,)`: an
+            input of the network that is one of its outputs, too.
+        examples: Number of examples, that is, of rows in the bank.
+        num_negatives: Number of rows drawn for each batch, with replacement.
+        momentum: How much of a row stays when it is moved, in [0, 1).
+        critic: Critic, or its name. Defaults to `"cosine"`.
+        weight: Non-negative float, the weight of the term in the loss.
+        **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
+
+    Call arguments:
+        encodings: Dictionary of names and encodings.
+        training: Whether to score against the bank and to move it.
+
+    Returns:
+        Pair of partners `(rows,)` and scores `(rows, batch + num_negatives)`.
+
+    Raises:
+        ValueError: If a number is out of range, the encodings lack a name, or are no
+            matrices, and in `fit` if an index is no row of the bank.
+
+    Example:
+    >>> term = MemoryTerm("x", "y", "index", examples=1000, num_negatives=256)
+    >>> batch = {"x": ops.ones((4, 8)), "y": ops.ones((4, 8)), "index": ops.arange(4)}
+    >>> partners, scores = term(batch, training=True)
+    >>> scores.shape
+    TensorShape([4, 260])
+
+    Reference:
+        Tian et al., 2019, "Contrastive Multiview Coding", section 3.4,
+        https://arxiv.org/abs/1906.05849; Wu et al., 2018, "Unsupervised Feature
+        Learning via Non-Parametric Instance Discrimination",
+        https://arxiv.org/abs/1805.01978.
+    """
+
+    # The rows of all replicas are gathered before the bank is moved.
+    updates_see_all_rows = True
+
+    def __init__(
+        self,
+        x,
+        y,
+        index,
+        examples,
+        num_negatives=1024,
+        momentum=0.5,
+        critic="cosine",
+        weight=1.0,
+        **kwargs,
+    ):
+        for argument in ("negatives", "mask"):
+            if argument in kwargs:
+                raise ValueError(
+                    "MemoryTerm draws its negatives from the bank; received "
+                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
+                )
+        super().__init__(x, y, critic, weight, **kwargs)
+        self.index = checks.text("index", index, "index")
+        self.examples = checks.positive_integer("examples", examples, 4000)
+        self.num_negatives = checks.positive_integer(
+            "num_negatives", num_negatives, 1024
+        )
+        self.momentum = checks.probability(
+            "momentum", momentum, "[)", 0.5, "At 1 the bank would never move."
+        )
+
+    @property
+    def fewest_rows(self):
+        return 1
+
+    def build(self, encodings_shape):
+        super().build(encodings_shape)
+        self._named(encodings_shape, self.index)
+        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
+        if any(len(shape) != 2 for shape in shapes):
+            raise ValueError(
+                f"{self.name}: MemoryTerm takes encodings of shape (rows, dim); "
+                f"received {', '.join(str(tuple(shape)) for shape in shapes)}. Pool "
+                "their locations, or use Term."
+            )
+        self.bank = self._state(
+            "bank", (self.examples, shapes[1][-1]), "float32", _random_directions
+        )
+        # Seed and number of the next draw.
+        self.draw = self._state("draw", (2,), "int32", _first_draw)
+
+    def _state(self, name, shape, dtype, initializer):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            initializer=initializer,
+            trainable=False,
+            autocast=False,
+            # All replicas compute the same value.
+            aggregation="only_first_replica",
+        )
+
+    def call(self, encodings, training=None):
+        x, y = (self._named(encodings, name) for name in (self.x, self.y))
+        rows, y = checked_rows(x, y)
+        examples = distribution.global_rows(rows)
+        y = _unit(distribution.gather(y))
+        drawn = self._drawn(training)
+        negatives = ops.take(self.bank.value, drawn, axis=0)
+        if not training:
+            return examples, self._scores(x, y, negatives)
+        index, x = self._checked_index(self._named(encodings, self.index), x)
+        index_of_columns = distribution.gather(index)
+        positives = ops.take(self.bank.value, index_of_columns, axis=0)
+        scores = self._scores(x, positives, negatives)
+        left_out = _same_example(
+            examples, index, ops.concatenate([index_of_columns, drawn])
+        )
+        self._move(index_of_columns, positives, y)
+        return examples, ops.where(left_out, -np.inf, scores)
+
+    def _scores(self, x, positives, negatives):
+        y = ops.concatenate([positives, negatives])
+        return self.critic(x, ops.cast(y, self.compute_dtype))
+
+    def _drawn(self, training):
+        """The rows of the bank that are negatives of the whole global batch."""
+        seed = tf.identity(self.draw.value)
+        if training:
+            self.draw.assign(seed + tf.constant([0, 1]))
+        else:
+            seed = ops.stack([seed[0], -1])  # A draw that training never makes.
+        return tf.random.stateless_uniform(
+            (self.num_negatives,), seed, maxval=self.examples, dtype=tf.int32
+        )
+
+    def _move(self, index, old, y):
+        mixed = self.momentum * old + (1 - self.momentum) * ops.stop_gradient(y)
+        moved = ops.scatter_update(self.bank.value, index[:, None], _unit(mixed))
+        self.bank.assign(moved)
+
+    def _checked_index(self, index, x):
+        """The index of each row, and x, once it is known that the bank has all rows."""
+        index = ops.cast(index, "int32")
+        # Not those of Keras, which refuse the no rows that a replica may have.
+        smallest, largest = tf.reduce_min(index), tf.reduce_max(index)
+        message = (
+            "The index of an example must be at least 0 and less than examples="
+            f"{self.examples}, the number of rows in the bank; received {{}} to {{}}."
+        )
+        known = ops.all(ops.logical_and(index >= 0, index < self.examples))
+        x = inputs.asserted(known, message, [smallest, largest], x)
+        # Or what takes rows of the bank may fail first, obscurely.
+        return ops.clip(index, 0, self.examples - 1), x
+
+    def get_config(self):
+        config = super().get_config()
+        for argument in ("negatives", "mask"):
+            del config[argument]
+        return {
+            **config,
+            "index": self.index,
+            "examples": self.examples,
+            "num_negatives": self.num_negatives,
+            "momentum": self.momentum,
+        }
+
+
+def _same_example(partners, index, index_of_columns):
+    """Boolean `(rows, columns)`: whether another column is of the same example."""
+    same = ops.equal(index[:, None], index_of_columns[None])
+    column = ops.arange(ops.shape(index_of_columns)[0], dtype="int32")
+    return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
+
+
+def _unit(vectors):
+    return ops.normalize(ops.cast(vectors, "float32"), axis=-1)
+
+
+def _random_directions(shape, dtype=None):
+    return _unit(keras.random.normal(shape, dtype=dtype))
+
+
+def _first_draw(shape, dtype=None):
+    seed = keras.random.randint((), 0, 2**31 - 1, dtype=dtype)
+    return ops.stack([seed, ops.zeros_like(seed)])

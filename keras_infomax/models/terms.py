@@ -1,0 +1,266 @@
+"""What a model scores: pairs of encodings, each with a critic, weight and negatives.
+
+A method of the family is a network from views to named encodings and a list of terms.
+All else, that is bounds, distribution, metrics, probe and export, is shared.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_infomax import checks, critics
+from keras_infomax.execution import distribution
+from keras_infomax.models import inputs
+
+# Which pairs of encodings with locations are negatives.
+NEGATIVES = ("other_examples", "same_position", "all_positions", "same_example")
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Term(keras.layers.Layer):
+    """Scores one encoding of every example against another one of every example.
+
+    The other examples of the batch are the negatives. Under a `tf.distribute` strategy
+    they are those of all replicas.
+
+    Encodings are `(rows, dim)`, or have locations, `(rows, locations, dim)` or
+    `(rows, height, width, dim)`: positions of a feature map, steps of a sequence. If
+    x has one location, its true pairs are all locations of y of the same example. If
+    both have equally many, location l of x is paired with location l of y, and
+    `negatives` says what it is told from:
+
+    - `"other_examples"`: all locations of the other examples. Locations of the same
+      example are left out.
+    - `"same_position"`: the same location of the other examples. For sequences this
+      is the choice under which pairs are independent and InfoNCE bounds the mutual
+      information.
+    - `"all_positions"`: all else, other locations of the same example included. Their
+      dependence makes the estimate neither a lower nor an upper bound (Tschannen et
+      al., 2020, section 4), although representations may be good.
+    - `"same_example"`: the other locations of the same example alone, which are all
+      dependent; no bound, either. So a moment is told from others of its sequence.
+
+    Args:
+        x: Name of the encoding whose partner is sought.
+        y: Name of the encoding that is gathered from all replicas.
+        critic: Critic, or its name. Defaults to `"bilinear"`.
+        weight: Non-negative float, the weight of the term in the loss.
+        negatives: See above.
+        mask: Callable from partners and scores to scores with minus infinity where
+            a pair is no negative, such as `masks.SemiHard`; or `None`.
+        **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
+
+    Call arguments:
+        encodings: Dictionary of names and encodings.
+        training: Whether the critic runs in training mode.
+
+    Returns:
+        Pair of partners, `(rows,)` or `(rows, positives)`, and scores,
+        `(rows, columns)`, where a location counts as a row or column.
+
+    Raises:
+        ValueError: If the encodings lack a name, or have locations that cannot be
+            paired, if the weight is negative, or `negatives` is none of the above.
+
+    Example:
+    >>> encodings = {"global": ops.ones((4, 8)), "local": ops.ones((4, 7, 7, 8))}
+    >>> term = Term("global", "local", "inner_product")
+    >>> partners, scores = term(encodings)
+    >>> partners.shape, scores.shape
+    (TensorShape([4, 49]), TensorShape([4, 196]))
+
+    Reference:
+        Tschannen et al., 2020, "On Mutual Information Maximization for Representation
+        Learning", section 2, https://arxiv.org/abs/1907.13625.
+    """
+
+    gains_by_xla = True
+
+    def __init__(
+        self,
+        x,
+        y,
+        critic="bilinear",
+        weight=1.0,
+        negatives="other_examples",
+        mask=None,
+        **kwargs,
+    ):
+        for argument, value in (("x", x), ("y", y)):
+            checks.text(argument, value, f"view_{argument}")
+        kwargs.setdefault("name", f"{x}_{y}")
+        super().__init__(**kwargs)
+        weight = checks.non_negative_number("weight", weight, 1.0)
+        if negatives not in NEGATIVES:
+            raise ValueError(
+                f"negatives must be one of {', '.join(NEGATIVES)}; received "
+                f"{negatives!r}."
+            )
+        self.x = x
+        self.y = y
+        self.critic = critics.get(critic)
+        self.weight = float(weight)
+        self.negatives = negatives
+        self.mask = mask
+
+    @property
+    def fewest_rows(self):
+        """Smallest number of examples in a batch: 2 where the others are negatives."""
+        return 2
+
+    def build(self, encodings_shape):
+        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
+        self._check_locations(*(_locations(shape) for shape in shapes))
+        critics.ensure_built(self.critic, *map(_flat_shape, shapes))
+
+    def call(self, encodings, training=None):
+        x, y = (self._named(encodings, name) for name in (self.x, self.y))
+        locations_x, locations_y = _locations(x.shape), _locations(y.shape)
+        rows, y = checked_rows(x, y)
+        y = _with_negatives(distribution.gather(y))
+        scores = self.critic(_flat(x), _flat(y))
+        examples = distribution.global_rows(rows)
+        partners, left_out = self._pairs(
+            examples, ops.shape(y)[0], locations_x, locations_y
+        )
+        if left_out is not None:
+            scores = ops.where(left_out, -np.inf, scores)
+        if self.mask is not None:
+            scores = self.mask(partners, scores)
+        return partners, scores
+
+    def _pairs(self, examples, columns, locations_x, locations_y):
+        """Partners of the rows, and which pairs are left out: boolean, or `None`."""
+        if locations_x == locations_y == 1:
+            return examples, None
+        if locations_x == 1:
+            locations = ops.arange(locations_y, dtype="int32")
+            return examples[:, None] * locations_y + locations[None], None
+        rows = (
+            examples[:, None] * locations_x
+            + ops.arange(locations_x, dtype="int32")[None]
+        )
+        partners = ops.reshape(rows, (-1,))
+        if self.negatives == "all_positions":
+            return partners, None
+        row, column = (
+            partners[:, None],
+            ops.arange(columns * locations_y, dtype="int32"),
+        )
+        if self.negatives == "same_position":
+            return partners, row % locations_x != column % locations_y
+        same_example = row // locations_x == column // locations_y
+        if self.negatives == "same_example":
+            return partners, ops.logical_not(same_example)
+        return partners, ops.logical_and(same_example, row != column)
+
+    def _check_locations(self, locations_x, locations_y):
+        if locations_x not in (1, locations_y):
+            raise ValueError(
+                f"{self.name}: {self.x!r} must have one location, or as many as "
+                f"{self.y!r}; received {locations_x} and {locations_y}. Pool or cut "
+                "one of them, or swap x and y."
+            )
+        if self.negatives != "other_examples" and locations_x != locations_y:
+            raise ValueError(
+                f"{self.name}: negatives={self.negatives!r} needs encodings of equally "
+                f"many locations; received {locations_x} and {locations_y}. Use "
+                "negatives='other_examples'."
+            )
+        if self.negatives == "same_example" and locations_x == 1:
+            raise ValueError(
+                f"{self.name}: negatives='same_example' needs encodings of several "
+                "locations, since the others of an example are its negatives; received "
+                "one. Use negatives='other_examples'."
+            )
+
+    def _named(self, encodings, name):
+        if name not in encodings:
+            raise ValueError(
+                f"{self.name}: the network must return an encoding {name!r}; received "
+                f"{', '.join(map(repr, encodings))}."
+            )
+        return encodings[name]
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "x": self.x,
+            "y": self.y,
+            "critic": serialize(self.critic),
+            "weight": self.weight,
+            "negatives": self.negatives,
+            "mask": None if self.mask is None else serialize(self.mask),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("critic", "mask")
+            if name in config
+        }
+        return cls(**{**config, **parts})
+
+
+def _locations(shape):
+    """Number of locations of encodings of this shape."""
+    locations = shape[1:-1]
+    if None in locations:
+        raise ValueError(
+            "Encodings must have a static number of locations; received shape "
+            f"{tuple(shape)}. Give the network inputs of a fixed size."
+        )
+    return math.prod(locations)
+
+
+def _flat_shape(shape):
+    return shape if len(shape) < 3 else (None, shape[-1])
+
+
+def _flat(encodings):
+    """Encodings with one row for each location."""
+    if len(encodings.shape) < 3:
+        return encodings
+    return ops.reshape(encodings, (-1, encodings.shape[-1]))
+
+
+def checked_rows(x, y):
+    """Number of examples, and y, once it is known that x has as many.
+
+    Args:
+        x: Tensor `(rows, ...)`.
+        y: Tensor `(rows, ...)`.
+
+    Returns:
+        Pair of the number, an integer or a scalar tensor, and y.
+
+    Raises:
+        ValueError: If x and y are known to differ in rows.
+        InvalidArgumentError: When run, if they do.
+    """
+    rows, rows_of_y = _rows(x), _rows(y)
+    message = (
+        "The views x and y must have the same number of rows, row i of both being "
+        "views of example i; received {} and {}."
+    )
+    return rows, inputs.asserted(rows == rows_of_y, message, [rows, rows_of_y], y)
+
+
+def _with_negatives(y):
+    columns = _rows(y)
+    message = (
+        "A batch must have at least 2 rows, since the other rows are the negatives; "
+        "received {}. Use a larger batch size, and batch(..., drop_remainder=True) if "
+        "it was the last batch of a dataset."
+    )
+    return inputs.asserted(columns > 1, message, [columns], y)
+
+
+def _rows(values):
+    """Number of rows, an integer if it is known before the run."""
+    return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]

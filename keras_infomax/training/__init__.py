@@ -1,0 +1,17 @@
+"""Training from settings and a workdir: runs that resume, sweeps of them, their tables.
+
+`train` does one run, `sweep` a grid of them. What is trained stands in `experiments`.
+"""
+
+from keras_infomax.training.recipe import EXPERIMENTS, make_experiment, train
+from keras_infomax.training.settings import Settings
+from keras_infomax.training.sweeps import Sweep, sweep
+
+__all__ = [
+    "EXPERIMENTS",
+    "Settings",
+    "Sweep",
+    "make_experiment",
+    "sweep",
+    "train",
+]

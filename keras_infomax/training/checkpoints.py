@@ -1,0 +1,132 @@
+"""The checkpoints of a run: whole, of this run and of this model, or not taken.
+
+    checkpoints/step-N/
+        state.keras         weights, optimizer state, states of random layers
+        metrics.csv         all metrics up to step N
+        run.json            settings, and shapes of the variables
+        manifest.json       checksums of the others
+
+A checkpoint is a folder renamed into place. A disk can still lose a part of it, and a
+user can put another one there: both are found before anything is loaded.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from keras_infomax import files
+from keras_infomax.files import manifest
+from keras_infomax.training.settings import differences
+
+_KEPT = 2
+_FILES = ("state.keras", "metrics.csv", "run.json")
+
+
+class Checkpoints:
+    """The checkpoints in a folder, by their steps.
+
+    Args:
+        folder: The folder, which need not exist.
+        settings: Settings of the run that they are of, JSON values only.
+    """
+
+    def __init__(self, folder: str | os.PathLike, settings: Mapping[str, Any]):
+        self.folder = pathlib.Path(folder)
+        self._settings = dict(settings)
+
+    def newest_first(self) -> Iterator[pathlib.Path]:
+        """Their folders, whatever is in them."""
+        yield from sorted(self.folder.glob("step-*"), reverse=True)
+
+    @property
+    def last_step(self) -> int:
+        """Step of the newest checkpoint, whatever is in it; 0 if there is none."""
+        return max((step_of(folder) for folder in self.newest_first()), default=0)
+
+    def write(
+        self, step: int, model: Any, write_more: Callable[[pathlib.Path], None]
+    ) -> None:
+        """Writes a checkpoint, and removes those that two newer ones make useless.
+
+        Args:
+            step: The step that the model is at.
+            model: The model, built and compiled.
+            write_more: Function that writes other files into a folder.
+
+        Raises:
+            OSError: If it cannot be written; the others are as they were.
+        """
+        folder = self.folder / f"step-{step:09d}"
+        with files.new_folder(folder, overwrite=True) as temporary:
+            # Written by Python. save_weights lets HDF5 write, which crashes the process
+            # where the disk is full.
+            model.save(temporary / "state.keras")
+            write_more(temporary)
+            run = {"settings": self._settings, "variables": _variables(model)}
+            (temporary / "run.json").write_text(json.dumps(run), encoding="utf-8")
+            manifest.write(temporary)
+        # Later ones are none of this run: it passed them over when it was resumed.
+        ours = [path for path in self.newest_first() if path.name <= folder.name]
+        for outdated in ours[_KEPT:]:
+            shutil.rmtree(outdated, ignore_errors=True)
+
+    def check(self, folder: pathlib.Path) -> dict[str, Any]:
+        """Checks that a checkpoint is whole, and of this run.
+
+        Args:
+            folder: One of `newest_first`.
+
+        Returns:
+            What it says of its run.
+
+        Raises:
+            ValueError: If it is damaged, or of another run.
+            OSError: If it cannot be read.
+        """
+        manifest.check(folder, required=_FILES)
+        run = files.read_json(folder / "run.json")
+        if differing := differences(run["settings"], self._settings):
+            raise ValueError(f"it is of a run with another config ({differing}).")
+        return run
+
+    def load(self, folder: pathlib.Path, model: Any) -> None:
+        """Loads the checkpoint of a folder into a model.
+
+        Args:
+            folder: One of `newest_first`.
+            model: The model, built and compiled.
+
+        Raises:
+            ValueError: If it is damaged, or of another run or model.
+            OSError: If it cannot be read.
+        """
+        run = self.check(folder)
+        if run["variables"] != _variables(model):
+            raise ValueError(
+                f"it is of another model, with {len(run['variables'])} variables of "
+                f"weights and optimizer where this one has {len(_variables(model))}, "
+                "or with other shapes."
+            )
+        try:
+            model.load_weights(folder / "state.keras")
+        except Exception as error:  # It shows in as many ways as there are layers.
+            raise ValueError(f"its state cannot be loaded: {error}") from error
+
+
+def step_of(folder: pathlib.Path) -> int:
+    """The step that a checkpoint is of, by its name; -1 if that tells none.
+
+    Args:
+        folder: Folder of the checkpoint.
+    """
+    digits = folder.name.removeprefix("step-")
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _variables(model: Any) -> list[list[Any]]:
+    """Shape and type of every weight and of every variable of the optimizer."""
+    variables = [*model.weights, *model.optimizer.variables]
+    return [[list(v.shape), str(v.dtype)] for v in variables]

@@ -1,0 +1,236 @@
+"""Judges the encoders of finished runs by several probes, into one table."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_infomax import files, probes
+from keras_infomax.training import experiments
+from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, others
+
+COLUMNS = (
+    *KEY,
+    "probe",
+    "accuracy",
+    "information",
+    "standard_error",
+    "pixel_accuracy",
+    "pixel_information",
+    OTHERS,
+)
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """The encoder of a finished run, and the labelled views that its probe saw.
+
+    Args:
+        settings: Settings of the run.
+        encoder: Encoder of view x.
+        train: Pair `(views, labels)`.
+        test: Pair `(views, labels)`.
+    """
+
+    settings: Settings
+    encoder: keras.Layer
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def load(cls, workdir: str | os.PathLike) -> "FinishedRun":
+        """Loads what a finished run left in its workdir.
+
+        Args:
+            workdir: Folder of the run.
+
+        Raises:
+            ValueError: If the data have no labels or cannot be loaded, or what the run
+                left is damaged.
+        """
+        workdir = pathlib.Path(workdir)
+        settings = read_settings(workdir)
+        data = experiments.load_data(settings, None)
+        views_of = experiments.make_probed_views(settings)
+        callbacks = experiments.make_probes(settings, data, views_of)
+        if not callbacks:
+            raise ValueError(
+                f"A probe needs labels to train and to test; {settings.dataset!r}, on "
+                f"which {workdir} was trained, has none in one of its splits."
+            )
+        path = workdir / "model.keras"
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Damage shows in as many ways as there are layers.
+            raise ValueError(
+                f"{path} cannot be read; it may be damaged: {error}"
+            ) from error
+        return cls(settings, model.encoder_x, callbacks[0].train, callbacks[0].test)
+
+
+def read_settings(workdir: str | os.PathLike) -> Settings:
+    """The settings of the run in a workdir.
+
+    Args:
+        workdir: Folder of the run.
+
+    Raises:
+        ValueError: If its `config.json` is missing, damaged or of another version.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.is_file():
+        raise ValueError(f"workdir must be that of a run; {path} is missing.")
+    config = files.read_json(path)
+    try:
+        return Settings.resolve(config)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not fit this version: {error}") from error
+
+
+def finished_workdirs(workdir: str | os.PathLike) -> list[pathlib.Path]:
+    """The folder itself, if it is that of a finished run, or else those right below it.
+
+    Args:
+        workdir: Workdir of a run or of a sweep.
+
+    Returns:
+        Workdirs, sorted.
+
+    Raises:
+        ValueError: If none is finished.
+    """
+    workdir = pathlib.Path(workdir)
+    if (workdir / "model.keras").exists():
+        return [workdir]
+    found = sorted(model.parent for model in workdir.glob("*/model.keras"))
+    if not found:
+        raise ValueError(
+            f"workdir must hold a finished run, or folders of such; {workdir} has no "
+            "model.keras, nor has a folder in it. Train with trainers.train or "
+            "trainers.sweep first."
+        )
+    return found
+
+
+def compare(
+    workdir: str | os.PathLike,
+    output: str | os.PathLike,
+    names: Sequence[str] = tuple(probes.PROBES),
+) -> list[Row]:
+    """Judges every finished run by every probe, and its pixels by the same.
+
+    The table is replaced whole after every run, with the runs judged so far.
+
+    Args:
+        workdir: Workdir of a run or of a sweep.
+        output: The table, a CSV with `COLUMNS`, one row a run and probe. Information is
+            in nats; the standard error is that over draws of labels, and empty for
+            probes that do not draw; pixels are empty for those that fine-tune.
+        names: Names of the probes, as in `probes.get`.
+
+    Returns:
+        The rows of the table.
+
+    Raises:
+        ValueError: If a name is unknown or no run is finished.
+    """
+    named = {name: probes.get(name) for name in names}
+    rows: list[Row] = []
+    judged: FinishedRun | None = None
+    for folder in finished_workdirs(workdir):
+        run = FinishedRun.load(folder)
+        if judged is None or not _same_views(run, judged):
+            pixels = probes.judge(named, None, run.train, run.test)
+        judged = run
+        found = probes.judge(named, run.encoder, run.train, run.test)
+        key = {column: run.settings.as_dict()[column] for column in KEY}
+        key[OTHERS] = others(run.settings)
+        rows += [
+            {**key, "probe": name, **_measures(found[name], pixels.get(name))}
+            for name in named
+        ]
+        write_table(output, COLUMNS, rows)
+        print(f"{folder} judged by {len(named)} probes", flush=True)
+    return rows
+
+
+def _same_views(run: FinishedRun, other: FinishedRun) -> bool:
+    arrays = zip((*run.train, *run.test), (*other.train, *other.test), strict=True)
+    return all(np.array_equal(mine, theirs) for mine, theirs in arrays)
+
+
+def _measures(found: probes.Judgement, pixels: probes.Judgement | None) -> Row:
+    return {
+        "accuracy": found.accuracy,
+        "information": found.information,
+        "standard_error": found.standard_error,
+        "pixel_accuracy": None if pixels is None else pixels.accuracy,
+        "pixel_information": None if pixels is None else pixels.information,
+    }
+
+
+def write_table(
+    path: str | os.PathLike, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Writes a CSV, so that a reader sees the old or the new, never half.
+
+    Args:
+        path: The file; its folder is made.
+        columns: The columns, in order.
+        rows: A value for each column; `None` is an empty cell, and floats get six
+            digits.
+    """
+    values = ([row[column] for column in columns] for row in rows)
+    cells = ([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in values)
+    files.write_csv(path, columns, *cells)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Means over seeds as a Markdown table, one line a probe and kind of run.
+
+    Args:
+        rows: What `compare` returns.
+
+    Returns:
+        Lines with accuracy and information on encodings, and what they gain over
+        pixels. What all rows have in common is left out.
+    """
+    kinds = [
+        column
+        for column in IDENTITY
+        if column != "seed" and len({row.get(column) for row in rows}) > 1
+    ]
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["probe"], *(row[k] for k in kinds)), []).append(row)
+    header = ["probe", *kinds, "accuracy", "over pixels", "nats", "over pixels", "runs"]
+    lines = [header, ["---"] * len(header)]
+    order = {name: number for number, name in enumerate(probes.PROBES)}
+    for key, group in sorted(groups.items(), key=lambda item: order[item[0][0]]):
+        lines.append(
+            [
+                *map(str, key),
+                _mean(group, "accuracy", "{:.3f}"),
+                _gain(group, "accuracy"),
+                _mean(group, "information", "{:.3f}"),
+                _gain(group, "information"),
+                str(len(group)),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _mean(rows: Sequence[Row], column: str, form: str) -> str:
+    return form.format(np.mean([row[column] for row in rows]))
+
+
+def _gain(rows: Sequence[Row], column: str) -> str:
+    if rows[0][f"pixel_{column}"] is None:
+        return ""
+    gains = [{"gain": row[column] - row[f"pixel_{column}"]} for row in rows]
+    return _mean(gains, "gain", "{:+.3f}")

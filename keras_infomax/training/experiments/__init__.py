@@ -1,0 +1,39 @@
+"""Experiments: what a run trains and measures, each a function of settings.
+
+The plain ones are built in `building`; what else the paper compares them with stands in
+modules of its own.
+"""
+
+from keras_infomax.training.experiments.building import (
+    Experiment,
+    infomax,
+    load_data,
+    make_critic,
+    make_encoder,
+    make_loss,
+    make_model,
+    make_optimizer,
+    make_probed_views,
+    make_probes,
+    make_views,
+    method,
+    named,
+    of_model,
+)
+
+__all__ = [
+    "Experiment",
+    "infomax",
+    "load_data",
+    "make_critic",
+    "make_encoder",
+    "make_loss",
+    "make_model",
+    "make_optimizer",
+    "make_probed_views",
+    "make_probes",
+    "make_views",
+    "method",
+    "named",
+    "of_model",
+]

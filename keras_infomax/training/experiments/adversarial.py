@@ -1,0 +1,174 @@
+"""The experiment against a classifier: a bijective encoder that hides the labels.
+
+A bijection keeps all mutual information whatever it does. Trained to confuse a linear
+head that is trained to see through it, it shows that encodings with the most
+information there is can still be poor representations.
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_infomax import datasets
+from keras_infomax.training.experiments import building
+from keras_infomax.training.experiments.supervised import (
+    Classifier,
+    ClassifierAccuracy,
+    load_labelled,
+)
+from keras_infomax.training.settings import Settings
+
+HEAD_STEPS = 10
+# Learning rate of the encoder, as a fraction of the head's.
+ENCODER_RATE = 0.01
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class AdversarialClassifier(Classifier):
+    """A classifier whose encoder works against its head.
+
+    One step of `fit` is a round: on every batch of an element but the last, a step of
+    the head alone, towards the labels; on the last, a step of the encoder alone,
+    towards logits that are equal for all classes. `"loss"` is that of the encoder,
+    which is never below the logarithm of the number of classes.
+
+    Elements are `(views, labels)` with one more axis than those of a `Classifier`:
+    `(batches, rows, ...)` and `(batches, rows)`. Their number of batches may vary.
+
+    Args:
+        encoder_x: Built Keras model that maps views to encodings `(rows, dim)`.
+        num_classes: Number of classes.
+        **kwargs: Passed to `keras.Model`.
+
+    Call arguments:
+        views: Float tensor `(rows, ...)`.
+        training: Whether the encoder runs in training mode.
+
+    Returns:
+        Logits `(rows, num_classes)`.
+
+    Reference:
+        Tschannen et al., 2020, section 3.1 and appendix B,
+        https://arxiv.org/abs/1907.13625.
+    """
+
+    def __init__(self, encoder_x, num_classes, **kwargs):
+        super().__init__(encoder_x, num_classes, **kwargs)
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self):
+        return [self.loss_tracker]
+
+    def compile(self, optimizer, head_optimizer, **kwargs):  # type: ignore[override]
+        """Configures training.
+
+        Args:
+            optimizer: Optimizer of the encoder.
+            head_optimizer: Optimizer of the head.
+            **kwargs: Passed to `keras.Model.compile`; no loss and no metrics.
+        """
+        super().compile(optimizer=optimizer, **kwargs)
+        # A compiled model of its own, whose optimizer is saved with this one.
+        self.head.compile(
+            optimizer=head_optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        self.head.optimizer.build(self.head.trainable_variables)
+
+    def get_compile_config(self):
+        head_optimizer = keras.saving.serialize_keras_object(self.head.optimizer)
+        return {**super().get_compile_config(), "head_optimizer": head_optimizer}
+
+    def train_step(self, data):
+        views, labels = data
+        last = tf.shape(views)[0] - 1
+
+        def head_step(batch):
+            encodings = self.encoder_x(views[batch], training=False)
+            self.head.train_step((encodings, labels[batch]))
+            return batch + 1
+
+        tf.while_loop(lambda batch: batch < last, head_step, [0])
+        with tf.GradientTape() as tape:
+            loss = uniform_cross_entropy(self(views[last], training=True))
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.encoder_x.trainable_variables
+        gradients = tape.gradient(scaled_loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.loss_tracker.update_state(loss)
+        return self.get_metrics_result()
+
+
+def uniform_cross_entropy(logits):
+    """Cross-entropy of the uniform distribution and the softmax, averaged over rows.
+
+    Args:
+        logits: Float tensor `(rows, num_classes)`.
+
+    Returns:
+        Scalar tensor in nats, at least `log(num_classes)`, and so much where the logits
+        of each row are equal.
+
+    Example:
+    >>> round(float(uniform_cross_entropy(ops.zeros((3, 10)))), 4)  # log(10)
+    2.3026
+    """
+    return -ops.mean(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))
+
+
+def adversarial(
+    settings: Settings, data: datasets.ImageDataset | None = None
+) -> building.Experiment:
+    """An encoder of view x, trained against a linear head that knows the labels.
+
+    A step is a round of `HEAD_STEPS` steps of the head and one of the encoder, each on
+    a batch of its own. The first round starts with `settings.warm_up_steps` more steps
+    of the head.
+
+    Args:
+        settings: Settings. The learning rate is the head's; the encoder's is
+            `ENCODER_RATE` of it. Those of critics and bounds have no effect.
+        data: Labelled data set to use instead of loading `settings.dataset`.
+
+    Raises:
+        ValueError: If the settings are unfit, or the data have no labels.
+
+    Reference:
+        Tschannen et al., 2020, section 3.1 and appendix B,
+        https://arxiv.org/abs/1907.13625.
+    """
+    data = load_labelled(settings, data)
+    views_of = building.make_views(settings)
+    linear_probes = building.make_probes(settings, data, views_of)
+    probe = linear_probes[0]
+    encoder = building.make_encoder(settings, probe.train[0])
+    model = AdversarialClassifier(encoder, data.num_classes)
+    model.compile(
+        optimizer=building.make_optimizer(ENCODER_RATE * settings.learning_rate),
+        head_optimizer=building.make_optimizer(settings.learning_rate),
+    )
+
+    def rounds(first_batch, batches_in_round, num_rounds):
+        return datasets.labelled(
+            data.train_images,
+            data.train_labels,
+            views_of,
+            settings.batch_size,
+            seed=settings.seed,
+            start_step=first_batch,
+            num_steps=batches_in_round * num_rounds,
+        ).batch(batches_in_round)
+
+    def batches(start_step, num_steps):
+        if start_step == 0:
+            first_round = rounds(0, settings.warm_up_steps + HEAD_STEPS + 1, 1)
+            return first_round.concatenate(batches(1, num_steps - 1))
+        first_batch = settings.warm_up_steps + start_step * (HEAD_STEPS + 1)
+        return rounds(first_batch, HEAD_STEPS + 1, num_steps)
+
+    return building.Experiment(
+        model=model,
+        batches=batches,
+        measuring=[*linear_probes, ClassifierAccuracy(*probe.test)],
+    )

@@ -1,0 +1,400 @@
+"""What a run trains and measures: the parts that `training.train` puts to work.
+
+An experiment is a function of settings that returns an `Experiment`. The plain one,
+`infomax`, is here; what else the paper compares it with stands in modules of its own.
+"""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_infomax import (
+    callbacks,
+    critics,
+    datasets,
+    encoders,
+    losses,
+    methods,
+    models,
+    views,
+)
+from keras_infomax.checks import nearest
+from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.training.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A model, what it is trained on, and what is measured while it is.
+
+    Args:
+        model: Built and compiled Keras model.
+        batches: Function of the first step and a number of steps to the dataset of
+            these steps. Each batch must depend on its step and the seed alone, or a
+            resumed run would not end as an uninterrupted one.
+        held_out: Dataset to evaluate on, or `None`.
+        measuring: Callbacks with a property `measurements`, a dictionary of columns
+            of `runs.COLUMNS` and their latest values.
+        mi_ceiling: Largest value that the estimate can take, in nats, or `None`.
+        true_mi: What the estimate is of, in nats, or `None` where nobody knows.
+    """
+
+    model: keras.Model
+    batches: Callable[[int, int], tf.data.Dataset]
+    held_out: tf.data.Dataset | None = None
+    measuring: Sequence[keras.callbacks.Callback] = ()
+    mi_ceiling: float | None = None
+    true_mi: float | None = None
+
+
+def infomax(
+    settings: Settings, data: datasets.ImageDataset | None = None
+) -> Experiment:
+    """Two encoders and a critic, trained by a bound on two views of images.
+
+    Args:
+        settings: Settings.
+        data: Data set to use instead of loading `settings.dataset`. An unlabelled one
+            is trained on without a probe.
+
+    Raises:
+        ValueError: If the settings or the data are unfit.
+    """
+    if settings.options:
+        raise ValueError(
+            "config.options belong to the methods; the experiment 'infomax' takes "
+            f"none, and received {', '.join(settings.options)}."
+        )
+    data = load_data(settings, data)
+    model = make_model(settings, data, make_views(settings))
+    return of_model(settings, data, model)
+
+
+def method(
+    settings: Settings,
+    data: datasets.ImageDataset | None = None,
+    *,
+    build: Callable[..., models.InfoMax],
+) -> Experiment:
+    """A method of the family, trained on views of images and probed on the images.
+
+    Args:
+        settings: Settings; `options` are the arguments of the method. Those of encoder
+            and critic have no effect.
+        data: Data set to use instead of loading `settings.dataset`.
+        build: Function of the shape of an image, and of options, to the model.
+
+    Raises:
+        ValueError: If the settings or the data are unfit, or the method has no such
+            option.
+    """
+    known = [*inspect.signature(build).parameters][1:]
+    for option in settings.options:
+        if option not in known:
+            raise ValueError(
+                f"Unknown key config.options.{option} of the method "
+                f"{settings.experiment!r}.{nearest(option, known)} Expected keys: "
+                f"{', '.join(known)}."
+            )
+    data = load_data(settings, data)
+    model = build(data.train_images.shape[1:], **settings.options)
+    return of_model(settings, data, model)
+
+
+def of_model(
+    settings: Settings, data: datasets.ImageDataset, model: models.InfoMax
+) -> Experiment:
+    """The experiment that trains a model by the settings' loss on views of images.
+
+    Args:
+        settings: Settings.
+        data: Data set.
+        model: Model of the settings' views, not compiled yet.
+
+    Raises:
+        ValueError: If the settings or the data are unfit.
+    """
+    _check_memory(model, len(data.train_images))
+    check_batch_size(settings.batch_size, data)
+    views_of, probed = make_views(settings), make_probed_views(settings)
+    loss = make_loss(settings)
+    model.encoder_chunk_size = settings.encoder_chunk_size
+    model.compile(
+        optimizer=make_optimizer(settings.learning_rate),
+        loss=loss,
+    )
+
+    def batches(start_step, num_steps):
+        return datasets.pairs(
+            data.train_images,
+            views_of,
+            settings.batch_size,
+            seed=settings.seed,
+            start_step=start_step,
+            num_steps=num_steps,
+            index=model.takes_index,
+        )
+
+    # Where encodings have locations, the columns are more than the batch.
+    plain = model.network is None
+    ceiling = loss.ceiling(settings.batch_size) if plain else math.inf
+    return Experiment(
+        model=model,
+        batches=batches,
+        held_out=datasets.pairs(
+            data.test_images,
+            views_of,
+            settings.batch_size,
+            seed=settings.seed,
+            index=model.takes_index,
+        ),
+        measuring=[
+            *make_probes(settings, data, probed),
+            *make_condition_numbers(settings, data, probed),
+        ],
+        mi_ceiling=ceiling if math.isfinite(ceiling) else None,
+    )
+
+
+def check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
+    """Raises a `ValueError` unless both splits have a batch of this size."""
+    splits = {"training": len(data.train_images), "test": len(data.test_images)}
+    fitting = datasets.fitting(min(splits.values()))
+    for kind, rows in splits.items():
+        if batch_size > rows:
+            remedy = f"Use batches that fit, --config.batch_size={fitting}, or more"
+            if rows < 2:
+                remedy = "No batch is smaller than 2: use more"
+            raise ValueError(
+                f"config.batch_size must be at most the number of {kind} images, "
+                f"{rows}; received {batch_size}. {remedy} images."
+            )
+
+
+def _check_memory(model: models.InfoMax, rows: int) -> None:
+    for term in model.terms:
+        if isinstance(term, MemoryTerm) and term.examples != rows:
+            raise ValueError(
+                "config.options.examples, the rows of a memory bank, must be the "
+                f"number of training images, {rows}; received {term.examples}. Use "
+                f"--config.options.examples={rows}."
+            )
+
+
+def load_data(
+    settings: Settings, data: datasets.ImageDataset | None
+) -> datasets.ImageDataset:
+    """The given data set, or else the one that the settings name.
+
+    Raises:
+        ValueError: If there is no such data set, or what is given is none.
+    """
+    if isinstance(data, datasets.ImageDataset):
+        return data
+    if data is not None:
+        raise ValueError(
+            "data must be an ImageDataset; received "
+            f"{type(data).__name__}. Make one with "
+            "keras_infomax.datasets.from_arrays(train, test)."
+        )
+    return datasets.load(
+        settings.dataset,
+        data_dir=settings.data_dir,
+        split_seed=settings.split_seed,
+        image_size=settings.image_size,
+        on_error=settings.on_error,
+        max_pixels=settings.max_pixels,
+        max_bytes=settings.max_bytes,
+    )
+
+
+def named(settings: Settings, data: datasets.ImageDataset | None) -> Settings:
+    """The settings with the name of the data that are given, if any.
+
+    Or records and cards would tell of a data set that was not used.
+    """
+    return (
+        settings if data is None else dataclasses.replace(settings, dataset=data.name)
+    )
+
+
+def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
+    """Adam with the epsilon of the paper's TensorFlow 1; Keras's own is 1e-7."""
+    return keras.optimizers.Adam(learning_rate, epsilon=1e-8)
+
+
+def make_loss(settings: Settings) -> losses.ScoreLoss:
+    """The loss that the settings name.
+
+    Raises:
+        ValueError: If the bound is unknown, or cannot reach the target with batches
+            of this size.
+    """
+    bound = losses.get(settings.bound)
+    if settings.chunk_size is not None:
+        config = bound.get_config()
+        if "chunk_size" not in config:
+            raise ValueError(
+                f"The bound {settings.bound!r} needs all rows at once; received "
+                f"chunk_size={settings.chunk_size}. Leave config.chunk_size at None."
+            )
+        bound = type(bound).from_config({**config, "chunk_size": settings.chunk_size})
+    if settings.target is None:
+        return bound
+    loss = losses.TargetLoss(bound, settings.target)
+    loss.check_reachable(settings.batch_size)
+    return loss
+
+
+def make_views(settings: Settings) -> Callable:
+    """The views that the settings name, noisy if they say so.
+
+    Raises:
+        ValueError: If the views are unknown.
+    """
+    views_of = views.get(settings.views)
+    if settings.noise == 0:
+        return views_of
+    return views.Noisy(views_of, settings.noise, settings.coupled_noise)
+
+
+def make_probed_views(settings: Settings) -> Callable:
+    """The views whose first is what probes read: of a method, the whole image.
+
+    Raises:
+        ValueError: If the views are unknown.
+    """
+    if settings.experiment in methods.METHODS:
+        return views.get("whole")
+    return make_views(settings)
+
+
+def make_model(
+    settings: Settings, data: datasets.ImageDataset, views_of: Any
+) -> models.InfoMax:
+    """The model that the settings name, for the views of these images.
+
+    Raises:
+        ValueError: If a name is unknown, the views are not two, or a critic takes no
+            `critic_units`.
+    """
+    example = _draw(views_of, data.train_images[:1], settings.seed, -1)
+    if len(example) != 2:
+        raise ValueError(
+            f"config.views must make two views; received {len(example)} from "
+            f"{settings.views!r}."
+        )
+    view_x, view_y = example
+    return models.InfoMax(
+        make_encoder(settings, view_x),
+        None if settings.shared_encoder else make_encoder(settings, view_y),
+        make_critic(settings),
+    )
+
+
+def make_critic(settings: Settings) -> keras.layers.Layer:
+    """The critic that the settings name.
+
+    Raises:
+        ValueError: If the name is unknown, or the critic takes no `critic_units` or no
+            `temperature`.
+    """
+    units = settings.critic_units
+    options: dict[str, Any] = {} if units is None else {"hidden_units": units}
+    if settings.temperature is not None:
+        options["temperature"] = settings.temperature
+    if settings.critic == "mlp":
+        options["chunk_size"] = settings.chunk_size
+    return critics.get(settings.critic, **options)
+
+
+def make_encoder(settings: Settings, view: Any) -> keras.Model:
+    """The encoder that the settings name, for views like this one `(rows, ...)`.
+
+    Raises:
+        ValueError: If the name is unknown, or the encoder cannot have that size.
+    """
+    return encoders.build(
+        settings.encoder,
+        view.shape[1:],
+        settings.encoder_units,
+        settings.encoding_dim,
+    )
+
+
+def make_probes(
+    settings: Settings, data: datasets.ImageDataset, views_of: Any
+) -> list[keras.callbacks.Callback]:
+    """A linear probe of view x, and one stopped early if asked for, of labelled images.
+
+    Where views are random, one draw for each split is fixed for the whole run, so that
+    the curve shows the encoder alone, and the pixel baseline is that of the same draw.
+
+    Args:
+        settings: Settings.
+        data: Data set whose splits the probe is fitted and scored on.
+        views_of: Function of images to their views.
+
+    Returns:
+        The linear probe first; empty if a split has no labels, or there is but one
+        class to tell.
+    """
+    if data.train_labels is None or data.test_labels is None:
+        return []
+    if len(np.unique(data.train_labels)) < 2:
+        print(f"No probe: all training images of {data.name!r} are of one class.")
+        return []
+    train, test = (
+        (
+            keras.ops.convert_to_numpy(_draw(views_of, images, settings.seed, draw)[0]),
+            labels,
+        )
+        for images, labels, draw in (
+            (data.train_images, data.train_labels, -1),
+            (data.test_images, data.test_labels, -2),
+        )
+    )
+    found: list[keras.callbacks.Callback] = [callbacks.LinearProbe(train, test)]
+    if settings.stopped_probe:
+        stopped = {"stopped": "linear_stopped"}
+        found.append(callbacks.Probes(train, test, stopped))
+    return found
+
+
+def make_condition_numbers(
+    settings: Settings, data: datasets.ImageDataset, views_of: Any
+) -> list[keras.callbacks.Callback]:
+    """Condition numbers of encoder x on some training views, if they are asked for.
+
+    The images are a random choice, and with the draws of their views it is fixed for
+    the whole run.
+
+    Raises:
+        ValueError: If there are too few images.
+    """
+    rows = len(data.train_images)
+    if settings.jacobian_rows > rows:
+        raise ValueError(
+            "config.jacobian_rows must be at most the number of training images; "
+            f"received {settings.jacobian_rows}, and {rows} images. Use "
+            f"--config.jacobian_rows={rows} or fewer."
+        )
+    if settings.jacobian_rows == 0:
+        return []
+    order = np.random.default_rng(settings.seed).permutation(rows)
+    images = data.train_images[order[: settings.jacobian_rows]]
+    view_x = _draw(views_of, images, settings.seed, -3)[0]
+    return [callbacks.ConditionNumbers(keras.ops.convert_to_numpy(view_x))]
+
+
+def _draw(views_of: Any, images: np.ndarray, seed: int, number: int) -> tuple:
+    """Views of images outside any stream of batches, by the draw of this number."""
+    seeded_views = views.seeded(views_of)
+    draw = datasets.views_seed(seed, number)
+    return seeded_views(datasets.to_float(images), seed=draw)

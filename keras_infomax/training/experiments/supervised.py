@@ -1,0 +1,147 @@
+"""The experiment that is told the labels: what an encoder reaches under supervision."""
+
+import functools
+
+import keras
+import numpy as np
+
+from keras_infomax import datasets
+from keras_infomax.models import sharing
+from keras_infomax.models.base import BaseModel
+from keras_infomax.probes import encode
+from keras_infomax.training.experiments import building
+from keras_infomax.training.settings import Settings
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Classifier(BaseModel):
+    """An encoder with a linear softmax layer, the head, on its encodings.
+
+    Args:
+        encoder_x: Built Keras model that maps views to encodings `(rows, dim)`.
+        num_classes: Number of classes.
+        **kwargs: Passed to `keras.Model`.
+
+    Call arguments:
+        views: Float tensor `(rows, ...)`.
+        training: Whether the encoder runs in training mode.
+
+    Returns:
+        Logits `(rows, num_classes)`; the softmax is left to the loss.
+
+    Example:
+    >>> import keras_infomax as kim
+    >>> model = Classifier(kim.encoders.mlp((14, 28, 1)), num_classes=10)
+    >>> model(keras.ops.ones((3, 14, 28, 1))).shape
+    TensorShape([3, 10])
+    """
+
+    def __init__(self, encoder_x, num_classes, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder_x = encoder_x
+        self.num_classes = num_classes
+        encodings = keras.Input(encoder_x.output_shape[1:])
+        self.head = keras.Sequential([encodings, keras.layers.Dense(num_classes)])
+        self.built = True
+
+    def call(self, views, training=None):
+        return self.head(self.encoder_x(views, training=training), training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **sharing.serialize({"encoder_x": self.encoder_x}),
+            "num_classes": self.num_classes,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**sharing.deserialize(config))
+
+
+class ClassifierAccuracy(keras.callbacks.Callback):
+    """Measures the accuracy of the model that is trained, itself a classifier.
+
+    Args:
+        views: Float array `(rows, ...)`.
+        labels: Integers `(rows,)`.
+    """
+
+    def __init__(self, views, labels):
+        super().__init__()
+        self.views = views
+        self.labels = labels
+
+    @property
+    def measurements(self) -> dict[str, float]:
+        """The `test_accuracy` as of now, over all rows."""
+        predictions = np.argmax(encode(self.model, self.views), axis=1)
+        return {"test_accuracy": float(np.mean(predictions == self.labels))}
+
+
+def supervised(
+    settings: Settings, data: datasets.ImageDataset | None = None
+) -> building.Experiment:
+    """An encoder of view x and a head, trained end to end by the cross-entropy.
+
+    The reference from above: the same encoder on the same batches, with labels.
+
+    Args:
+        settings: Settings; those of critics and bounds have no effect.
+        data: Labelled data set to use instead of loading `settings.dataset`.
+
+    Raises:
+        ValueError: If the settings are unfit, or the data have no labels.
+
+    Reference:
+        Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
+    """
+    data = load_labelled(settings, data)
+    building.check_batch_size(settings.batch_size, data)
+    views_of = building.make_views(settings)
+    linear_probes = building.make_probes(settings, data, views_of)
+    probe = linear_probes[0]
+    encoder = building.make_encoder(settings, probe.train[0])
+    model = Classifier(encoder, data.num_classes)
+    model.compile(
+        optimizer=building.make_optimizer(settings.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    pipeline = views_of, settings.batch_size, settings.seed
+    train, test = (
+        functools.partial(datasets.labelled, images, labels, *pipeline)
+        for images, labels in (
+            (data.train_images, data.train_labels),
+            (data.test_images, data.test_labels),
+        )
+    )
+    return building.Experiment(
+        model=model,
+        batches=train,
+        held_out=test(),
+        measuring=[*linear_probes, ClassifierAccuracy(*probe.test)],
+    )
+
+
+def load_labelled(
+    settings: Settings, data: datasets.ImageDataset | None
+) -> datasets.ImageDataset:
+    """The given data set, or else the one that the settings name.
+
+    Raises:
+        ValueError: If a split of it has no labels, or there is but one class.
+    """
+    data = building.load_data(settings, data)
+    if data.train_labels is None or data.test_labels is None:
+        raise ValueError(
+            f"The experiment {settings.experiment!r} needs labels to train and to "
+            f"test; received {data.name!r}, of which a split has none. Use labelled "
+            "images, or the experiment 'infomax'."
+        )
+    if len(np.unique(data.train_labels)) < 2:
+        raise ValueError(
+            f"The experiment {settings.experiment!r} needs two classes or more; all "
+            f"training images of {data.name!r} are of one. Use more classes, or the "
+            "experiment 'infomax'."
+        )
+    return data

@@ -1,0 +1,419 @@
+"""What lies in a workdir, and how a run finds its place in it again.
+
+    config.json             the resolved settings
+    versions.json           versions of this package, Keras and TensorFlow, by the step
+                            from which they trained
+    checkpoints/step-N/     weights, optimizer state and all metrics up to step N; see
+                            `checkpoints`
+    metrics.csv             one row an evaluation
+    tensorboard/            the same as scalars, and what `callbacks.TensorBoard` shows
+    curves.png              the same as a picture
+    model.keras             the trained model; there only when the run has finished
+
+A checkpoint is whole or absent, and everything else is derived from it: a run that was
+killed goes on from its last checkpoint, and writes the rest anew.
+"""
+
+import contextlib
+import csv
+import errno
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_infomax import files
+from keras_infomax.callbacks.tensorboard import scalars
+from keras_infomax.training import checkpoints, plots
+from keras_infomax.training.settings import differences
+from keras_infomax.version import __version__
+
+COLUMNS = (
+    "step",
+    "loss",
+    "mi",
+    "val_loss",
+    "val_mi",
+    "mi_ceiling",
+    "true_mi",
+    "probe_accuracy",
+    "pixel_baseline",
+    "stopped_accuracy",
+    "stopped_pixels",
+    "test_accuracy",
+    "log_condition_min",
+    "log_condition_20",
+    "log_condition_40",
+    "log_condition_60",
+    "log_condition_80",
+    "log_condition_max",
+    "singular_examples",
+)
+Row = dict[str, float | int | None]
+
+# What tells that a disk is full, over a quota or a limit, read-only or broken.
+_OF_DISKS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EIO),
+}
+
+
+class Run:
+    """One training run in its workdir.
+
+    Args:
+        workdir: Folder of the run; made if it does not exist.
+        settings: Resolved settings, JSON values only.
+        writes: Whether this process writes there, or only reads and keeps count, as
+            the workers do that are not the chief.
+
+    Raises:
+        ValueError: If the workdir cannot be written to, or belongs to a run with
+            other settings; the message names those that differ. The settings are
+            written down only by `restore`, so that a mistake in them is not.
+    """
+
+    def __init__(
+        self,
+        workdir: str | os.PathLike,
+        settings: Mapping[str, Any],
+        writes: bool = True,
+    ):
+        self.workdir = pathlib.Path(workdir)
+        self.writes = writes
+        self.rows: list[Row] = []
+        self._scalars: scalars.ScalarWriter | None = None
+        self._settings = dict(settings)
+        self._checkpoints = checkpoints.Checkpoints(
+            self.workdir / "checkpoints", settings
+        )
+        self._lock = contextlib.ExitStack()
+        self._check()
+
+    @property
+    def model_path(self) -> pathlib.Path:
+        """Where the trained model lies once the run has finished."""
+        return self.workdir / "model.keras"
+
+    @property
+    def metrics_path(self) -> pathlib.Path:
+        """Where the table of all evaluations lies."""
+        return self.workdir / "metrics.csv"
+
+    @property
+    def log_dir(self) -> pathlib.Path:
+        """Log directory for TensorBoard."""
+        return self.workdir / "tensorboard"
+
+    @property
+    def curves_path(self) -> pathlib.Path:
+        """Where the picture of the curves lies."""
+        return self.workdir / "curves.png"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.model_path.exists()
+
+    @property
+    def kept_step(self) -> int:
+        """The step of the newest checkpoint, from which the run would go on."""
+        return self._checkpoints.last_step
+
+    def take_finished(self) -> None:
+        """Takes the metrics of a finished run, after checking what it left.
+
+        Where the table, or the config, is damaged or lost, it is written anew from the
+        last checkpoint.
+
+        Raises:
+            ValueError: If what the run left is damaged, and cannot be written anew.
+        """
+        if not zipfile.is_zipfile(self.model_path):
+            raise ValueError(
+                f"{self.model_path} cannot be read; it may be damaged. Remove it, and "
+                "repeat the command: it is written anew from the last checkpoint."
+            )
+        fault: OSError | ValueError
+        try:
+            self.rows = self._read_rows(self.metrics_path, self._settings.get("steps"))
+            if self._config_path.exists():
+                return
+            fault = ValueError(f"{self._config_path} is missing")
+        except (OSError, ValueError) as error:
+            fault = error
+        for folder in self._checkpoints.newest_first():
+            with contextlib.suppress(OSError, ValueError):
+                self._checkpoints.check(folder)
+                steps = self._settings.get("steps")
+                self.rows = self._read_rows(folder / "metrics.csv", steps)
+                break
+        else:
+            raise ValueError(
+                f"{str(fault).rstrip('.')}. No checkpoint of the last step is left to "
+                "write it anew from. Copy it back, or choose another workdir."
+            ) from fault
+        print(f"{str(fault).rstrip('.')}; it is written anew from {folder}.")
+        if self.writes:
+            self._write_settings()
+            self._write_metrics()
+
+    @property
+    def _config_path(self) -> pathlib.Path:
+        return self.workdir / "config.json"
+
+    def _check(self) -> None:
+        with _writable(self.workdir):
+            self.workdir.mkdir(parents=True, exist_ok=True)
+            if not self._config_path.exists():
+                return
+            try:
+                found = files.read_json(self._config_path)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error} Remove the file, and repeat the command: the checkpoints "
+                    "hold the settings, too."
+                ) from error
+        if differing := differences(found, self._settings):
+            raise ValueError(
+                f"workdir {self.workdir} holds a run with another config "
+                f"({differing}). Choose another workdir, or repeat that run."
+            )
+
+    def restore(self, model: Any) -> int:
+        """Takes the workdir, and loads its newest checkpoint that is whole and ours.
+
+        Args:
+            model: The model, built and compiled.
+
+        Returns:
+            The step that the model is at; 0 if there is no checkpoint.
+
+        Raises:
+            ValueError: If another process trains there, or if there are checkpoints
+                and none can be used.
+            OSError: If the workdir cannot be written to.
+        """
+        if self.writes:
+            self._lock.enter_context(files.sole(self.workdir, "training"))
+            self._write_settings()
+        history = self._read_versions()
+        passed_over = 0
+        for folder in self._checkpoints.newest_first():
+            try:
+                step = checkpoints.step_of(folder)
+                rows = self._read_rows(folder / "metrics.csv", step)
+                self._checkpoints.load(folder, model)
+            except (OSError, ValueError, KeyError) as error:
+                print(f"{folder} cannot be used and is passed over: {error}")
+                passed_over += 1
+                continue
+            self.rows = rows
+            break
+        else:
+            if passed_over:
+                raise ValueError(
+                    f"No checkpoint in {self.workdir} can be used. Remove the workdir "
+                    "to start the run anew."
+                )
+        if self.writes:
+            self._write_versions(history)
+            self._write_metrics()
+            self._scalars = scalars.ScalarWriter(self.log_dir, self.rows)
+        return self._step
+
+    def record(self, model: Any, row: Mapping[str, Any]) -> None:
+        """Adds a row of metrics, and makes model and rows the newest checkpoint.
+
+        Args:
+            model: The model, built and compiled.
+            row: Values for the columns of `COLUMNS`; what is missing stays empty.
+
+        Raises:
+            OSError: If the workdir cannot be written to.
+        """
+        values = ((column, row.get(column)) for column in COLUMNS)
+        self.rows.append({k: None if v is None else float(v) for k, v in values})
+        self.rows[-1]["step"] = int(row["step"])
+        if not self.writes:
+            return
+        self._checkpoints.write(
+            self._step,
+            model,
+            lambda folder: write_metrics(folder / "metrics.csv", self.rows),
+        )
+        self._write_metrics()
+        if self._scalars is not None:
+            self._scalars.write(self.rows[-1])
+
+    def finish(self, model: Any) -> None:
+        """Writes the curves and the trained model, the mark of a finished run.
+
+        Args:
+            model: The trained model.
+
+        Raises:
+            OSError: If the workdir cannot be written to.
+        """
+        if self.writes:
+            plots.plot_curves(self.rows, self.curves_path)
+            with files.replaced_file(self.model_path) as temporary:
+                model.save(temporary)
+        self.close()
+
+    def close(self) -> None:
+        """Ends the event files, and leaves the workdir to others."""
+        if self._scalars is not None:
+            self._scalars.close()
+        self._lock.close()
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Says, where the block cannot write to the workdir, what is kept there.
+
+        Raises:
+            OSError: Instead of the one that the system or TensorFlow raised.
+        """
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            number = getattr(error, "errno", None)
+            # TensorFlow knows no numbers, and may have failed to compute.
+            if number not in _OF_DISKS and str(self.workdir) not in str(error):
+                raise
+            last = next(self._checkpoints.newest_first(), None)
+            kept = "there is none yet" if last is None else f"the last one is {last}"
+            reason = os.strerror(number) if number else " ".join(str(error).split())
+            raise OSError(
+                f"The run cannot be written to {self.workdir}: {reason}. Its "
+                f"checkpoints are kept; {kept}. Free disk space, or make the folder "
+                "writable, and repeat the command: it goes on from there."
+            ) from error
+
+    @property
+    def _step(self) -> int:
+        return int(self.rows[-1]["step"] or 0) if self.rows else 0
+
+    def _write_settings(self) -> None:
+        with _writable(self.workdir):
+            text = json.dumps(self._settings, indent=2) + "\n"
+            files.write_text(self._config_path, text)
+
+    def _read_rows(self, path: pathlib.Path, step: int | None) -> list[Row]:
+        """The rows of a table that ends at a step."""
+        rows = read_metrics(path)
+        last = rows[-1]["step"] if rows else None
+        if last != step:
+            raise ValueError(f"{path} must end at step {step}; its last one is {last}")
+        return rows
+
+    def _read_versions(self) -> dict[int, dict[str, str]]:
+        """Versions by the step from which they trained; says if these are others."""
+        path = self.workdir / "versions.json"
+        if not path.exists():
+            return {}
+        try:
+            found = files.read_json(path)
+            history = {int(step): dict(found[step]) for step in found}
+        except (ValueError, TypeError) as error:
+            print(f"{error} ({path}); it is written anew.")
+            return {}
+        last, now = history[max(history)] if history else {}, _versions()
+        differing = [
+            f"{name} {now[name]} (before: {last[name]})"
+            for name in now
+            if name in last and last[name] != now[name]
+        ]
+        if differing and self.kept_step:
+            print(
+                f"{self.workdir} goes on under {', '.join(differing)}. It may not end "
+                "as a run of one version."
+            )
+        return history
+
+    def _write_versions(self, history: Mapping[int, Mapping[str, str]]) -> None:
+        """Adds those of this process, from the step that the run is at."""
+        earlier = {step: each for step, each in history.items() if step < self._step}
+        if not earlier or earlier[max(earlier)] != _versions():
+            earlier[self._step] = _versions()
+        text = json.dumps(earlier, indent=2) + "\n"
+        files.write_text(self.workdir / "versions.json", text)
+
+    def _write_metrics(self) -> None:
+        with files.replaced_file(self.metrics_path) as temporary:
+            write_metrics(temporary, self.rows)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "keras_infomax": __version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+    }
+
+
+@contextlib.contextmanager
+def _writable(workdir: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"workdir must be a folder that can be written to; received {workdir} "
+            f"({error.strerror}). Choose another one."
+        ) from error
+
+
+def read_metrics(path: str | os.PathLike) -> list[Row]:
+    """Reads a `metrics.csv`; empty cells are `None`, steps are integers.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If the file has columns that `COLUMNS` does not, was cut, or holds
+            what is no number, or steps that do not rise.
+    """
+    header, lines = files.read_csv(path)
+    # An earlier version knew fewer columns: they are empty.
+    if "step" not in header or not set(header) <= set(COLUMNS):
+        raise ValueError(
+            f"{path} must have the columns {', '.join(COLUMNS)}, or some of them; "
+            f"received {', '.join(header)}."
+        )
+    try:
+        rows = [_parsed(dict(zip(header, cells, strict=True))) for cells in lines]
+        steps = [row["step"] or 0 for row in rows]
+        if steps != sorted(set(steps)):
+            raise ValueError(f"its steps do not rise: {steps}.")
+    except ValueError as error:
+        raise ValueError(
+            f"{path} cannot be read; it may be damaged: {error}"
+        ) from error
+    return rows
+
+
+def _parsed(cells: Mapping[str, str]) -> Row:
+    row: Row = {k: float(cells[k]) if cells.get(k) else None for k in COLUMNS}
+    row["step"] = int(cells["step"])
+    return row
+
+
+def write_metrics(path: str | os.PathLike, rows: Sequence[Row]) -> None:
+    """Writes rows to a new `metrics.csv`, with every digit.
+
+    Args:
+        path: The file.
+        rows: Values for each of `COLUMNS`; `None` is an empty cell.
+    """
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        # repr keeps every digit: what is read back is what was written.
+        writer.writerows(
+            {k: "" if v is None else repr(v) for k, v in row.items()} for row in rows
+        )

@@ -1,0 +1,323 @@
+"""What a run is made of: every key of a config, its default and its meaning."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_infomax import checks
+from keras_infomax.checks import nearest
+from keras_infomax.datasets import image_files
+
+# The settings that have a column of their own in tables of results.
+KEY = (
+    "figure",
+    "dataset",
+    "split_seed",
+    "encoder",
+    "critic",
+    "bound",
+    "target",
+    "batch_size",
+    "seed",
+    "budget",
+    "steps",
+)
+# The column of all others; see `others`.
+OTHERS = "settings"
+IDENTITY = (*KEY, OTHERS)
+
+# What lies elsewhere on another machine, and makes no other run.
+_PLACES = ("data_dir",)
+_SEEDS = ("seed", "split_seed")
+# Of NumPy's generators, which Keras seeds, too.
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The keys of a config; the defaults are the paper's set-up on embedded digits.
+
+    Args:
+        figure: What tables of results call the experiment.
+        budget: What they call its amount of training: `"full"`, `"quick"`, `"smoke"`.
+        experiment: What is trained and measured, as in `training.EXPERIMENTS`.
+        dataset: Data set, as in `datasets.load`, or in `dependent` one of its kinds.
+        data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
+        image_size: `(height, width)` to resize images to; `None` leaves them.
+        on_error: Whether files of a folder that cannot be read are to `"raise"` an
+            error, or to `"skip"`.
+        max_pixels: Largest number of pixels of an image in a folder.
+        max_bytes: Largest number of bytes of all images in memory.
+        split_seed: Seed of the train and test split of data that have none.
+        views: Views of an image, as in `views.get`.
+        noise: Standard deviation of Gaussian noise added to the pixels of the views,
+            which lie in [0, 1].
+        coupled_noise: Whether both views of an image get one and the same noise, or
+            draws of their own.
+        encoder: Encoder, as in `encoders.get`; one for each view.
+        encoder_units: Sizes of its hidden layers, or its filters; `None` for the
+            encoder's own defaults.
+        encoding_dim: Size of the encodings; `None` for the encoder's default.
+        shared_encoder: Whether one encoder serves both views.
+        critic: Critic, as in `critics.get`.
+        critic_units: Sizes of its hidden layers; `None` for the critic's defaults.
+        temperature: Temperature of a critic that has one; `None` for its default.
+        bound: Bound, as in `losses.get`.
+        target: Nats to hold the bound at; `None` raises it.
+        batch_size: Rows in a batch, of which all but one are negatives.
+        learning_rate: Learning rate of Adam; in `adversarial` that of the head.
+        warm_up_steps: Steps of the head alone, in `adversarial`, before its rounds.
+        steps: Training steps, a multiple of `eval_every`.
+        eval_every: Steps between evaluations, each of which is a checkpoint.
+        jacobian_rows: Number of training images on which every evaluation measures
+            the condition number of encoder x; 0 for none.
+        stopped_probe: Whether every evaluation also fits the linear probe as the
+            paper's notebook did, which stops its solver early.
+        chunk_size: Rows that an MLP critic scores, and a bound reduces, at a time;
+            `None` for all. Bounds the memory of large batches.
+        encoder_chunk_size: Rows that are encoded at a time; `None` for all.
+        strategy: Devices to train on, as in `strategies.get`.
+        options: Arguments of a method, where `experiment` names one of
+            `methods.METHODS`.
+        seed: Seed of initial weights, order of the data, noise, and dropout.
+    """
+
+    figure: str = ""
+    budget: str = "full"
+    experiment: str = "infomax"
+    dataset: str = "digits"
+    data_dir: str | None = None
+    image_size: tuple[int, int] | None = None
+    on_error: str = "raise"
+    max_pixels: int = image_files.MAX_PIXELS
+    max_bytes: int = image_files.MAX_BYTES
+    split_seed: int = 0
+    views: str = "halves"
+    noise: float = 0.0
+    coupled_noise: bool = True
+    encoder: str = "mlp"
+    encoder_units: tuple[int, ...] | None = None
+    encoding_dim: int | None = None
+    shared_encoder: bool = False
+    critic: str = "bilinear"
+    critic_units: tuple[int, ...] | None = None
+    temperature: float | None = None
+    bound: str = "infonce"
+    target: float | None = None
+    batch_size: int = 128
+    learning_rate: float = 1e-4
+    warm_up_steps: int = 1_000
+    steps: int = 21_000
+    eval_every: int = 1_000
+    jacobian_rows: int = 0
+    stopped_probe: bool = False
+    chunk_size: int | None = None
+    encoder_chunk_size: int | None = None
+    strategy: str = "one_device"
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self):
+        for key in ("steps", "eval_every"):
+            checks.positive_integer(f"config.{key}", getattr(self, key), 1000)
+        checks.integer(
+            "config.batch_size",
+            self.batch_size,
+            2,
+            128,
+            "The other rows of a batch are its negatives.",
+        )
+        checks.one_of("config.on_error", self.on_error, ("raise", "skip"))
+        for key in ("max_pixels", "max_bytes"):
+            checks.positive_integer(f"config.{key}", getattr(self, key), 10**9)
+        for key in _SEEDS:
+            checks.seed(f"config.{key}", getattr(self, key))
+        if self.steps % self.eval_every:
+            raise ValueError(
+                "config.steps must be a multiple of config.eval_every, so that the "
+                f"last step is evaluated; received {self.steps} and {self.eval_every}. "
+                f"Use --config.eval_every={math.gcd(self.steps, self.eval_every)}, or "
+                f"--config.steps={-(-self.steps // self.eval_every) * self.eval_every}."
+            )
+        checks.positive_number("config.learning_rate", self.learning_rate, 1e-4)
+        checks.non_negative_number("config.noise", self.noise, 0.05)
+        for key in ("jacobian_rows", "warm_up_steps"):
+            checks.integer(f"config.{key}", getattr(self, key), least=0, example=128)
+        for key in ("coupled_noise", "shared_encoder", "stopped_probe"):
+            checks.boolean(f"config.{key}", getattr(self, key))
+        for key in ("chunk_size", "encoder_chunk_size", "encoding_dim"):
+            checks.positive_integer(
+                f"config.{key}", getattr(self, key), 128, optional=True
+            )
+        for key in ("temperature", "target"):
+            checks.positive_number(
+                f"config.{key}", getattr(self, key), 0.1, optional=True
+            )
+        for key in ("experiment", "dataset", "views", "encoder", "critic", "bound"):
+            value = getattr(self, key)
+            # From Python, views may be a function or a layer.
+            if key != "views" or not callable(value) or isinstance(value, type):
+                checks.text(f"config.{key}", value, getattr(Settings, key))
+        for key in ("figure", "budget", "strategy"):
+            checks.instance(
+                f"config.{key}",
+                getattr(self, key),
+                str,
+                "a string",
+                f"Write, for example, config.{key}={getattr(Settings, key)!r}.",
+            )
+        checks.units("config.encoder_units", self.encoder_units)
+        checks.sizes("config.critic_units", self.critic_units, optional=True)
+        if self.data_dir is not None:
+            checks.path("config.data_dir", self.data_dir)
+        if self.image_size is not None:
+            checks.sides("config.image_size", self.image_size, 2)
+        checks.mapping("config.options", self.options, "Write config.options={}.")
+
+    @classmethod
+    def resolve(cls, config: Mapping[str, Any]) -> "Settings":
+        """Settings of a config, with defaults for the keys that it leaves out.
+
+        Args:
+            config: Mapping of keys to values, such as a dict or a `ConfigDict`.
+
+        Raises:
+            ValueError: If a key is unknown, with the nearest one, a value is bad, or
+                the config has a `grid` or a `space`, which makes it many runs.
+
+        Example:
+        >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
+        (50,)
+        """
+        checks.mapping("config", config, "Write, for example, config={'steps': 3000}.")
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = dict(config.items())
+        if grid := values.pop("grid", None):
+            raise ValueError(
+                f"This config is a grid over {', '.join(grid)}, not one run. Run it "
+                "with python -m trainers.sweep."
+            )
+        if space := values.pop("space", None):
+            raise ValueError(
+                f"This config is a search over {', '.join(space)}, not one run. Run it "
+                "with python -m trainers.search."
+            )
+        for key in values:
+            if key not in known:
+                raise ValueError(
+                    f"Unknown config key {key!r}.{nearest(key, known)} Expected keys: "
+                    f"{', '.join(sorted(known))}."
+                )
+        # JSON and flags give lists where sizes are tuples.
+        resolved: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in _plain(values).items()
+        }
+        options = resolved.pop("options", None)
+        options = {} if options is None else options
+        checks.mapping("config.options", options, "Write config.options={}.")
+        resolved["options"] = dict(options.items())
+        return cls(**resolved)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, in the order of their declaration."""
+        return dataclasses.asdict(self)
+
+
+def identity(settings: Settings) -> tuple[str, ...]:
+    """What tells a run from all others, as the text of the columns `IDENTITY`.
+
+    All settings but those that say where something lies on a machine.
+
+    Args:
+        settings: Settings of the run.
+    """
+    values = settings.as_dict()
+    return (*(cell(values[column]) for column in KEY), others(settings))
+
+
+def others(settings: Settings) -> str:
+    """The settings without a column in `KEY`, as JSON, where they are not at defaults.
+
+    Args:
+        settings: Settings of the run.
+
+    Example:
+    >>> others(Settings(seed=3, learning_rate=0.01, encoder_units=(300, 100)))
+    '{"encoder_units":[300,100],"learning_rate":0.01}'
+    """
+    values, defaults = settings.as_dict(), Settings().as_dict()
+    told = {
+        key: _canonical(value)
+        for key, value in values.items()
+        if key not in (*KEY, *_PLACES) and value != defaults[key]
+    }
+    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+
+
+def cell(value: Any) -> str:
+    """The text of a setting in a table, of which no other value has the same.
+
+    Args:
+        value: The value; `None` is an empty cell.
+
+    Example:
+    >>> cell(2.0), cell(0.1234567), cell("mlp"), cell(None)
+    ('2', '0.1234567', 'mlp', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        text = format(value, ".6g")
+        return text if float(text) == value else repr(value)
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of Python for those of NumPy, which JSON does not know."""
+    if hasattr(value, "items"):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        plain = map(_plain, value)
+        return tuple(plain) if isinstance(value, tuple) else list(plain)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _canonical(value: Any) -> Any:
+    """One form for values that are equal, such as 1 and 1.0."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    known = value is None or isinstance(value, bool | int | float | str)
+    return value if known else repr(value)
+
+
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Names the settings in which a run differs from another; empty if in none.
+
+    Where its data lie is none of them: they may have been moved.
+
+    Args:
+        found: Settings of a run as its JSON holds them. A key that came later was at
+            its default then.
+        wanted: Settings of the run at hand, of which JSON makes lists of tuples.
+
+    Example:
+    >>> differences({"seed": 1}, Settings().as_dict())
+    'seed: 1 there, 0 here'
+    """
+    found = {**Settings().as_dict(), **found}
+    found, wanted = (json.loads(json.dumps(each)) for each in (found, wanted))
+    return "; ".join(
+        f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
+        for key in sorted({*found, *wanted} - set(_PLACES))
+        if found.get(key) != wanted.get(key)
+    )

@@ -1,0 +1,538 @@
+"""Runs the grid of an experiment, process by process, into one tidy table.
+
+Every run is a process and a workdir of its own, so a run that fails or is killed
+takes nothing with it. A run that finished is appended to the table at once; the
+table tells which runs are left, so a sweep can be stopped, and go on elsewhere.
+
+A run is what its settings say, all of them: those that have a column of their own in
+the table, and the others in one column as JSON. Tables of earlier versions lack that
+column. Their rows stay as they are, with an empty cell, and count for the one run of a
+sweep that the other columns fit.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker
+from typing import Any
+
+from keras_infomax import checks, files, training
+from keras_infomax.training import processes, runs
+from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
+
+MEASURES = {
+    "step": "step",
+    "loss_train": "loss",
+    "loss_test": "val_loss",
+    "mi_train": "mi",
+    "mi_test": "val_mi",
+    "mi_ceiling": "mi_ceiling",
+    "true_mi": "true_mi",
+    "probe_accuracy": "probe_accuracy",
+    "pixel_baseline": "pixel_baseline",
+    "stopped_accuracy": "stopped_accuracy",
+    "stopped_pixels": "stopped_pixels",
+    "test_accuracy": "test_accuracy",
+    "log_condition_min": "log_condition_min",
+    "log_condition_20": "log_condition_20",
+    "log_condition_40": "log_condition_40",
+    "log_condition_60": "log_condition_60",
+    "log_condition_80": "log_condition_80",
+    "log_condition_max": "log_condition_max",
+    "singular_examples": "singular_examples",
+}
+COLUMNS = (*KEY, *MEASURES, "commit", OTHERS)
+Key = tuple[str, ...]
+
+# Columns of whole numbers.
+_INTEGERS = ("split_seed", "batch_size", "seed", "steps", "step")
+# Text that is in names of folders as it is.
+_SAFE = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+_LONGEST_NAME = 100
+
+_MEMORY_PER_PROCESS = 4 * 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """An experiment: settings, and the values that some of them run through.
+
+    Args:
+        settings: Settings that all runs share.
+        grid: Settings and the values that each runs through.
+    """
+
+    settings: Mapping[str, Any]
+    grid: Mapping[str, Sequence[Any]]
+
+    @classmethod
+    def resolve(cls, config: Mapping[str, Any]) -> "Sweep":
+        """The sweep that a config describes; of one point if it has no `grid`.
+
+        Args:
+            config: Keys and values of `Settings`, and `grid`.
+        """
+        settings = dict(config.items())
+        grid = settings.pop("grid", None) or {}
+        return cls(settings, dict(grid.items()))
+
+    def runs(self, seeds: int) -> list[Settings]:
+        """The settings of every run; all of one seed before the next.
+
+        Args:
+            seeds: Number of seeds, counted from that of the settings.
+
+        Raises:
+            ValueError: If a value is bad, the grid has no points, or two of them are
+                one and the same run.
+        """
+        for name, values in self.grid.items():
+            if name == "seed":
+                raise ValueError(
+                    "grid must leave out the seed, through which every sweep runs; "
+                    f"received seed={values!r}. Give their number (--seeds), and the "
+                    "first one as config.seed."
+                )
+            several = isinstance(values, Collection) and not isinstance(values, str)
+            if not several or not len(values):
+                raise ValueError(
+                    f"grid.{name} must be a tuple of at least one value; received "
+                    f"{values!r}."
+                )
+        first = self.settings.get("seed", 0)
+        checks.seed("config.seed", first)
+        points = list(itertools.product(*self.grid.values()))
+        found = [
+            Settings.resolve(
+                {
+                    **self.settings,
+                    **dict(zip(self.grid, point, strict=True)),
+                    "seed": first + offset,
+                }
+            )
+            for offset in range(seeds)
+            for point in points
+        ]
+        by_key: dict[Key, Settings] = {}
+        for settings in found:
+            other = by_key.setdefault(key(settings), settings)
+            if other is not settings:
+                raise ValueError(
+                    "The points of grid must be runs that differ; "
+                    f"{self.name(settings)!r} is there twice, or differs in where its "
+                    "data lie alone. Remove one of them."
+                )
+        return found
+
+    def name(self, settings: Settings) -> str:
+        """Name of a run's folder: the values that vary.
+
+        Where a value is no plain word or number, characters that a path, a shell or a
+        pattern takes for something else are replaced, and the run's key is added in
+        short, so that the name is still that of no other run.
+        """
+        values = settings.as_dict()
+        varying = [values[name] for name in self.grid]
+        words = [re.sub(r"[^\w.+-]+", "_", str(v), flags=re.ASCII) for v in varying]
+        name = "-".join([*words, f"seed{settings.seed}"])
+        plain = all(_is_plain(value) for value in varying)
+        if plain and len(name) <= _LONGEST_NAME:
+            return name
+        digest = hashlib.sha256(json.dumps(key(settings)).encode()).hexdigest()[:10]
+        return f"{name[:_LONGEST_NAME].strip('_.-')}-{digest}"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the text of a value may stand between hyphens, and tells it from others.
+
+    Words begin with a letter, so that no part of a number is taken for one.
+    """
+    return isinstance(value, int | float) or _SAFE.fullmatch(str(value)) is not None
+
+
+def key(settings: Settings) -> Key:
+    """What tells a run from the others in a table: the text of `settings.IDENTITY`.
+
+    Args:
+        settings: Settings of the run.
+    """
+    return identity(settings)
+
+
+def sweep(
+    experiment: Sweep,
+    workdir: str | os.PathLike,
+    seeds: int = 1,
+    results: str | os.PathLike | None = None,
+    processes: int | None = None,
+    train: Callable[..., Any] = training.train,
+) -> dict[str, str]:
+    """Trains every run of a sweep that its table does not hold yet.
+
+    Args:
+        experiment: What to run.
+        workdir: Folder that gets a workdir and a log for each run.
+        seeds: Number of seeds.
+        results: The table, a CSV with `COLUMNS`, one row a run and evaluation.
+            Defaults to `results.csv` in the workdir.
+        processes: Runs at a time. Defaults to as many as cores and memory allow.
+        train: Function that trains one run, of settings, workdir, and the folder
+            `baselines`, as `training.train`.
+
+    Returns:
+        Names of the runs that failed, each with its reason.
+
+    Raises:
+        ValueError: If a number or the grid is unfit, the table is damaged or has other
+            columns, or another process sweeps in the workdir.
+    """
+    processes_wanted = _default_processes() if processes is None else processes
+    checks.positive_integer("seeds", seeds, 5)
+    checks.positive_integer("processes", processes_wanted, 2)
+    every = experiment.runs(seeds)
+    workdir = pathlib.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    # Not the workdir itself, which is held whenever a table in it is changed.
+    with files.sole(workdir, "sweeping", lock=workdir / ".lock"):
+        table = Table(results or workdir / "results.csv")
+        return _Sweeping(experiment, every, workdir, table, train).run(processes_wanted)
+
+
+class _Sweeping:
+    """The runs of a sweep that is under way: waiting, running, failed.
+
+    Args:
+        experiment: The sweep.
+        every: Settings of all of its runs.
+        workdir: Folder of their workdirs.
+        table: The table that gets their rows.
+        train: As for `sweep`.
+    """
+
+    def __init__(
+        self,
+        experiment: Sweep,
+        every: Sequence[Settings],
+        workdir: pathlib.Path,
+        table: "Table",
+        train: Callable[..., Any],
+    ):
+        self.experiment = experiment
+        self.workdir = workdir
+        self.table = table
+        self.train = train
+        held = table.match([key(settings) for settings in every])
+        self.waiting = [s for s in every if key(s) not in held]
+        self.running: dict[str, tuple[Settings, Any]] = {}
+        self.failures: dict[str, str] = {}
+        self.total, self.done_before = len(every), len(held)
+        self.untold = sum(not found[-1] for found in held.values())
+
+    def run(self, number: int) -> dict[str, str]:
+        """Trains so many at a time until none is left; returns those that failed."""
+        threads = max(1, (os.cpu_count() or 1) // number)
+        progress = _Progress(len(self.waiting), self.done_before)
+        if self.untold:
+            print(
+                f"{self.untold} of these are rows of an earlier version in "
+                f"{self.table.path}, which do not tell all settings. If theirs were "
+                "others than now, give another table (--results)."
+            )
+        try:
+            with processes.noted(self._where):
+                while self.waiting or self.running:
+                    while self.waiting and len(self.running) < number:
+                        self._start(self.waiting.pop(0), threads)
+                    for name in self._ended():
+                        self._take(name)
+                        progress.show(
+                            len(self.waiting), len(self.running), len(self.failures)
+                        )
+                    time.sleep(0.2)
+        finally:
+            processes.end([process for _, process in self.running.values()])
+        return self.failures
+
+    def _where(self) -> str:
+        left = len(self.waiting) + len(self.running) + len(self.failures)
+        return f"with {self.total - left} of {self.total} runs done"
+
+    def _start(self, settings: Settings, threads: int) -> None:
+        name = self.experiment.name(settings)
+        self.table.read()
+        if key(settings) in self.table.keys():
+            print(f"{name} is in {self.table.path} by now, by another sweep.")
+            return
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(
+            target=_run_one,
+            args=(
+                *(self.train, settings.as_dict(), self.workdir, name, threads),
+                os.getpid(),
+            ),
+        )
+        # It would let signals through again when it starts, with the first process.
+        resource_tracker.ensure_running()
+        with processes.deaf_to_interrupts():
+            process.start()
+            self.running[name] = settings, process
+
+    def _ended(self) -> list[str]:
+        return [n for n, (_, process) in self.running.items() if not process.is_alive()]
+
+    def _take(self, name: str) -> None:
+        """Adds to the table what a run left that ended, or notes why it failed."""
+        settings, process = self.running.pop(name)
+        if process.exitcode != 0:
+            self.failures[name] = _reason(self.workdir / name, process.exitcode)
+            return
+        try:
+            rows = runs.read_metrics(self.workdir / name / "metrics.csv")
+        except (OSError, ValueError) as error:
+            self.failures[name] = str(error)
+            return
+        if not self.table.append(key(settings), rows):
+            print(f"{name} is in {self.table.path} already, by another sweep.")
+
+
+class Table:
+    """A CSV of results that is only ever replaced whole, also by several sweeps.
+
+    Args:
+        path: The file; made with the first row.
+
+    Raises:
+        ValueError: If the file is damaged or has other columns.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path)
+        self.rows: list[dict[str, str]] = []
+        self.read()
+
+    def read(self) -> None:
+        """Brings `rows` up to date with what other processes have written."""
+        if self.path.exists():
+            self.rows = read_table(self.path)
+
+    def keys(self) -> set[Key]:
+        """What tells the runs in the table from each other.
+
+        The last part is empty where an earlier version wrote the rows.
+        """
+        return {_key_of(row) for row in self.rows}
+
+    def match(self, keys: Sequence[Key]) -> dict[Key, Key]:
+        """Which of these runs the table holds, each with the key that it has there.
+
+        Rows of an earlier version do not tell all settings. They count for a run that
+        the rest of its key fits, if it is the only one.
+
+        Args:
+            keys: Keys of the runs.
+        """
+        held, fitting = self.keys(), collections.Counter(k[:-1] for k in keys)
+        found = {}
+        for each in keys:
+            earlier = (*each[:-1], "")
+            if each in held:
+                found[each] = each
+            elif earlier in held and fitting[each[:-1]] == 1:
+                found[each] = earlier
+        return found
+
+    def append(self, key: Key, rows: Sequence[runs.Row]) -> bool:
+        """Adds the evaluations of one run, unless the table holds it, and writes it.
+
+        Returns:
+            Whether they were added.
+        """
+        commit = _commit()
+        with self.changing():
+            if key in self.keys():
+                return False
+            for row in rows:
+                measured = {n: _cell(row[column]) for n, column in MEASURES.items()}
+                identified = dict(zip(IDENTITY, key, strict=True))
+                self.rows.append({**identified, **measured, "commit": commit})
+        return True
+
+    def last(self, key: Key) -> dict[str, str] | None:
+        """The last evaluation of a run; `None` if the table does not hold it."""
+        found = [row for row in self.rows if _key_of(row) == key]
+        return max(found, key=lambda row: int(row["step"]), default=None)
+
+    def fill(self, key: Key, **cells: float) -> None:
+        """Fills in measures of the last evaluation of a run, and writes the table.
+
+        Args:
+            key: What tells the run from the others.
+            **cells: Columns and their values.
+
+        Raises:
+            ValueError: If the table does not hold the run.
+        """
+        with self.changing():
+            row = self.last(key)
+            if row is None:
+                raise ValueError(f"key must be of a run in {self.path}; got {key}.")
+            row.update({column: _cell(value) for column, value in cells.items()})
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Brings `rows` up to date, and writes what the block made of them.
+
+        No other process changes the table meanwhile.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with files.locked(self.path.parent, wait=True):
+            self.read()
+            yield
+            cells = ([row[column] for column in COLUMNS] for row in self.rows)
+            files.write_csv(self.path, COLUMNS, *cells)
+
+
+def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
+    """Reads a table of results as text cells, after checking all of it.
+
+    Args:
+        path: The file. The column of `settings.OTHERS`, which earlier versions did not
+            have, may be missing; its cells are empty then.
+
+    Raises:
+        ValueError: If it has other columns, was cut, holds a run twice or a part of
+            one, or a cell is not what its column is of.
+    """
+    header, lines = files.read_csv(path)
+    if tuple(header) not in (COLUMNS, COLUMNS[:-1]):
+        raise ValueError(
+            f"{path} must be a table with the columns {', '.join(COLUMNS)}; "
+            f"received {', '.join(header)}."
+        )
+    rows = [{OTHERS: "", **dict(zip(header, line, strict=True))} for line in lines]
+    steps: dict[Key, list[int]] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            _check_row(row)
+            steps.setdefault(_key_of(row), []).append(int(row["step"]))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{path} cannot be read; it may be damaged: row {number}, {error}"
+            ) from error
+    for found, of_run in steps.items():
+        name = ", ".join(f"{c} {v}" for c, v in zip(IDENTITY, found, strict=True) if v)
+        if len(set(of_run)) < len(of_run):
+            raise ValueError(f"{path} holds a run twice. Remove one of them: {name}.")
+        wanted = int(dict(zip(IDENTITY, found, strict=True))["steps"])
+        if max(of_run) != wanted:
+            raise ValueError(
+                f"{path} holds a run up to step {max(of_run)} of {wanted} alone. "
+                f"Remove its rows, and repeat its sweep: {name}."
+            )
+    return rows
+
+
+def _key_of(row: Mapping[str, str]) -> Key:
+    return tuple(row[column] for column in IDENTITY)
+
+
+def _check_row(row: Mapping[str, str]) -> None:
+    for column in (*_INTEGERS, *MEASURES):
+        text = row[column]
+        if column not in _INTEGERS and not text:
+            continue
+        try:
+            (int if column in _INTEGERS else float)(text)
+        except ValueError:
+            kind = "an integer" if column in _INTEGERS else "a number"
+            raise ValueError(f"{column} must be {kind}; received {text!r}.") from None
+    if row[OTHERS] and not isinstance(json.loads(row[OTHERS]), dict):
+        raise ValueError(f"{OTHERS} must be a mapping in JSON; received {row[OTHERS]}.")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return format(value, ".6g") if isinstance(value, float) else str(value)
+
+
+def _run_one(
+    train: Callable[..., Any],
+    settings: dict[str, Any],
+    folder: pathlib.Path,
+    name: str,
+    threads: int,
+    parent: int,
+) -> None:
+    """Runs in a process of its own, whose output goes to a log."""
+    processes.end_with(parent)
+    workdir = folder / name
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / "log.txt", "a", encoding="utf-8") as log:
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            import tensorflow as tf
+
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+            try:
+                train(settings, workdir, baselines=folder / "pixel_baselines")
+            except BaseException:
+                traceback.print_exc()
+                sys.exit(1)
+
+
+def _reason(workdir: pathlib.Path, exit_code: int) -> str:
+    where = workdir / "log.txt"
+    text = where.read_text(encoding="utf-8", errors="replace") if where.exists() else ""
+    last = (text.strip().splitlines() or ["no output"])[-1]
+    return f"{last} (exit code {exit_code}, log in {where})"
+
+
+def _commit() -> str:
+    """The commit that the code is at, marked if it has been changed since."""
+    folder = pathlib.Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=10"]
+    try:
+        described = subprocess.run(
+            [*command, "--exclude=*", "--dirty"], capture_output=True, text=True
+        )
+    except OSError:
+        return "unknown"
+    return described.stdout.strip() or "unknown"
+
+
+def _default_processes() -> int:
+    by_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, by_memory // _MEMORY_PER_PROCESS))
+
+
+class _Progress:
+    """One line on a sweep, overwritten on a terminal."""
+
+    def __init__(self, total: int, done_before: int):
+        self.total = total
+        self.started = time.time()
+        print(f"{total} runs to do, {done_before} done before.", flush=True)
+
+    def show(self, waiting: int, running: int, failed: int) -> None:
+        ended = self.total - waiting - running
+        left = (time.time() - self.started) / ended * (self.total - ended)
+        end = time.strftime("%d %b %H:%M", time.localtime(time.time() + left))
+        line = (
+            f"{ended}/{self.total} runs ended, {failed} failed, {running} running, "
+            f"about {left / 60:.0f} min to go, until {end}"
+        )
+        terminal = sys.stdout.isatty()
+        print(line, end="\r" if terminal and ended < self.total else "\n", flush=True)

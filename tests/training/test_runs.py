@@ -1,0 +1,226 @@
+"""Runs whose workdir was damaged, moved, or goes on under another version."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from keras_infomax import training
+from keras_infomax.training import runs
+from keras_infomax.training.settings import Settings
+
+SETTINGS = Settings(steps=16, eval_every=8, seed=3, encoder_units=(5, 4)).as_dict()
+
+
+def make_model():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The workdir of a finished run, whose weights are its steps."""
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    run, model = runs.Run(workdir, SETTINGS), make_model()
+    assert run.restore(model) == 0
+    for step in (0, 8, 16):
+        model.layers[0].bias.assign(np.full(3, step))
+        run.record(model, {"step": step, "mi": step / 7, "singular_examples": 128})
+    run.finish(model)
+    return workdir
+
+
+@pytest.fixture
+def workdir(whole, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(whole, tmp_path / "run")
+
+
+def restored(workdir, settings=SETTINGS):
+    """The step at which a run goes on, and that of the weights it goes on with."""
+    (workdir / "model.keras").unlink(missing_ok=True)
+    run, model = runs.Run(workdir, settings), make_model()
+    step = run.restore(model)
+    run.close()
+    return step, model.layers[0].bias.numpy()[0]
+
+
+def newest(workdir):
+    return workdir / "checkpoints" / "step-000000016"
+
+
+def test_a_whole_run_goes_on_where_it_was(workdir, capsys):
+    assert restored(workdir) == (16, 16)
+    assert capsys.readouterr().out == ""
+
+
+def cut(path, to):
+    path.write_bytes(path.read_bytes()[:to])
+
+
+def lose_the_checksums(folder):
+    (folder / "manifest.json").unlink()
+
+
+def list_no_file(folder):
+    (folder / "manifest.json").write_text('{"version": 1, "files": {}}')
+
+
+@pytest.mark.parametrize("lose", [lose_the_checksums, list_no_file])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: None,
+        lambda folder: cut(folder / "state.keras", 2000),
+        lambda folder: cut(folder / "metrics.csv", -5),
+        lambda folder: (folder / "run.json").write_text("null"),
+    ],
+    ids=["nothing else", "state", "metrics", "run"],
+)
+def test_a_checkpoint_without_checksums_is_passed_over(workdir, damage, lose, capsys):
+    lose(newest(workdir))
+    damage(newest(workdir))
+    assert restored(workdir) == (8, 8)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"{newest(workdir)} cannot be used and is passed over" in line
+    assert "manifest.json" in line or "metrics.csv" in line
+    assert [row["step"] for row in runs.read_metrics(workdir / "metrics.csv")] == [0, 8]
+
+
+def test_a_checkpoint_under_another_name_is_passed_over(workdir, capsys):
+    newest(workdir).rename(newest(workdir).with_name("step-000000024"))
+    assert restored(workdir) == (8, 8)
+    assert "must end at step 24; its last one is 16" in capsys.readouterr().out
+    (workdir / "checkpoints" / "step-last").mkdir()
+    assert restored(workdir) == (8, 8)
+
+
+def test_a_run_without_a_whole_checkpoint_is_not_begun_anew(workdir):
+    for folder in (workdir / "checkpoints").iterdir():
+        lose_the_checksums(folder)
+    with pytest.raises(ValueError, match="No checkpoint in .* can be used"):
+        restored(workdir)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "3", "\0", "[" * 100_000], ids=lambda t: t[:8]
+)
+def test_a_damaged_config_is_named(workdir, text):
+    (workdir / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json cannot be read") as error:
+        runs.Run(workdir, SETTINGS)
+    assert "\n" not in str(error.value)
+    assert "Remove the file, and repeat the command" in str(error.value)
+    # As it says.
+    (workdir / "config.json").unlink()
+    assert restored(workdir) == (16, 16)
+    assert json.loads((workdir / "config.json").read_text())["seed"] == 3
+
+
+def finished(workdir, settings=SETTINGS):
+    run = runs.Run(workdir, settings)
+    assert run.finished
+    run.take_finished()
+    return run.rows
+
+
+METRICS = {
+    "lost": lambda path: path.unlink(),
+    "half a row": lambda path: cut(path, -40),
+    "half a number": lambda path: cut(path, -3),
+    "no end of line": lambda path: cut(path, -1),
+    "no last row": lambda path: path.write_text(
+        "".join(path.read_text().splitlines(keepends=True)[:-1])
+    ),
+    "no rows": lambda path: path.write_text(path.read_text().splitlines()[0] + "\n"),
+    "empty": lambda path: path.write_text(""),
+    "rows twice": lambda path: path.write_text(
+        path.read_text() + path.read_text().splitlines()[-1] + "\n"
+    ),
+    "no number": lambda path: path.write_text(path.read_text().replace("128", "1x8")),
+}
+
+
+@pytest.mark.parametrize("damage", list(METRICS))
+def test_metrics_of_a_finished_run_are_whole_or_written_anew(workdir, damage, capsys):
+    before = (workdir / "metrics.csv").read_text()
+    METRICS[damage](workdir / "metrics.csv")
+    rows = finished(workdir)
+    assert [row["mi"] for row in rows] == [0, 8 / 7, 16 / 7]
+    assert (workdir / "metrics.csv").read_text() == before
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "metrics.csv" in line
+    assert f"it is written anew from {newest(workdir)}" in line
+
+    # Without the last checkpoint there is nothing to write it from.
+    METRICS[damage](workdir / "metrics.csv")
+    shutil.rmtree(newest(workdir))
+    with pytest.raises(ValueError, match=r"metrics\.csv.*No checkpoint of the last"):
+        finished(workdir)
+    assert (workdir / "model.keras").exists()
+
+
+def test_a_finished_run_is_that_of_its_settings_also_without_a_config(workdir, capsys):
+    (workdir / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"config\.json is missing\. No checkpoint"):
+        finished(workdir, {**SETTINGS, "seed": 4})
+    assert not (workdir / "config.json").exists()
+    finished(workdir)
+    assert json.loads((workdir / "config.json").read_text())["seed"] == 3
+    assert "config.json is missing; it is written anew" in capsys.readouterr().out
+
+
+def test_a_damaged_model_is_named_and_can_be_written_anew(workdir):
+    cut(workdir / "model.keras", 2000)
+    with pytest.raises(ValueError, match=r"model\.keras cannot be read.*Remove it"):
+        finished(workdir)
+    with pytest.raises(ValueError, match=r"model\.keras cannot be read.*Remove it"):
+        training.train(SETTINGS, workdir)
+    assert restored(workdir) == (16, 16)
+
+
+def test_data_that_were_moved_make_no_other_run(workdir):
+    assert restored(workdir, {**SETTINGS, "data_dir": "/moved"}) == (16, 16)
+    with pytest.raises(ValueError, match="another config .noise: 0.0 there, 0.5 here"):
+        runs.Run(workdir, {**SETTINGS, "noise": 0.5})
+
+
+def versions(workdir):
+    return json.loads((workdir / "versions.json").read_text())
+
+
+def test_versions_are_written_down_and_told_when_they_change(
+    workdir, capsys, monkeypatch
+):
+    now = runs._versions()
+    assert set(now) == {"keras_infomax", "keras", "tensorflow"}
+    assert versions(workdir) == {"0": now}
+    later = {**now, "keras_infomax": "7.0", "tensorflow": "99.1"}
+    monkeypatch.setattr(runs, "_versions", lambda: later)
+    # What has finished is only read.
+    finished(workdir)
+    assert capsys.readouterr().out == ""
+    shutil.rmtree(newest(workdir))
+    assert restored(workdir) == (8, 8)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert (
+        f"{workdir} goes on under keras_infomax 7.0 (before: {now['keras_infomax']}), "
+        f"tensorflow 99.1 (before: {now['tensorflow']})" in line
+    )
+    assert versions(workdir) == {"0": now, "8": later}
+    # It goes on once more, and by the versions that it has now.
+    assert restored(workdir) == (8, 8)
+    assert capsys.readouterr().out == ""
+    assert versions(workdir) == {"0": now, "8": later}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"x": {}}', '{"0": 3}', "{}"])
+def test_damaged_versions_stop_nothing(workdir, text, capsys):
+    (workdir / "versions.json").write_text(text)
+    assert restored(workdir) == (16, 16)
+    assert ("versions.json" in capsys.readouterr().out) == (text != "{}")
+    assert versions(workdir) == {"16": runs._versions()}
