@@ -35,11 +35,12 @@ NOT_TRIED = {
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
     *("critics.BilinearCritic", "critics.InnerProductCritic", "views.Quadrants"),
     *("views.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
-    *("probes.check_labelled", "encoders.LogConditionNumbers", "training.differences"),
-    *("datasets.ImageDataset", "tuning.Choices", "tuning.Range", "tuning.Trial"),
-    *("tuning.Space", "tuning.is_worker", "probes.checked_views"),
-    "encoders.checked_views",
-    *("probes.labelled_views", "training.cell", "training.identity", "training.others"),
+    *("probes.check_labelled", "probes.checked_views", "probes.labelled_views"),
+    *("encoders.LogConditionNumbers", "datasets.ImageDataset"),
+    *("tuning.Choices", "tuning.Range", "tuning.Trial", "tuning.Space"),
+    "tuning.is_worker",
+    # They train: what they refuse is tried in tests of theirs.
+    *("training.sweep", "training.train"),
 }
 # Seconds after which a call counts as one that never ends.
 LIMIT = 20
@@ -345,6 +346,8 @@ OVERRIDES = {
     "Settings.views": "text",
     "Settings.experiment": "text",
     "Settings.strategy": "string",
+    "Sweep.grid": "mapping",
+    "Sweep.settings": "mapping",
     "ConditionNumbers.encoder": "text",
     "LinearProbe.encoder": "text",
     "Probes.encoder": "text",
@@ -456,6 +459,9 @@ GOOD = {
     "tuning.report": {"trials": [TRIAL], "folder": "."},
     "tuning.search": {"config": {"space": SPACE}, "workdir": "search"},
     "tuning.to_text": {"trials": [TRIAL]},
+    "saved_model.HubEncoder": {"handle": "encoder"},
+    "training.Sweep": {"settings": {}, "grid": {"critic": ["mlp"]}},
+    "training.make_experiment": {"settings": kim.training.Settings()},
     "tuning.train_best": {
         "config": {"space": SPACE},
         "workdir": "search",
@@ -469,6 +475,7 @@ GOOD = {
 # Of these a good call takes long, or needs what is not here.
 REFUSALS_ONLY = {
     *("saved_model.export", "saved_model.export_workdir", "saved_model.load"),
+    *("saved_model.HubEncoder", "training.make_experiment"),
     *("tuning.search", "tuning.train_best", "tuning.report", "datasets.load"),
 }
 

@@ -10,7 +10,7 @@ import os
 import pathlib
 from collections.abc import Collection
 
-from keras_infomax import files
+from keras_infomax.files import writing
 
 NAME = "manifest.json"
 
@@ -77,7 +77,7 @@ def _entry(file: pathlib.Path) -> dict[str, int | str]:
 
 
 def _read(path: pathlib.Path) -> dict[str, dict]:
-    found = files.read_json(path)
+    found = writing.read_json(path)
     try:
         entries = dict(found["files"])
         names = [pathlib.PurePosixPath(name) for name in entries]

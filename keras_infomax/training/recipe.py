@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import callbacks, datasets, methods, models
+from keras_infomax import callbacks, checks, datasets, methods, models
 from keras_infomax.checks import lookup
 from keras_infomax.execution import strategies
 from keras_infomax.training import experiments, layer_names, plots, processes, runs
@@ -148,6 +148,13 @@ def make_experiment(
     Raises:
         ValueError: If the settings or the data are unfit.
     """
+    checks.instance(
+        "settings",
+        settings,
+        Settings,
+        "Settings",
+        "Write, for example, settings=Settings(steps=3000).",
+    )
     make = lookup("experiment", settings.experiment, EXPERIMENTS)
     keras.utils.set_random_seed(settings.seed)
     with layer_names.counted_anew():

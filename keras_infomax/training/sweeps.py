@@ -28,8 +28,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
 from typing import Any
 
-from keras_infomax import checks, files, training
-from keras_infomax.training import processes, runs
+from keras_infomax import checks, files
+from keras_infomax.training import processes, recipe, runs
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
 
 MEASURES = {
@@ -77,6 +77,12 @@ class Sweep:
     settings: Mapping[str, Any]
     grid: Mapping[str, Sequence[Any]]
 
+    def __post_init__(self):
+        for name in ("settings", "grid"):
+            checks.mapping(
+                name, getattr(self, name), f"Write, for example, {name}={{}}."
+            )
+
     @classmethod
     def resolve(cls, config: Mapping[str, Any]) -> "Sweep":
         """The sweep that a config describes; of one point if it has no `grid`.
@@ -84,6 +90,7 @@ class Sweep:
         Args:
             config: Keys and values of `Settings`, and `grid`.
         """
+        checks.mapping("config", config, "Write, for example, config={'steps': 3000}.")
         settings = dict(config.items())
         grid = settings.pop("grid", None) or {}
         return cls(settings, dict(grid.items()))
@@ -177,7 +184,7 @@ def sweep(
     seeds: int = 1,
     results: str | os.PathLike | None = None,
     processes: int | None = None,
-    train: Callable[..., Any] = training.train,
+    train: Callable[..., Any] = recipe.train,
 ) -> dict[str, str]:
     """Trains every run of a sweep that its table does not hold yet.
 
@@ -199,6 +206,14 @@ def sweep(
             columns, or another process sweeps in the workdir.
     """
     processes_wanted = _default_processes() if processes is None else processes
+    checks.instance(
+        "experiment",
+        experiment,
+        Sweep,
+        "a Sweep",
+        "Write, for example, experiment=Sweep({'steps': 3000}, {'critic': ['mlp']}).",
+    )
+    checks.path("workdir", workdir)
     checks.positive_integer("seeds", seeds, 5)
     checks.positive_integer("processes", processes_wanted, 2)
     every = experiment.runs(seeds)

@@ -5,14 +5,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
+import keras_infomax as kim
+from keras_infomax.callbacks import ConditionNumbers
 from keras_infomax.encoders.condition_numbers import (
     LogConditionNumbers,
     jacobians,
     log_condition_numbers,
 )
-
-import keras_infomax as kim
-from keras_infomax.callbacks import ConditionNumbers
 
 VIEWS = np.random.default_rng(0).normal(size=(7, 2, 4)).astype("float32")
 
