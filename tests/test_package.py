@@ -1,5 +1,6 @@
 """What a user gets: the wheel, and what importing costs."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import zipfile
 
 import pytest
 from conftest import ROOT
+
+import keras_infomax as kim
 
 HEAVY = ["absl.flags", "ml_collections", "sklearn", "matplotlib", "keras_tuner"]
 HEAVY += ["tensorflow_datasets", "mlxtend"]
@@ -26,7 +29,10 @@ def test_the_wheel_holds_the_library_alone(tmp_path):
     assert {name for name in top if not name.endswith(".dist-info")} == {
         "keras_infomax"
     }
-    assert "keras_infomax/models.py" in names
+    modules = {
+        str(path.relative_to(ROOT)) for path in ROOT.glob("keras_infomax/**/*.py")
+    }
+    assert {name for name in names if name.endswith(".py")} == modules
     assert "keras_infomax/py.typed" in names
 
 
@@ -65,3 +71,12 @@ def test_import_pulls_in_nothing_heavy():
     assert [name for name in HEAVY if name in modules] == []
     assert len([name for name in modules if not name.startswith("keras_infomax")]) < 60
     assert seconds < 0.5  # Importing Keras takes several seconds.
+
+
+def test_names_of_earlier_versions_say_where_they_are_now():
+    for old, new in sorted(kim._MOVED.items()):
+        place = f"keras_infomax.{new}"
+        with pytest.warns(DeprecationWarning, match=f"{old} is now {place}\\."):
+            assert getattr(kim, old) is importlib.import_module(place)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = kim.nothing
