@@ -311,7 +311,9 @@ def described(structure: Any) -> str:
     "{'id': int32 (5,), 'x': float32 (5, 2)}"
     """
     if isinstance(structure, Mapping):
-        parts = (f"{key!r}: {described(part)}" for key, part in structure.items())
+        # In one order, as TensorFlow flattens them; a loaded dictionary has any.
+        named = sorted(structure.items(), key=lambda item: str(item[0]))
+        parts = (f"{key!r}: {described(part)}" for key, part in named)
         return f"{{{', '.join(parts)}}}"
     if _is_sequence(structure):
         parts = (

@@ -47,6 +47,7 @@ def test_the_page_on_exports_quotes_the_results():
         assert serving.table(encoder["results"]) in page
 
 
+@pytest.mark.slow
 def test_tensor_board_is_measured_in_pairs():
     settings = Settings.resolve({"steps": 4, "eval_every": 2, "batch_size": 32})
     facts = tensor_board.measure(settings, pairs=1)
@@ -110,6 +111,7 @@ def test_the_page_on_scaling_quotes_the_results():
         assert table in page
 
 
+@pytest.mark.slow
 def test_every_overhead_can_be_measured(monkeypatch):
     monkeypatch.setattr(overheads, "STEPS", 32)
     monkeypatch.setattr(overheads, "TRAIN_ROWS", 200)
@@ -135,6 +137,7 @@ def test_a_profile_tells_what_takes_longest():
     assert row in overheads.profile_table(slow)
 
 
+@pytest.mark.slow
 def test_training_is_measured_in_turns(capsys):
     pythons = {
         "ours": sys.executable,
@@ -153,6 +156,7 @@ def test_training_is_measured_in_turns(capsys):
     assert len(training.table({"bilinear": found}).splitlines()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("critic", "steps", "most"), [("bilinear", 160, 1.5), ("mlp", 64, 0.75)]
 )
@@ -209,6 +213,7 @@ def test_operations_are_those_that_xla_counts(critic):
     assert counted == arithmetic.operations(critic, 32)
 
 
+@pytest.mark.slow
 def test_a_case_is_measured_or_over_the_limit():
     case = {
         "critic": "mlp",

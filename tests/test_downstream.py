@@ -60,6 +60,7 @@ def test_few_labels_are_as_many_of_each_class(data):
     assert set(again) != set(fine_tune.choose(data.labels, 100, seed=4))
 
 
+@pytest.mark.slow
 def test_every_start_is_trained_on_every_draw(handle, data, monkeypatch, tmp_path):
     monkeypatch.setattr(fine_tune, "SIZES", (10, 100))
     rows = fine_tune.compare([handle], data, draws=1, steps=3)
@@ -94,6 +95,7 @@ def test_an_encoder_of_something_else_is_refused(data, tmp_path):
             example(str(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_similar_are_those_of_the_largest_cosine(handle, data, tmp_path):
     found = find_similar.search(handle, data)
     pixels = data.x.reshape(len(data.x), -1)

@@ -73,7 +73,9 @@ def checkout(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}"
+    "page",
+    [README, *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])],
+    ids=lambda page: f"{page.parent.name}/{page.stem}",
 )
 def test_commands_run_in_order(page, checkout):
     """With `:smoke` behind every config, and TensorBoard only looking."""

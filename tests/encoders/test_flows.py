@@ -261,6 +261,7 @@ def test_trains_and_stays_invertible(affine, policy):
     np.testing.assert_array_equal(permutations, start[-1])
 
 
+@pytest.mark.slow
 def test_trains_under_a_strategy(strategy):
     with strategy.scope():
         flow = make_flow(trained=False)

@@ -24,6 +24,11 @@ def float64():
     keras.config.set_floatx("float32")
 
 
+def slow(*values):
+    """Values of a parameter whose tests take long, each on two replicas."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 def encoder(*inner):
     return keras.Sequential(
         [
@@ -83,37 +88,38 @@ def of_two(**options):
     )
 
 
+OPTIMIZERS = {
+    "global_clipnorm, scaled": lambda: optimizers.SGD(
+        1.0, global_clipnorm=0.1, loss_scale_factor=128.0
+    ),
+    "clipnorm, scaled": lambda: optimizers.SGD(
+        1.0, clipnorm=0.1, loss_scale_factor=128.0
+    ),
+    "clipvalue, scaled": lambda: optimizers.SGD(
+        1.0, clipvalue=0.01, loss_scale_factor=128.0
+    ),
+    "clipvalue": lambda: optimizers.SGD(1.0, clipvalue=0.01),
+    "clipnorm 0": lambda: optimizers.SGD(1.0, clipnorm=0.0),  # Which Keras ignores.
+    "amsgrad, decay, average": lambda: optimizers.Adam(
+        0.1, amsgrad=True, weight_decay=0.1, use_ema=True
+    ),
+    "dynamic scale": lambda: optimizers.LossScaleOptimizer(
+        sgd(), initial_scale=4.0, dynamic_growth_steps=2
+    ),
+    "two optimizers": lambda: of_two(clipnorm=0.05),
+    "of a user": lambda: SignDescent(0.1),
+}
+QUICK = ("amsgrad, decay, average", "global_clipnorm, scaled")
+
+
 @pytest.mark.parametrize(
-    "optimizer",
-    [
-        lambda: optimizers.SGD(1.0, global_clipnorm=0.1, loss_scale_factor=128.0),
-        lambda: optimizers.SGD(1.0, clipnorm=0.1, loss_scale_factor=128.0),
-        lambda: optimizers.SGD(1.0, clipvalue=0.01, loss_scale_factor=128.0),
-        lambda: optimizers.SGD(1.0, clipvalue=0.01),
-        lambda: optimizers.SGD(1.0, clipnorm=0.0),  # Which Keras takes for none.
-        lambda: optimizers.Adam(0.1, amsgrad=True, weight_decay=0.1, use_ema=True),
-        lambda: optimizers.LossScaleOptimizer(
-            sgd(), initial_scale=4.0, dynamic_growth_steps=2
-        ),
-        lambda: of_two(clipnorm=0.05),
-        lambda: SignDescent(0.1),
-    ],
-    ids=[
-        "global_clipnorm, scaled",
-        "clipnorm, scaled",
-        "clipvalue, scaled",
-        "clipvalue",
-        "clipnorm 0",
-        "amsgrad, decay, average",
-        "dynamic scale",
-        "two optimizers",
-        "of a user",
-    ],
+    "name", [*QUICK, *slow(*(n for n in OPTIMIZERS if n not in QUICK))]
 )
-def test_optimizers(strategy, optimizer):
-    assert_as_on_one_device(strategy, optimizer)
+def test_optimizers(strategy, name):
+    assert_as_on_one_device(strategy, OPTIMIZERS[name])
 
 
+@pytest.mark.slow
 def test_gradients_of_rows_of_a_table(strategy):
     # Clipping counts a token as often as it is in the batch, which a sum would not.
     def make():
@@ -196,22 +202,23 @@ class OfTheGlobalSeed(layers.Layer):
         return inputs * keras.random.uniform(ops.shape(inputs))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: encoder(layers.SpectralNormalization(layers.Dense(5)), Counter()),
-        lambda: encoder(UnitColumns(), Sized()),
-        lambda: encoder(
-            layers.Dropout(0.4),
-            layers.BatchNormalization(synchronized=True),
-            keras.Sequential([layers.GaussianNoise(0.1, activity_regularizer="l2")]),
-        ),
-        lambda: encoder(RunningMeanOfAll()),
-    ],
-    ids=["spectral", "weights and metrics", "random", "declared"],
-)
-def test_layers_that_keep_state(strategy, make):
-    assert_as_on_one_device(strategy, sgd, make, epochs=2)
+KEEPING_STATE = {
+    "spectral": lambda: encoder(
+        layers.SpectralNormalization(layers.Dense(5)), Counter()
+    ),
+    "weights and metrics": lambda: encoder(UnitColumns(), Sized()),
+    "random": lambda: encoder(
+        layers.Dropout(0.4),
+        layers.BatchNormalization(synchronized=True),
+        keras.Sequential([layers.GaussianNoise(0.1, activity_regularizer="l2")]),
+    ),
+    "declared": lambda: encoder(RunningMeanOfAll()),
+}
+
+
+@pytest.mark.parametrize("kind", ["spectral", *slow(*list(KEEPING_STATE)[1:])])
+def test_layers_that_keep_state(strategy, kind):
+    assert_as_on_one_device(strategy, sgd, KEEPING_STATE[kind], epochs=2)
 
 
 def test_a_metric_of_a_layer_counts_the_rows_of_all_replicas(strategy):
@@ -255,11 +262,12 @@ class Own(keras.Model):
         return (shape[0], 3)
 
 
-@pytest.mark.parametrize("make", [attending, Own])
+@pytest.mark.parametrize("make", [Own, *slow(attending)])
 def test_random_numbers_inside_of_layers(strategy, make):
     assert_as_on_one_device(strategy, sgd, make)
 
 
+@pytest.mark.slow
 def test_layers_are_as_they_were_after_a_step(strategy):
     with strategy.scope():
         model = model_of(sgd, lambda: encoder(layers.Dropout(0.4)))
@@ -351,7 +359,7 @@ def with_memory():
     return kim.InfoMax(network=network, terms=[term])
 
 
-@pytest.mark.parametrize("loss", ["infonce", "nwj", "donsker_varadhan"])
+@pytest.mark.parametrize("loss", ["infonce", *slow("nwj", "donsker_varadhan")])
 def test_a_replica_without_rows_when_run_eagerly(strategy, loss):
     # The second batch is three rows, all for one of two replicas.
     weights = []

@@ -56,6 +56,7 @@ def assert_equal_runs(workdir, other):
             assert row[name] == pytest.approx(expected[name], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_workers_equal_one_device(tmp_path):
     workers = two_workers(tmp_path)
     assert [worker.wait(300) for worker in workers] == [0, 0]

@@ -147,6 +147,7 @@ def test_layers_that_no_seed_reaches_are_refused(layer):
         kim.views.Augmented([layer])
 
 
+@pytest.mark.slow
 # Random views, random locations in the network, random draws of a layer's losses.
 @pytest.mark.parametrize(
     ("name", "options"),

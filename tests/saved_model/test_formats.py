@@ -52,6 +52,7 @@ def server(exported):
         thread.join()
 
 
+@pytest.mark.slow
 def test_tensorflow_hub_takes_the_archive_over_http(
     encoder, server, tmp_path, monkeypatch
 ):
@@ -101,6 +102,7 @@ def test_litert_equals_the_saved_model(exported, rows):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_litert_goes_without_what_it_cannot_express(encoder, tmp_path):
     preprocessing = serving.of_run(Settings(image_size=(12, 4)), 0, VIEW)
     saved_model.export(
@@ -110,6 +112,7 @@ def test_litert_goes_without_what_it_cannot_express(encoder, tmp_path):
     assert list(interpreter.get_signature_list()) == ["encode"]
 
 
+@pytest.mark.slow
 def test_litert_refuses_half_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     encoder = encoders.mlp(VIEW, (8,), 4)

@@ -281,6 +281,7 @@ def test_an_archive_that_reaches_outside_is_refused_in_safe_mode(exported, tmp_p
         keras.saving.load_model(tmp_path / "model.keras")
 
 
+@pytest.mark.slow
 def test_a_model_with_an_encoder_loads_in_safe_mode_in_a_fresh_process(
     exported, tmp_path
 ):

@@ -153,6 +153,7 @@ def test_unfit_preprocessing_is_refused(options, message, tmp_path):
 # The server.
 
 
+@pytest.mark.slow
 def test_a_process_with_tensorflow_alone_serves(tmp_path):
     encoder = encoders.mlp((14, 28, 1), (16,), 5)
     preprocessing = serving.of_run(Settings(), 0, (14, 28, 1))

@@ -73,6 +73,7 @@ def as_arrays(view):
     return keras.tree.map_structure(np.asarray, view)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tokens", "dictionary", "list"])
 def test_loaded_encoders_are_trained(kind, tmp_path):
     make, view = ENCODERS[kind]
@@ -123,6 +124,7 @@ def test_parts_of_parts(tmp_path):
     assert good, lines
 
 
+@pytest.mark.slow
 def test_other_formats_take_parts_by_their_names(tmp_path):
     encoder, path = of_table(list), tmp_path / "encoder"
     saved_model.export(encoder, path, formats=("tflite", "onnx"))
@@ -135,6 +137,7 @@ def test_other_formats_take_parts_by_their_names(tmp_path):
     assert "same probe on the raw view" in readme
 
 
+@pytest.mark.slow
 def test_formats_and_texts(tmp_path):
     """LiteRT has tables of texts, ONNX has none."""
     saved_model.export(of_words(), tmp_path / "encoder", formats=("tflite",))

@@ -113,6 +113,7 @@ def run_program(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_program_exports(workdir, tmp_path):
     output = tmp_path / "out"
     output.mkdir()

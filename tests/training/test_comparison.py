@@ -32,6 +32,7 @@ def loads_digits(monkeypatch, digits):
     monkeypatch.setattr(experiments, "load_data", lambda settings, data: digits)
 
 
+@pytest.mark.slow
 def test_a_loaded_run_has_the_trained_encoder_and_the_views_of_its_probe(
     sweep, digits, loads_digits
 ):

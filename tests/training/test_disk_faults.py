@@ -50,6 +50,7 @@ def printed(log):
     return log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_full_disks_in_training_and_at_its_end(disk, tmp_path):
     calm = start(tmp_path / "calm", tmp_path / "calm.log")
     assert calm.wait() == 0, printed(tmp_path / "calm.log")

@@ -19,6 +19,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_a_run_killed_four_times_ends_as_one_left_alone(tmp_path):
     moments = [
         Moment("probing"),

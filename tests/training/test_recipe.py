@@ -338,6 +338,7 @@ NOISY = {
 }
 
 
+@pytest.mark.slow
 def test_an_interrupted_noisy_run_ends_as_if_it_had_not_been(
     digits, tmp_path, monkeypatch
 ):

@@ -68,6 +68,7 @@ def swept(tmp_path_factory):
     return workdir, results, failures
 
 
+@pytest.mark.slow
 def test_failed_runs_are_named_with_their_reason_and_stop_nothing(swept):
     workdir, results, failures = swept
     assert set(failures) == {"mlp-nwj-seed3", "bilinear-nwj-seed3"}

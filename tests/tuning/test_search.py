@@ -87,6 +87,7 @@ def test_a_trial_is_a_run_of_its_settings(digits, tmp_path, monkeypatch):
         assert trial.metrics[name] == row[name]
 
 
+OTHER_METHODS = ("grid", "hyperband", "bayesian")
 ASKED_SPACE = {
     **SPACE,
     "learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log"},
@@ -137,7 +138,7 @@ def test_the_page_of_plots_has_a_mark_for_every_trial(searched, tmp_path):
 
 @pytest.mark.parametrize(
     "method",
-    ["random", "grid", "hyperband", pytest.param("bayesian", marks=pytest.mark.slow)],
+    ["random", *(pytest.param(m, marks=pytest.mark.slow) for m in OTHER_METHODS)],
 )
 def test_a_search_that_was_interrupted_ends_as_one_left_alone(
     method, digits, tmp_path, fits
@@ -173,6 +174,7 @@ def test_a_search_that_was_interrupted_ends_as_one_left_alone(
         assert len(again) == 3
 
 
+@pytest.mark.slow
 def test_a_grid_is_every_combination_once(digits, tmp_path):
     space = {"critic": ["bilinear", "mlp"], "critic_units": {"mlp": [(4,), (5,)]}}
     asked = config(space, method="grid", max_trials=100)
@@ -230,6 +232,7 @@ def test_a_search_goes_on_where_its_data_were_moved(searched, digits, tmp_path):
     assert tuning.search(asked, workdir, digits) == trials
 
 
+@pytest.mark.slow
 def test_trials_that_diverge_are_recorded_and_the_search_goes_on(digits, tmp_path):
     # Four in a row, where keras-tuner alone gives up after three.
     space = {"learning_rate": [1e30, 1e31, 1e32, 1e33, 1e-3]}
@@ -303,6 +306,7 @@ def test_a_bayesian_search_that_goes_on_asks_what_it_would_have_asked(tmp_path):
     assert parts == whole
 
 
+@pytest.mark.slow
 def test_a_search_without_a_success_says_why(digits, tmp_path):
     asked = config({"target": [50.0, 60.0], "bound": ["infonce"]}, max_trials=2)
     with pytest.raises(ValueError, match="Every trial failed") as error:
@@ -381,6 +385,7 @@ def test_what_chooses_is_not_what_judges(digits):
     assert tuning.held_out(digits, 0) is digits
 
 
+@pytest.mark.slow
 def test_the_best_is_trained_anew_and_exported(digits, tmp_path):
     space = {"learning_rate": [1e-3, 3e-3]}
     asked = config(space, method="grid")
@@ -405,6 +410,7 @@ def test_the_best_is_trained_anew_and_exported(digits, tmp_path):
     assert written["learning_rate"] == trials[1].values["learning_rate"]
 
 
+@pytest.mark.slow
 def test_a_method_is_searched_by_its_options(digits, tmp_path):
     settings = {
         **FAST,
@@ -509,6 +515,7 @@ def package_callbacks(digits, folder):
     return list(made.values())
 
 
+@pytest.mark.slow
 def test_the_hypermodel_and_all_callbacks_serve_in_any_tuner(digits, tmp_path):
     held = []
 

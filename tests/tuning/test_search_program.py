@@ -26,6 +26,7 @@ def table(workdir):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_search_without_a_success_exits_with_the_reasons(tmp_path):
     code, _, err = finish(
         search(

@@ -215,6 +215,7 @@ def test_events_behind_a_tear_and_after_a_step_are_dropped(tmp_path):
     assert not event_files.keep_until(tmp_path / "nowhere", 7)
 
 
+@pytest.mark.slow
 def test_two_replicas_show_what_one_device_does(strategy, tmp_path):
     for name, scope in (
         ("one", tf.distribute.get_strategy().scope()),
@@ -265,6 +266,7 @@ class Searched(keras_tuner.HyperModel):
         return model.fit(*args, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\) is:DeprecationWarning")
 def test_keras_tuner_shows_a_run_and_its_hyper_parameters_for_each_trial(tmp_path):
     tuner = keras_tuner.GridSearch(
