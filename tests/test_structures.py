@@ -77,7 +77,7 @@ def test_networks_take_views_by_their_names():
 @pytest.mark.parametrize("views", [(X, Y), [X, Y], {"apple": X}, {"a": X, "b": Y}])
 def test_views_without_the_names_of_the_network_are_refused(views):
     model = network(dict)
-    expected = r"\{'zebra': float32 \(rows, 6\), 'apple': float32 \(rows, 6\)\}"
+    expected = r"\{'apple': float32 \(rows, 6\), 'zebra': float32 \(rows, 6\)\}"
     with pytest.raises(ValueError, match=rf"predict takes.*{expected}.*received"):
         model.predict(views, verbose=0)
     for call in (model, lambda v: model.fit(v, verbose=0)):
