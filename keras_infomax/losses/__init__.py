@@ -1,5 +1,8 @@
 """Keras losses that raise a lower bound on mutual information, or hold it.
 
+Beside these losses on scores stand those on the encodings themselves, which estimate
+nothing.
+
 `loss(partners, scores)` follows the Keras order, `y_true` first: partners are the
 columns of the true pairs, scores come from a critic. Under a `tf.distribute` strategy
 the estimate is that of the global batch, reduced over replicas before anything
@@ -9,6 +12,7 @@ built-in losses do.
 
 from keras_infomax.losses.base import BoundLoss, ScoreLoss
 from keras_infomax.losses.by_name import LOSSES, get
+from keras_infomax.losses.encodings import EncodingLoss
 from keras_infomax.losses.estimates import (
     NWJ,
     DonskerVaradhan,
@@ -22,12 +26,14 @@ from keras_infomax.losses.metric_learning import (
     Triplet,
 )
 from keras_infomax.losses.target import TargetLoss
+from keras_infomax.losses.vicreg import VICReg
 
 __all__ = [
     "LOSSES",
     "NWJ",
     "BoundLoss",
     "DonskerVaradhan",
+    "EncodingLoss",
     "InfoNCE",
     "JensenShannon",
     "LiftedStructure",
@@ -36,5 +42,6 @@ __all__ = [
     "SemiHard",
     "TargetLoss",
     "Triplet",
+    "VICReg",
     "get",
 ]

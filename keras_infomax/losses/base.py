@@ -33,10 +33,8 @@ class ScoreLoss(keras.losses.Loss):
 
     def __init__(self, name=None, dtype=None, chunk_size=None):
         name = checks.text("name", name, "infonce", optional=True)
-        policy = _policy(dtype)
         # Keras casts partners, too, and numbers of columns need all their digits.
-        dtype = keras.backend.result_type(policy.compute_dtype, "float32")
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=float_policy(dtype))
         self.chunk_size = checks.positive_integer(
             "chunk_size", chunk_size, 1024, optional=True
         )
@@ -170,13 +168,21 @@ class BoundLoss(ScoreLoss):
         return self.objective(self.estimate(partners, scores, **weighted))
 
 
-def _policy(dtype):
+def float_policy(dtype):
+    """Dtype in which a loss computes: float32 for half precision.
+
+    Args:
+        dtype: Name of a dtype or policy, or `None` for that of Keras.
+
+    Raises:
+        ValueError: If it is none of floats.
+    """
     try:
         policy = keras.dtype_policies.get(
             keras.config.floatx() if dtype is None else dtype
         )
         if "float" in policy.compute_dtype:
-            return policy
+            return keras.backend.result_type(policy.compute_dtype, "float32")
     except (AttributeError, TypeError, ValueError):
         pass
     raise checks.refusal(

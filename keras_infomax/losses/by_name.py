@@ -3,8 +3,9 @@
 import functools
 
 from keras_infomax.checks import lookup
-from keras_infomax.losses import estimates, metric_learning
+from keras_infomax.losses import estimates, metric_learning, vicreg
 from keras_infomax.losses.base import ScoreLoss
+from keras_infomax.losses.encodings import EncodingLoss
 
 LOSSES = {
     "infonce": estimates.InfoNCE,
@@ -15,6 +16,7 @@ LOSSES = {
     "multi_class_n_pair": metric_learning.MultiClassNPair,
     "triplet": metric_learning.Triplet,
     "lifted_structure": metric_learning.LiftedStructure,
+    "vicreg": vicreg.VICReg,
 }
 
 
@@ -22,7 +24,8 @@ def get(identifier):
     """Returns a loss from an instance or a name.
 
     Args:
-        identifier: A `ScoreLoss`, or a key of `LOSSES`, such as `"infonce"`.
+        identifier: A `ScoreLoss` or `EncodingLoss`, or a key of `LOSSES`, such as
+            `"infonce"`.
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one.
@@ -31,6 +34,6 @@ def get(identifier):
     >>> get("nwj").name
     'nwj'
     """
-    if isinstance(identifier, ScoreLoss):
+    if isinstance(identifier, (ScoreLoss, EncodingLoss)):
         return identifier
     return lookup("bound", identifier, LOSSES)()

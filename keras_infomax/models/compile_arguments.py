@@ -179,6 +179,26 @@ def is_of_keras(part: Any) -> bool:
     return isinstance(part, str) or _is_of_keras(_parts(part)[0])
 
 
+def check_none_of_scores(loss: Any, *metrics: dict[str, list[Any]] | None) -> None:
+    """Refuses metrics of Keras where there are no scores that they could rate.
+
+    Args:
+        loss: A loss on encodings.
+        *metrics: What `checked_metrics` returned.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    every = keras.tree.flatten([list((by_term or {}).values()) for by_term in metrics])
+    of_scores = [_name(metric) for metric in every if is_of_keras(metric)]
+    if of_scores:
+        raise ValueError(
+            f"metrics must be functions of encodings x and y with the loss "
+            f"{loss.name!r}, which scores no pairs; received {', '.join(of_scores)}. "
+            "Leave them out, or judge encodings by keras_infomax.callbacks.LinearProbe."
+        )
+
+
 def check_switch(argument: str, value: Any, *others: Any) -> None:
     """Refuses what is neither a boolean nor one of some other values.
 

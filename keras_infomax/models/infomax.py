@@ -1,5 +1,6 @@
 """The model that trains encoders by the mutual information of their encodings."""
 
+import math
 import warnings
 
 import keras
@@ -64,7 +65,9 @@ class InfoMax(BaseModel):
             tuples and lists by their positions. One view alone scores nothing.
         training: Whether the encoders run in training mode.
         with_partners: Whether to return a pair of dictionaries by term, partners and
-            scores, as losses take them.
+            scores, as losses on scores take them.
+        as_pairs: Whether to return a pair of dictionaries by term, the encodings x and
+            y of all replicas, as losses on encodings take them.
 
     Returns:
         Scores `(rows, rows)`, a dictionary of them by term if there are several.
@@ -73,7 +76,9 @@ class InfoMax(BaseModel):
         encodes alone, too.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
-    nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
+    nats, with their `"val_"` twins; both are means over rows. A loss on encodings, such
+    as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is no
+    `"mi"`. With several terms `"mi"`
     is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE
     depends on the batch size, so evaluate with the batch size of training.
 
@@ -126,6 +131,7 @@ class InfoMax(BaseModel):
         super().__init__(autocast=False, **kwargs)
         self.encoder_chunk_size = encoder_chunk_size
         self.network = network
+        self._encoding: networks.Network
         if network is None:
             if encoder_x is None or terms is not None:
                 raise ValueError(
@@ -134,8 +140,8 @@ class InfoMax(BaseModel):
                     + ("neither." if encoder_x is None else "an encoder and terms.")
                 )
             encoder_y = encoder_x if encoder_y is None else encoder_y
-            self.encoder_x = networks.checked_encoder("encoder_x", encoder_x)
-            self.encoder_y = networks.checked_encoder("encoder_y", encoder_y)
+            self._encoding = networks.TwoEncoders(encoder_x, encoder_y)
+            self.encoder_x, self.encoder_y = encoder_x, encoder_y
             self.critic = critics.get("bilinear" if critic is None else critic)
             self.terms = [Term("x", "y", self.critic, name="mi")]
         else:
@@ -146,7 +152,8 @@ class InfoMax(BaseModel):
                 )
             self.terms = list(terms)
             self.representation = representation or self.terms[0].x
-            self.encoder_x = networks.encoder_of(network, self.representation)
+            named = networks.OneNetwork(network, self.representation)
+            self._encoding, self.encoder_x = named, named.encoder
         self._loss_weights = dict.fromkeys((term.name for term in self.terms), 1.0)
         self._auto_scale_loss = True
         self._measured_by_keras = []
@@ -157,12 +164,10 @@ class InfoMax(BaseModel):
         ]
         self._first_views = None
         _check_unique([term.name for term in self.terms])
-        shapes = self._encoding_shapes()
+        shapes = self._encoding.shapes()
         if None not in shapes.values():
             # Built now, a model can be saved, restored and distributed before its
             # first batch; encoders that do not know their shape defer it to that.
-            if network is None:
-                critics.ensure_built(self.critic, shapes["x"], shapes["y"])
             for term in self.terms:
                 if not term.built:
                     term.build(shapes)
@@ -177,6 +182,48 @@ class InfoMax(BaseModel):
     def encoder_chunk_size(self, size):
         self._encoder_chunk_size = checks.positive_integer(
             "encoder_chunk_size", size, 1024, optional=True
+        )
+
+    @property
+    def scores_pairs(self):
+        """Whether the loss is one of scores, by which mutual information is known."""
+        return not isinstance(self.loss, losses.EncodingLoss)
+
+    @property
+    def trainable_variables(self):
+        every = super().trainable_variables
+        if not self.compiled or self.scores_pairs:
+            return every
+        # A critic that is not called gets no gradients; what encoders share of it does.
+        of_critics = {id(v) for term in self.terms for v in term.critic.variables}
+        used = {id(v) for layer in self._encoding.layers for v in layer.variables}
+        return [v for v in every if id(v) in used or id(v) not in of_critics]
+
+    @property
+    def metrics(self):
+        every = super().metrics
+        if self.scores_pairs:
+            return every
+        estimates = {id(metric) for metric in (self.mi_tracker, *self.term_trackers)}
+        return [metric for metric in every if id(metric) not in estimates]
+
+    def ceiling(self, rows):
+        """The largest `"mi"` that a batch can have, in nats.
+
+        Args:
+            rows: Number of rows of the global batch.
+
+        Returns:
+            Number; infinite where the loss has no ceiling, or the columns are not
+            the rows of the batch.
+        """
+        ceiling = getattr(self.loss, "ceiling", None)
+        columns = [term.columns(rows) for term in self.terms]
+        if ceiling is None or None in columns:
+            return math.inf
+        return sum(
+            term.weight * ceiling(count)
+            for term, count in zip(self.terms, columns, strict=True)
         )
 
     @property
@@ -197,28 +244,18 @@ class InfoMax(BaseModel):
         Raises:
             ValueError: If the views are not what the encoders take.
         """
-        views = self._checked(views)
-        if self.network is not None:
-            return self._encode(self.network, views, training)
-        encodings = {}
-        for name, view in zip("xy", views, strict=True):
-            encoder = getattr(self, f"encoder_{name}")
-            was_built = encoder.built
-            encodings[name] = self._encode(encoder, view, training)
-            if not was_built:
-                # It may know only now what it takes.
-                inputs.checked_view(f"View {name}", encoder, view)
-            networks.check_encodings(f"encoder_{name}", encodings[name])
-        return encodings
 
-    def _checked(self, views):
-        if self.network is not None:
-            return inputs.checked_inputs(self.network, views)
-        return inputs.checked_pair(views, self.encoder_x, self.encoder_y)
+        def run(encoder, view):
+            size = self.encoder_chunk_size
+            if size is None or not encoder.built:
+                return encoder(view, training=training)
+            return chunking.encode(encoder, view, training, size)
+
+        return self._encoding.encode(self._encoding.checked(views), run)
 
     def __call__(self, views, *args, **kwargs):
         # Here, or Keras would wrap the one line that says what is wrong into many.
-        views = self._checked(views)
+        views = self._encoding.checked(views)
         if not self.built:
             self._first_views = structures.to_config(views)
         return super().__call__(views, *args, **kwargs)
@@ -233,8 +270,11 @@ class InfoMax(BaseModel):
             return super().build_from_config(config)
         return self(structures.from_config(config))
 
-    def call(self, views, training=None, with_partners=False):
+    def call(self, views, training=None, with_partners=False, as_pairs=False):
         encodings = self.encode(views, training)
+        if as_pairs:
+            pairs = {term.name: term.pair(encodings) for term in self.terms}
+            return tuple({n: pair[i] for n, pair in pairs.items()} for i in (0, 1))
         pairs = {term.name: term(encodings, training=training) for term in self.terms}
         partners = {name: pair[0] for name, pair in pairs.items()}
         scores = {name: pair[1] for name, pair in pairs.items()}
@@ -288,6 +328,8 @@ class InfoMax(BaseModel):
                 ("weighted_metrics", weighted_metrics),
             )
         )
+        if isinstance(loss, losses.EncodingLoss):
+            compile_arguments.check_none_of_scores(loss, metrics, weighted_metrics)
         compile_arguments.check_switch("run_eagerly", run_eagerly)
         compile_arguments.check_switch("auto_scale_loss", auto_scale_loss)
         compile_arguments.check_switch("jit_compile", jit_compile, "auto", None)
@@ -512,12 +554,10 @@ class InfoMax(BaseModel):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
         with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
-            partners, scores = self._score(views, training=True)
+            targets, outputs = self._inputs_of_loss(views, training=True)
             self._check_optimizer()
             self._check_trainable()
-            loss = self.compute_loss(
-                y=partners, y_pred=scores, sample_weight=weights, training=True
-            )
+            loss = self.compute_loss(views, targets, outputs, weights, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         # Otherwise a variable may be updated before a slow branch of the loss, such as
@@ -528,38 +568,19 @@ class InfoMax(BaseModel):
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
-        return self._report(loss, partners, scores, weights)
+        return self._report(loss, targets, outputs, weights, views)
 
     def test_step(self, data):
         views, weights = inputs.unpack(data)
         weights = inputs.checked_weights(weights, views)
         with replicas.collecting_losses(self, views):
-            partners, scores = self._score(views, training=False)
-            loss = self.compute_loss(
-                y=partners, y_pred=scores, sample_weight=weights, training=False
-            )
-        return self._report(loss, partners, scores, weights)
+            targets, outputs = self._inputs_of_loss(views, training=False)
+            loss = self.compute_loss(views, targets, outputs, weights, training=False)
+        return self._report(loss, targets, outputs, weights, views)
 
     def predict_step(self, data):
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        view = inputs.checked_view(
-            "View x" if self.network is None else f"The view of {self.representation}",
-            self.encoder_x,
-            self._view_to_encode(views),
-        )
-        return self.encoder_x(view, training=False)
-
-    def _view_to_encode(self, views):
-        one = structures.of(self.encoder_x)
-        if self.network is None:
-            every = (one, structures.of(self.encoder_y))
-            return inputs.view_to_encode(every, one, lambda pair: pair[0], views)
-        return inputs.view_to_encode(
-            structures.of(self.network),
-            one,
-            lambda every: networks.view_from(self.network, self.encoder_x, every),
-            views,
-        )
+        return self.encoder_x(self._encoding.view_to_encode(views), training=False)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -569,10 +590,12 @@ class InfoMax(BaseModel):
         Divided by the number of replicas, as in Keras.
 
         Args:
-            x: Unused.
-            y: Partners, `(rows,)` or `(rows, positives)`, a dictionary of them by term
-                if there are several.
-            y_pred: Scores `(rows, columns)`, in the same way.
+            x: Views, whose rows are this replica's.
+            y: What the loss takes first: partners, `(rows,)` or `(rows, positives)`,
+                or encodings `(rows, dim)`; a dictionary of them by term if there are
+                several.
+            y_pred: What it takes then: scores `(rows, columns)` or encodings, in the
+                same way.
             sample_weight: Weights of the examples, `(examples,)`, or `None`.
             training: Unused.
 
@@ -589,34 +612,38 @@ class InfoMax(BaseModel):
                 "InfoMax must be compiled with a loss; received loss=None. Use "
                 "compile(optimizer, loss=keras_infomax.losses.InfoNCE())."
             )
-        scores = self._by_term(y_pred)
+        outputs = self._by_term(y_pred)
         if y is None:
             # Keras looks into a batch to build a model, and has no targets then.
-            y = {
-                n: ops.arange(ops.shape(of)[0], dtype="int32")
-                for n, of in scores.items()
-            }
-        partners = self._by_term(y)
+            y = self._stand_ins(outputs)
+        targets = self._by_term(y)
         loss = sum(
             self._loss_weights[term.name]
             * term.weight
-            * self._loss_of(partners[term.name], scores[term.name], sample_weight)
+            * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
             for term in self.terms
         )
-        rows = ops.shape(scores[self.terms[0].name])[0]
+        rows = _rows(outputs[self.terms[0].name] if x is None else x)
         for layer_loss in replicas.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))
         return loss
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Updates the compiled metrics with partners and scores; returns all results.
+    def _stand_ins(self, outputs):
+        """Targets of the right shapes, for scores that nobody will look at."""
+        if not self.scores_pairs:
+            return outputs
+        return {n: ops.arange(_rows(of), dtype="int32") for n, of in outputs.items()}
 
-        Any metric of sparse labels and logits applies; see `compile`.
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the compiled metrics with what the loss takes; returns all results.
+
+        Any metric of sparse labels and logits applies to scores; see `compile`.
 
         Args:
             x: Unused.
-            y: Partners `(rows,)`, a dictionary of them by term if there are several.
-            y_pred: Scores `(rows, columns)`, in the same way.
+            y: Partners `(rows,)` or encodings `(rows, dim)`, a dictionary of them by
+                term if there are several.
+            y_pred: Scores `(rows, columns)` or encodings, in the same way.
             sample_weight: Weights of the examples, `(examples,)`, or `None`; those of
                 `weighted_metrics`.
 
@@ -626,16 +653,16 @@ class InfoMax(BaseModel):
         Raises:
             ValueError: If a metric of Keras meets rows of several partners.
         """
-        partners, scores = self._by_term(y), self._by_term(y_pred)
+        targets, outputs = self._by_term(y), self._by_term(y_pred)
         weights = None
         if sample_weight is not None:
-            weights = {name: _of_rows(sample_weight, s) for name, s in scores.items()}
+            weights = {name: _of_rows(sample_weight, o) for name, o in outputs.items()}
         for name in self._measured_by_keras:
-            _check_one_partner("Metrics", partners[name])
+            _check_one_partner("Metrics", targets[name])
         return super().compute_metrics(
             x,
-            self._of_one_or_all(partners),
-            self._of_one_or_all(scores),
+            self._of_one_or_all(targets),
+            self._of_one_or_all(outputs),
             self._of_one_or_all(weights),
         )
 
@@ -681,25 +708,11 @@ class InfoMax(BaseModel):
         saved = {id(v) for v in [*self.weights, *self.metrics_variables]}
         return [v for v in self.variables if id(v) not in saved]
 
-    def _encoding_shapes(self):
-        """Shapes of the encodings, `None` while an encoder does not know its own."""
-        if self.network is not None:
-            return {name: value.shape for name, value in self.network.output.items()}
-        return {
-            "x": networks.encoding_shape(self.encoder_x),
-            "y": networks.encoding_shape(self.encoder_y),
-        }
-
-    def _encode(self, encoder, views, training):
-        size = self.encoder_chunk_size
-        if size is None or not encoder.built:
-            return encoder(views, training=training)
-        return chunking.encode(encoder, views, training, size)
-
-    def _score(self, views, training):
-        """Partners and scores of every term, as dictionaries."""
+    def _inputs_of_loss(self, views, training):
+        """What the loss takes of every term, first and second, as dictionaries."""
         # As one call, or a shared encoder's second would drop the losses of its first.
-        return self(views, training=training, with_partners=True)
+        wanted = "with_partners" if self.scores_pairs else "as_pairs"
+        return self(views, training=training, **{wanted: True})
 
     def _by_term(self, values):
         return values if isinstance(values, dict) else {self.terms[0].name: values}
@@ -709,13 +722,15 @@ class InfoMax(BaseModel):
             return by_term
         return by_term[self.terms[0].name]
 
-    def _loss_of(self, partners, scores, weights):
-        weights = _of_rows(weights, scores)
+    def _loss_of(self, targets, outputs, weights):
+        if not self.scores_pairs:
+            return self.loss(targets, outputs, sample_weight=weights)
+        weights = _of_rows(weights, outputs)
         if isinstance(self.loss, losses.ScoreLoss):
-            return self.loss(partners, scores, sample_weight=weights)
+            return self.loss(targets, outputs, sample_weight=weights)
         if compile_arguments.is_of_keras(self.loss):
-            _check_one_partner("A loss", partners)
-        return replicas.loss_of_rows(self.loss, partners, scores, weights)
+            _check_one_partner("A loss", targets)
+        return replicas.loss_of_rows(self.loss, targets, outputs, weights)
 
     @property
     def _fewest_rows(self):
@@ -736,8 +751,16 @@ class InfoMax(BaseModel):
                 "weights, and compile again."
             )
 
-    def _report(self, loss, partners, scores, weights=None):
+    def _report(self, loss, targets, outputs, weights, views):
         loss = distribution.total(loss)
+        if self.scores_pairs:
+            self._estimate(targets, outputs, weights)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=_rows(views))
+        return self.compute_metrics(None, targets, outputs, weights)
+
+    def _estimate(self, partners, scores, weights):
         # Any scores bound mutual information by InfoNCE, whatever they are trained by.
         scored = isinstance(self.loss, losses.ScoreLoss)
         estimator = self.loss if scored else losses.InfoNCE()
@@ -752,16 +775,16 @@ class InfoMax(BaseModel):
             for term in self.terms
         ]
         first = scores[self.terms[0].name]
-        rows = ops.shape(first)[0]
-        counted = rows if weights is None else ops.sum(_of_rows(weights, first))
+        counted = _rows(first) if weights is None else ops.sum(_of_rows(weights, first))
         for tracker, estimate in zip(self.term_trackers, estimates, strict=False):
             tracker.update_state(estimate, sample_weight=counted)
         mi = sum(t.weight * e for t, e in zip(self.terms, estimates, strict=True))
         self.mi_tracker.update_state(mi, sample_weight=counted)
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss, sample_weight=rows)
-        return self.compute_metrics(None, partners, scores, weights)
+
+
+def _rows(structure):
+    """Number of rows of tensors; that of the first stands for all."""
+    return ops.shape(keras.tree.flatten(structure)[0])[0]
 
 
 def _of_rows(weights, scores):

@@ -110,6 +110,16 @@ class MemoryTerm(Term):
     def fewest_rows(self):
         return 1
 
+    def pair(self, encodings):
+        raise ValueError(
+            f"{self.name}: a loss on encodings has no negatives, of which MemoryTerm "
+            "keeps a bank. Use Term, or compile with a loss on scores, such as "
+            "'infonce'."
+        )
+
+    def columns(self, rows):
+        return None
+
     def build(self, encodings_shape):
         super().build(encodings_shape)
         self._named(encodings_shape, self.index)

@@ -1,8 +1,120 @@
 """What a model asks of the networks that encode its views."""
 
 import warnings
+from typing import Any, Protocol
 
 import keras
+
+from keras_infomax import structures
+from keras_infomax.models import inputs
+
+
+class Network(Protocol):
+    """What makes the encodings of a model from its views.
+
+    Args:
+        layers: The Keras layers that it consists of.
+    """
+
+    layers: list[keras.Layer]
+
+    def checked(self, views: Any) -> Any:
+        """The views as tensors, once it is known that they are what it takes."""
+
+    def encode(self, views: Any, run: Any) -> dict[str, Any]:
+        """Encodings by name; `run(encoder, view)` calls an encoder."""
+
+    def shapes(self) -> dict[str, Any]:
+        """Shapes of the encodings, `None` while an encoder does not know its own."""
+
+    def view_to_encode(self, views: Any) -> Any:
+        """The view of the representation, of all views or given by itself."""
+
+
+class TwoEncoders:
+    """A network of two encoders, each with a view of its own.
+
+    Encoders may learn from their first batch what they take.
+
+    Args:
+        encoder_x: Keras model or layer that makes the encoding `"x"`, which is the
+            representation.
+        encoder_y: The same for `"y"`.
+
+    Raises:
+        ValueError: If one of them is no encoder.
+    """
+
+    def __init__(self, encoder_x: Any, encoder_y: Any):
+        self.encoders = {
+            "x": checked_encoder("encoder_x", encoder_x),
+            "y": checked_encoder("encoder_y", encoder_y),
+        }
+        self.layers = list(self.encoders.values())
+
+    def checked(self, views):
+        return inputs.checked_pair(views, *self.encoders.values())
+
+    def encode(self, views, run):
+        encodings = {}
+        for (name, encoder), view in zip(self.encoders.items(), views, strict=True):
+            was_built = encoder.built
+            encodings[name] = run(encoder, view)
+            if not was_built:
+                # It may know only now what it takes.
+                inputs.checked_view(f"View {name}", encoder, view)
+            check_encodings(f"encoder_{name}", encodings[name].shape)
+        return encodings
+
+    def shapes(self):
+        found = {name: encoding_shape(of) for name, of in self.encoders.items()}
+        for name, shape in found.items():
+            if shape is not None:
+                check_encodings(f"encoder_{name}", shape)
+        return found
+
+    def view_to_encode(self, views):
+        encoder = self.encoders["x"]
+        every = tuple(map(structures.of, self.encoders.values()))
+        view = inputs.view_to_encode(every, every[0], lambda pair: pair[0], views)
+        return inputs.checked_view("View x", encoder, view)
+
+
+class OneNetwork:
+    """A network that is a functional model, whose outputs are named encodings.
+
+    Args:
+        network: Functional Keras model that returns a dictionary of encodings.
+        representation: Name of the encoding that is the representation.
+
+    Raises:
+        ValueError: If the model makes none of this name.
+    """
+
+    def __init__(self, network: Any, representation: str):
+        self.network = network
+        self.representation = representation
+        self.encoder = encoder_of(network, representation)
+        self.layers = [network]
+
+    def checked(self, views):
+        return inputs.checked_inputs(self.network, views)
+
+    def encode(self, views, run):
+        return run(self.network, views)
+
+    def shapes(self):
+        return {name: value.shape for name, value in self.network.output.items()}
+
+    def view_to_encode(self, views):
+        view = inputs.view_to_encode(
+            structures.of(self.network),
+            structures.of(self.encoder),
+            lambda every: view_from(self.network, self.encoder, every),
+            views,
+        )
+        argument = f"The view of {self.representation}"
+        return inputs.checked_view(argument, self.encoder, view)
 
 
 def encoder_of(network, name):
@@ -114,7 +226,7 @@ def encoding_shape(encoder):
     return getattr(encoder, "output_shape", None)
 
 
-def check_encodings(argument, encodings):
+def check_encodings(argument, shape):
     """Raises a `ValueError` unless an encoder has given one vector a row.
 
     Encoders that are built are refused when the critic is; of others this is the first
@@ -122,10 +234,10 @@ def check_encodings(argument, encodings):
 
     Args:
         argument: What to call the encoder in messages.
-        encodings: What it has given.
+        shape: Shape of what it gives.
     """
-    if len(encodings.shape) != 2:
+    if len(shape) != 2:
         raise ValueError(
             f"{argument} must give encodings of shape (rows, dim); received shape "
-            f"{tuple(encodings.shape)}. End it with a pooling, Flatten or Dense layer."
+            f"{tuple(shape)}. End it with a pooling, Flatten or Dense layer."
         )

@@ -105,6 +105,7 @@ class Term(keras.layers.Layer):
         self.weight = float(weight)
         self.negatives = negatives
         self.mask = mask
+        self._one_location = False
 
     @property
     def fewest_rows(self):
@@ -113,7 +114,9 @@ class Term(keras.layers.Layer):
 
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
-        self._check_locations(*(_locations(shape) for shape in shapes))
+        locations = [_locations(shape) for shape in shapes]
+        self._check_locations(*locations)
+        self._one_location = locations == [1, 1]
         critics.ensure_built(self.critic, *map(_flat_shape, shapes))
 
     def call(self, encodings, training=None):
@@ -131,6 +134,48 @@ class Term(keras.layers.Layer):
         if self.mask is not None:
             scores = self.mask(partners, scores)
         return partners, scores
+
+    def pair(self, encodings):
+        """The encodings of all replicas that a loss on encodings takes.
+
+        Args:
+            encodings: Dictionary of names and encodings.
+
+        Returns:
+            Pair of tensors `(rows, dim)`, where a location counts as a row.
+
+        Raises:
+            ValueError: If x and y have not equally many locations, or the term says
+                which pairs are negatives, of which such a loss has none.
+        """
+        x, y = (self._named(encodings, name) for name in (self.x, self.y))
+        if self.mask is not None or self.negatives != "other_examples":
+            raise ValueError(
+                f"{self.name}: a loss on encodings has no negatives; received "
+                f"negatives={self.negatives!r} and mask={self.mask!r}. Leave them out, "
+                "or compile with a loss on scores, such as 'infonce'."
+            )
+        locations = [_locations(of.shape) for of in (x, y)]
+        if locations[0] != locations[1]:
+            raise ValueError(
+                f"{self.name}: a loss on encodings pairs location by location; "
+                f"received {locations[0]} of {self.x!r} and {locations[1]} of "
+                f"{self.y!r}. Pool the locations of both."
+            )
+        _, y = checked_rows(x, y)
+        y = _with_several_rows(distribution.gather(y))
+        return _flat(distribution.gather(x)), _flat(y)
+
+    def columns(self, rows):
+        """Number of columns of the scores of a batch, if they are its rows.
+
+        Args:
+            rows: Number of examples in the global batch.
+
+        Returns:
+            Integer, or `None` if locations, a mask or a memory make it another number.
+        """
+        return rows if self._one_location and self.mask is None else None
 
     def _pairs(self, examples, columns, locations_x, locations_y):
         """Partners of the rows, and which pairs are left out: boolean, or `None`."""
@@ -252,9 +297,13 @@ def checked_rows(x, y):
 
 
 def _with_negatives(y):
+    return _with_several_rows(y, "the other rows are the negatives")
+
+
+def _with_several_rows(y, why="the loss measures how encodings vary over them"):
     columns = _rows(y)
     message = (
-        "A batch must have at least 2 rows, since the other rows are the negatives; "
+        f"A batch must have at least 2 rows, since {why}; "
         "received {}. Use a larger batch size, and batch(..., drop_remainder=True) if "
         "it was the last batch of a dataset."
     )

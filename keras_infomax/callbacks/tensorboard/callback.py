@@ -227,15 +227,12 @@ class TensorBoard(keras.callbacks.Callback):
             self._writers.write_scalars(run, self._step(), values)
 
     def _ceiling(self) -> float:
-        # Where encodings have locations, the columns are more than the batch.
-        if self.views is None or self.model.network is not None:
+        if self.views is None:
             return math.inf
-        loss = keras.losses.get(self.model.loss)
-        ceiling = getattr(loss, "ceiling", lambda rows: math.inf)
-        return ceiling(structures.rows_of(self.views))
+        return self.model.ceiling(structures.rows_of(self.views))
 
     def _show_scores(self, step: int) -> None:
-        if self.views is None:
+        if self.views is None or not self.model.scores_pairs:
             return
         if self._score is None:
             self._score = _scorer(self.model, self.views)

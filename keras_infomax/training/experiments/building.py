@@ -141,9 +141,7 @@ def of_model(
             index=model.takes_index,
         )
 
-    # Where encodings have locations, the columns are more than the batch.
-    plain = model.network is None
-    ceiling = loss.ceiling(settings.batch_size) if plain else math.inf
+    ceiling = model.ceiling(settings.batch_size)
     return Experiment(
         model=model,
         batches=batches,

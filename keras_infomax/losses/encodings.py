@@ -1,0 +1,89 @@
+"""The base of losses on pairs of encodings, which score no pairs."""
+
+import keras
+
+from keras_infomax import checks
+from keras_infomax.execution import distribution
+from keras_infomax.losses.base import float_policy
+
+
+class EncodingLoss(keras.losses.Loss):
+    """Base of the losses that are computed from the encodings of pairs.
+
+    A subclass gives `value`. Compiled with such a loss, `InfoMax` calls no critic and
+    reports no `"mi"`, since nothing estimates it. Under a `tf.distribute` strategy the
+    loss gets the encodings of all replicas, with gradients, so that statistics of the
+    batch are those of the global batch.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default, also under a mixed
+            precision policy; half precision becomes float32.
+
+    Call arguments:
+        y_true: Encodings of one view, float tensor `(rows, dim)`.
+        y_pred: Encodings of the other, of the same shape; row i of both is one pair.
+
+    Raises:
+        ValueError: If the encodings are no matrices of one shape, or rows have weights.
+
+    Example:
+    >>> class Distance(EncodingLoss):
+    ...     def value(self, x, y):
+    ...         return ops.mean(ops.square(x - y))
+    >>> float(Distance()(ops.ones((4, 3)), ops.zeros((4, 3))))
+    1.0
+    """
+
+    def __init__(self, name=None, dtype=None):
+        name = checks.text("name", name, "vicreg", optional=True)
+        super().__init__(name=name, dtype=float_policy(dtype))
+
+    def value(self, x, y):
+        """What is minimized, of the encodings of all replicas.
+
+        Args:
+            x: Float tensor `(rows, dim)`.
+            y: Float tensor `(rows, dim)`.
+
+        Returns:
+            Scalar tensor.
+        """
+        raise NotImplementedError
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:
+            raise checks.refusal(
+                "sample_weight",
+                f"left out with the loss {self.name!r}, which is no mean over rows",
+                sample_weight,
+                "Use a loss on scores, such as 'infonce', where rows have weights.",
+            )
+        x, y = (
+            checks.tensor(name, value, "encodings (rows, dim)", _END)
+            for name, value in (("y_true", y_true), ("y_pred", y_pred))
+        )
+        shapes = [tuple(value.shape) for value in (x, y)]
+        if len(shapes[0]) != 2 or not _agree(*shapes):
+            raise ValueError(
+                f"y_true and y_pred of the loss {self.name!r} must be encodings of one "
+                f"shape (rows, dim); received shapes {shapes[0]} and {shapes[1]}. Give "
+                "both encoders the same output_dim."
+            )
+        return super().__call__(x, y)
+
+    def call(self, y_true, y_pred):
+        # Keras scales vectors of losses by the replicas, but leaves scalars alone.
+        return self.value(y_true, y_pred) / distribution.num_replicas()
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+_END = "Give the encodings of both views, as InfoMax.encode returns them."
+
+
+def _agree(shape, other):
+    """Whether two shapes may be one, where `None` is a size that is not known."""
+    pairs = zip(shape, other, strict=False)
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in pairs)
