@@ -32,6 +32,7 @@ ROOMS = (
 NOT_TRIED = {
     *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
     *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
+    *("losses.EncodingLoss", "losses.mean_over_rows", "methods.takes_whole_images"),
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
     *("critics.BilinearCritic", "critics.InnerProductCritic", "views.Quadrants"),
     *("views.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
@@ -206,6 +207,7 @@ BY_NAME = {
     **dict.fromkeys(("log_scalars", "normalize", "overwrite", "shuffle"), "boolean"),
     **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
     **dict.fromkeys(("trainable",), "boolean"),
+    **dict.fromkeys(("invariance", "variance", "covariance"), "weight"),
     **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
     **dict.fromkeys(
         ("eval_every", "every", "k", "kernel_size", "local_layer"), "count"

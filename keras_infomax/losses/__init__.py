@@ -10,7 +10,7 @@ non-linear is done to it, and the loss is divided by the number of replicas, as 
 built-in losses do.
 """
 
-from keras_infomax.losses.base import BoundLoss, ScoreLoss
+from keras_infomax.losses.base import BoundLoss, ScoreLoss, mean_over_rows
 from keras_infomax.losses.by_name import LOSSES, get
 from keras_infomax.losses.encodings import EncodingLoss
 from keras_infomax.losses.estimates import (
@@ -44,4 +44,5 @@ __all__ = [
     "Triplet",
     "VICReg",
     "get",
+    "mean_over_rows",
 ]

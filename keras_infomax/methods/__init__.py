@@ -25,6 +25,20 @@ METHODS: dict[str, Callable[..., InfoMax]] = {
     "metric_learning": metric_learning,
 }
 
+
+def takes_whole_images(experiment: str) -> bool:
+    """Whether an experiment is a method, whose network makes the views itself.
+
+    Args:
+        experiment: Name of an experiment.
+
+    Example:
+    >>> takes_whole_images("cpc"), takes_whole_images("infomax")
+    (True, False)
+    """
+    return experiment in METHODS
+
+
 __all__ = [
     "METHODS",
     "amdim",
@@ -33,4 +47,5 @@ __all__ = [
     "cpc",
     "deep_infomax",
     "metric_learning",
+    "takes_whole_images",
 ]

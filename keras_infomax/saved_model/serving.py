@@ -145,7 +145,7 @@ def of_run(
 
 
 def _one_view(settings: Settings, view: int) -> Callable:
-    if settings.experiment in methods.METHODS:
+    if methods.takes_whole_images(settings.experiment):
         # Their networks take the image apart themselves.
         return lambda images: images
     views_of = views.get(settings.views)

@@ -24,9 +24,7 @@ def vicreg(x, y, invariance=25.0, variance=25.0, covariance=1.0, epsilon=1e-4):
     value = invariance * distance / (rows * units)
     for encodings in (x, y):
         means = [sum(column) / rows for column in encodings.T]
-        centered = [
-            [v - m for v in c] for c, m in zip(encodings.T, means, strict=True)
-        ]
+        centered = [[v - m for v in c] for c, m in zip(encodings.T, means, strict=True)]
         for i, j in itertools.product(range(units), repeat=2):
             both = zip(centered[i], centered[j], strict=True)
             moment = sum(a * b for a, b in both) / (rows - 1)

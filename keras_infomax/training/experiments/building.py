@@ -268,7 +268,7 @@ def make_probed_views(settings: Settings) -> Callable:
     Raises:
         ValueError: If the views are unknown.
     """
-    if settings.experiment in methods.METHODS:
+    if methods.takes_whole_images(settings.experiment):
         return views.get("whole")
     return make_views(settings)
 
