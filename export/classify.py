@@ -15,6 +15,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
+from keras_infomax import checks
 from keras_infomax.training import comparison
 
 
@@ -50,7 +51,11 @@ def main(handles: Sequence[str], output: str, steps: int) -> None:
         print(
             f"{by:<12}{np.mean(found):.4f}  from {min(found):.4f} to {max(found):.4f}"
         )
-    comparison.write_table(pathlib.Path(output) / "classify.csv", list(rows[0]), rows)
+    comparison.write_table(
+        pathlib.Path(checks.path("output", output)) / "classify.csv",
+        list(rows[0]),
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import files, probes
+from keras_infomax import checks, files, probes
 from keras_infomax.training import comparison
 
 SHOWN = 8
@@ -119,7 +119,7 @@ def _show(axes: Any, image: np.ndarray, colour: str) -> None:
 
 def main(handles: Sequence[str], output: str) -> None:
     """Searches, prints, draws and writes."""
-    data, folder = digits.Digits.load(), pathlib.Path(output)
+    data, folder = digits.Digits.load(), pathlib.Path(checks.path("output", output))
     rows: list[dict[str, Any]] = []
     for number, handle in enumerate(handles):
         found = search(handle, data)

@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 
 from export import digits, reporting
-from keras_infomax import encoders, files
+from keras_infomax import checks, encoders, files
 from keras_infomax.probes.draws import draw
 from keras_infomax.training import comparison
 
@@ -145,7 +145,7 @@ def main(handles: Sequence[str], output: str, draws: int, steps: int) -> None:
     data = digits.Digits.load()
     rows = compare(handles, data, draws, steps)
     print(summary(rows))
-    folder = pathlib.Path(output)
+    folder = pathlib.Path(checks.path("output", output))
     comparison.write_table(folder / "few_labels.csv", list(rows[0]), rows)
     plot(rows, folder / "few_labels.png")
 

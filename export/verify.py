@@ -17,8 +17,10 @@ from typing import Any
 from absl import app, flags
 
 from export import reporting, standalone
+from keras_infomax import checks
 from keras_infomax.files import manifest
 from keras_infomax.saved_model import archives, formats
+from keras_infomax.training import processes
 
 _TOLERANCE = flags.DEFINE_float(
     "tolerance",
@@ -41,7 +43,7 @@ def verify(folder: str | os.PathLike) -> list[dict[str, Any]]:
         ValueError: If `folder` holds no export, a damaged one, or an archive with a
             member that could reach outside.
     """
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(checks.path("folder", folder, "exports/encoder"))
     for name in (manifest.NAME, "reference.npz"):
         if not (folder / name).is_file():
             raise ValueError(
@@ -53,8 +55,11 @@ def verify(folder: str | os.PathLike) -> list[dict[str, Any]]:
         archives.check(folder / formats.FILES["archive"])
     process = subprocess.run(
         # -P keeps the folder of the script, and so this checkout, off the path.
-        [sys.executable, "-P", standalone.__file__, folder.resolve()],
-        env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ},
+        [
+            *(sys.executable, "-P", processes.__file__),
+            *(standalone.__file__, folder.resolve()),
+        ],
+        env={"TF_CPP_MIN_LOG_LEVEL": "2", **processes.environment_of_child()},
         capture_output=True,
         text=True,
     )
@@ -97,4 +102,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with processes.stopping_in_one_line():
+        app.run(main)

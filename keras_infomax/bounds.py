@@ -400,6 +400,7 @@ def checked_scores(argument, values):
 
 
 def _check_range(name, partners, columns):
+    checks.unmasked(name, partners)
     try:
         values = np.asarray(partners)
     except (NotImplementedError, TypeError, ValueError):

@@ -632,6 +632,7 @@ def array(argument: str, value: Any, expected: str, advice: str) -> np.ndarray:
     Raises:
         ValueError: If it is none, such as lists of unequal lengths, or strings.
     """
+    unmasked(argument, value)
     try:
         found = np.asarray(value)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -641,6 +642,24 @@ def array(argument: str, value: Any, expected: str, advice: str) -> np.ndarray:
     if found.dtype.kind in "biuf":
         return found
     raise refusal(argument, expected, value, advice)
+
+
+def unmasked(argument: str, value: Any) -> None:
+    """Refuses a masked array, of which NumPy would take what is below the mask.
+
+    Args:
+        argument: Name of the argument.
+        value: Anything.
+
+    Raises:
+        ValueError: If some of its values are masked.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{argument} must be an array without a mask; received one with "
+            f"{np.ma.count_masked(value)} values masked. Fill them with "
+            "array.filled(0), or leave their rows out."
+        )
 
 
 def nearest(word: Any, known: Iterable[str]) -> str:

@@ -51,7 +51,9 @@ def of(encoder: keras.Layer) -> Any:
     Returns:
         Structure of `Spec`s, or `None` while nobody knows.
     """
-    if (known := getattr(encoder, "view_spec", None)) is not None:
+    # Without :=, which AutoGraph does not know, and tells everybody of.
+    known = getattr(encoder, "view_spec", None)
+    if known is not None:
         return known
     if isinstance(encoder, keras.Model) and getattr(encoder, "inputs", None):
         if not isinstance(encoder, keras.Sequential):

@@ -137,6 +137,10 @@ def are_squares(value):
     return floats and np.shape(value)[1] == np.shape(value)[2]
 
 
+def are_floats(value):
+    return np.asarray(value).dtype.kind == "f" and np.size(value) > 0
+
+
 def are_pixels(value):
     if not is_array(value):
         return False
@@ -178,7 +182,8 @@ KINDS = {
     "encodings": lambda v: is_array(v, 2) and np.shape(v)[1] > 0,
     "four wide": lambda v: is_array(v) and np.ndim(v) > 1 and np.size(v) == 4 * len(v),
     "table": lambda v: is_array(v, 2),
-    "floats": lambda v: np.shape(v) == (2, 2) and is_array(v) and v.dtype.kind == "f",
+    "floats": lambda v: is_array(v) and np.ndim(v) > 1 and are_floats(v),
+    "x or y": lambda v: isinstance(v, str) and v in ("x", "y"),
     "rows": lambda v: isinstance(v, np.ndarray) and v.ndim > 0,
     "logarithms": lambda v: is_array(v, 2) and np.all(np.asarray(v) == 0),
     "thousands": lambda v: is_size(v) and v % 1000 == 0,
@@ -335,6 +340,7 @@ OVERRIDES = {
     "jacobians.batch_size": "count",
     "FewLabels.fraction": "fraction?",
     "TensorBoard.every": "count?",
+    "export_workdir.encoder": "x or y",
     "export.input_shape": "shape?",
     "export.raw_shape": "shape?",
     "Settings.encoding_dim": "count?",

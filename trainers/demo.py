@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from configs import digits_halves
-from keras_infomax import files, saved_model, training
+from keras_infomax import checks, files, saved_model, training
 from keras_infomax.training import processes, runs
 from trainers import program
 
@@ -95,7 +95,7 @@ def table(summary: dict[str, Any], workdir: pathlib.Path) -> str:
 
 def main() -> None:
     """Demonstrates."""
-    workdir = pathlib.Path(_WORKDIR.value)
+    workdir = pathlib.Path(checks.path("workdir", _WORKDIR.value))
     print(table(demonstrate(workdir), workdir))
 
 

@@ -10,7 +10,7 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax import probes
+from keras_infomax import checks, probes
 from keras_infomax.training import comparison
 from trainers import program
 
@@ -25,8 +25,9 @@ _PROBES = flags.DEFINE_list(
 
 def main() -> None:
     """Probes."""
-    output = _OUTPUT.value or pathlib.Path(_WORKDIR.value) / "probes.csv"
-    rows = comparison.compare(_WORKDIR.value, output, _PROBES.value)
+    workdir = checks.path("workdir", _WORKDIR.value)
+    output = _OUTPUT.value or pathlib.Path(workdir) / "probes.csv"
+    rows = comparison.compare(workdir, output, _PROBES.value)
     print(comparison.summary(rows))
     print(output)
 

@@ -11,7 +11,7 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax import files
+from keras_infomax import checks, files
 from keras_infomax.paper import claims_page, figures, verdicts
 from keras_infomax.training import sweeps
 from trainers import program
@@ -23,7 +23,7 @@ _WORKDIR = flags.DEFINE_string(
 
 def main() -> None:
     """Reports."""
-    folder = pathlib.Path(_WORKDIR.value)
+    folder = pathlib.Path(checks.path("workdir", _WORKDIR.value))
     results = verdicts.Results(sweeps.read_table(folder / "results.csv"))
     for path in figures.draw(results, folder):
         print(path)

@@ -63,6 +63,12 @@ def read_folder(
             f"'folder:PATH' needs the path of an existing folder; received {path!r}."
         )
     parts, class_names = folders.read(root, image_size, on_error, max_pixels, max_bytes)
+    if len(parts) == 1 and len(parts[0][0]) < 2:
+        raise ValueError(
+            f"{folders.shown(root)} must hold two images or more, of which some are "
+            "set aside for the test; received one. Add images, or put them into the "
+            "sub-folders train and test."
+        )
     train, test = parts if len(parts) == 2 else _split(*parts[0], split_seed)
     return train, test, class_names
 

@@ -81,6 +81,7 @@ def checked_views(views: Any) -> np.ndarray:
     received = structures.described(views)
     is_array = not structures.is_structure(views)
     if is_array:
+        checks.unmasked("views", views)
         array = np.asarray(views)
         received = f"{array.dtype} of shape {array.shape}"
     if not is_array or not (array.ndim > 1 and array.size and array.dtype.kind == "f"):
@@ -193,11 +194,13 @@ def log_condition_numbers(jacobians: Any) -> LogConditionNumbers:
     """
     from threadpoolctl import threadpool_limits
 
+    checks.unmasked("jacobians", jacobians)
     jacobians = np.asarray(jacobians)
-    if jacobians.ndim != 3 or not np.issubdtype(jacobians.dtype, np.floating):
+    is_float = np.issubdtype(jacobians.dtype, np.floating)
+    if jacobians.ndim != 3 or not is_float or 0 in jacobians.shape[1:]:
         raise ValueError(
-            "jacobians must be floats of shape (rows, dim, view_size); received "
-            f"{jacobians.dtype} of shape {jacobians.shape}."
+            "jacobians must be floats of shape (rows, dim, view_size), none of the "
+            f"sizes 0; received {jacobians.dtype} of shape {jacobians.shape}."
         )
     finite = np.isfinite(jacobians).all(axis=(1, 2))
     if not finite.all():

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import checks
+
 _FORMS = (
     "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "
     "((x, y), None, weights) where pairs have weights."
@@ -232,6 +234,23 @@ def checked_data(
     return x
 
 
+def check_some(x: Any) -> None:
+    """Refuses what is nothing to predict.
+
+    Args:
+        x: What `predict` is given.
+
+    Raises:
+        ValueError: If it is `None`, or arrays without rows.
+    """
+    empty = _is_arrays(x) and any(0 in leaf.shape[:1] for leaf in keras.tree.flatten(x))
+    if x is None or empty:
+        raise ValueError(
+            "x must be views of at least one row; received "
+            f"{'None' if x is None else 'no rows'}. Pass arrays as predict((x, y))."
+        )
+
+
 def checked_validation(
     data: Any,
     batch_size: int | None,
@@ -286,6 +305,7 @@ def checked_weights(sample_weight: Any, rows: int) -> np.ndarray:
     Raises:
         ValueError: If they are no finite numbers of at least 0, one for each pair.
     """
+    checks.unmasked("sample_weight", sample_weight)
     shape: Any = None
     try:
         weights = np.asarray(sample_weight, keras.config.floatx())

@@ -18,7 +18,7 @@ from keras_infomax.models import (
 )
 from keras_infomax.models.base import BaseModel
 from keras_infomax.models.memory import MemoryTerm
-from keras_infomax.models.terms import Term
+from keras_infomax.models.terms import Term, checked_terms
 
 _SEED = "seed_state_"
 
@@ -150,7 +150,7 @@ class InfoMax(BaseModel):
                     "InfoMax with a network takes at least one term, which holds its "
                     "own critic, and neither encoder_x, encoder_y nor critic."
                 )
-            self.terms = list(terms)
+            self.terms = checked_terms(terms)
             self.representation = representation or self.terms[0].x
             named = networks.OneNetwork(network, self.representation)
             self._encoding, self.encoder_x = named, named.encoder
@@ -498,6 +498,7 @@ class InfoMax(BaseModel):
         fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
         fit_arguments.check_choices(verbose=verbose)
         callbacks = fit_arguments.checked_callbacks(callbacks)
+        fit_arguments.check_some(x)
         x = inputs.texts_as_tensors(x)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 

@@ -131,7 +131,8 @@ def encoder_of(network, name):
     Raises:
         ValueError: If it makes none of this name.
     """
-    outputs = network.output
+    is_functional = isinstance(network, keras.Model) and hasattr(network, "output")
+    outputs = network.output if is_functional else repr(network)
     if not isinstance(outputs, dict) or name not in outputs:
         names = ", ".join(map(repr, outputs)) if isinstance(outputs, dict) else outputs
         raise ValueError(

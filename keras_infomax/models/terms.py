@@ -313,3 +313,21 @@ def _with_several_rows(y, why="the loss measures how encodings vary over them"):
 def _rows(values):
     """Number of rows, an integer if it is known before the run."""
     return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+
+
+def checked_terms(terms):
+    """Terms of a model, as a list.
+
+    Args:
+        terms: What should be a list of them.
+
+    Raises:
+        ValueError: If it is none, or holds anything else.
+    """
+    found = list(terms) if isinstance(terms, (list, tuple)) else []
+    if found and all(isinstance(term, Term) for term in found):
+        return found
+    raise ValueError(
+        f"terms must be a list of Term; received {terms!r}. Write, for example, "
+        "terms=[keras_infomax.Term('u', 'v')]."
+    )

@@ -102,6 +102,7 @@ def labelled_views(name: str, views: Any, labels: Any) -> tuple[Any, np.ndarray]
         ValueError: If they are no views, a float is not finite in float32, or there is
             not one label a row.
     """
+    checks.unmasked(f"labels of {name}", labels)
     labels = np.asarray(labels)
     views = checked_views(name, views, len(labels) if labels.ndim else None)
     return views, checked_labels(name, labels, count(views))
@@ -160,6 +161,7 @@ def _arrays(views: Any, rows: int | None) -> Any:
         return {key: _arrays(part, rows) for key, part in views.items()}
     if isinstance(views, tuple) or _is_list_of_parts(views, rows):
         return tuple(_arrays(part, rows) for part in views)
+    checks.unmasked("views", views)
     with np.errstate(over="ignore"):
         array = np.asarray(views)
         is_float = np.issubdtype(array.dtype, np.floating)

@@ -27,8 +27,13 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> None:
         folder: The folder.
         path: The archive to write, ending in `.tar.gz`. It may lie in `folder`, and
             is then left out of itself.
+
+    Raises:
+        ValueError: If there is no such folder.
     """
     folder, archive_path = pathlib.Path(folder), pathlib.Path(path)
+    if not folder.is_dir():
+        raise ValueError(f"folder must exist; received {os.fspath(folder)!r}.")
     # With the folders, which TensorFlow Hub does not make by itself.
     paths = sorted(path for path in folder.rglob("*") if path != archive_path)
     with (

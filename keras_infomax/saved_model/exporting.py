@@ -120,7 +120,15 @@ def export(
             formats=formats,
             facts=card or {},
         )
-        tf.saved_model.save(root, folder, signatures=signatures)
+        try:
+            tf.saved_model.save(root, folder, signatures=signatures)
+        except AssertionError as error:  # Of TensorFlow: it tells what is not tracked.
+            raise ValueError(
+                "encoder must hold its numbers as variables of Keras; received "
+                f"{encoder.name!r}, which has one of TensorFlow that Keras does not "
+                "know, a tf.Variable for instance. Make it with add_weight. "
+                f"({' '.join(str(error).split())[:300]})"
+            ) from error
         (folder / "model_card.json").write_text(model_card.to_json(facts), "utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(facts), "utf-8")
         reference: dict[str, Any] = references.make(encoder, views, raw)

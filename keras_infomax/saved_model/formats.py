@@ -133,6 +133,10 @@ def write_onnx(
             model.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
         _hold_constants(converted.graph, model)
+        # No other process has what is missing, and not all have onnxruntime to tell.
+        taken = [value.name for value in converted.graph.input]
+        if sorted(taken) != sorted(spec.name for spec in specs):
+            raise ValueError(f"it would take the inputs {', '.join(taken)}")
         # tf2onnx passes on the operations that it does not know.
         onnx.checker.check_model(converted)
     except Exception as error:  # tf2onnx raises whatever it stumbles over.

@@ -176,6 +176,7 @@ def _load_root(folder: str, handle: str) -> Any:
     # First, or a saved_model.pb that was lost would pass for a folder without one.
     named = handle if pathlib.Path(handle).is_dir() else folder
     manifest.check(named, *SAVED_MODEL_PARTS)
+    safety.check_regular(folder, handle, (*SAVED_MODEL_PARTS, "saved_model.pbtxt"))
     try:
         found = tf.saved_model.contains_saved_model(folder)
     except tf.errors.OpError:  # It knows some schemes of addresses, but not http.

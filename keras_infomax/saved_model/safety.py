@@ -79,6 +79,28 @@ def check_local(handle: str) -> None:
         )
 
 
+def check_regular(folder: str | os.PathLike, handle: str, parts: Iterable[str]) -> None:
+    """Refuses pipes and devices, of which reading may never come to an end.
+
+    Args:
+        folder: Folder of a SavedModel.
+        handle: What messages call it.
+        parts: Names of its files, and of its folders of files.
+
+    Raises:
+        ValueError: If one of them is neither a file nor a folder.
+    """
+    for part in parts:
+        path = pathlib.Path(folder, part)
+        for each in (path, *(path.rglob("*") if path.is_dir() else ())):
+            if each.exists() and not (each.is_file() or each.is_dir()):
+                raise ValueError(
+                    f"{handle} must be a folder of regular files; received "
+                    f"{each.relative_to(folder)}, a pipe or a device. Remove it, or "
+                    "write the SavedModel anew."
+                )
+
+
 @contextlib.contextmanager
 def harmless_copy(folder: str | os.PathLike, handle: str) -> Iterator[str]:
     """Yields a copy of a SavedModel that can do nothing but compute.
@@ -100,9 +122,9 @@ def harmless_copy(folder: str | os.PathLike, handle: str) -> Iterator[str]:
             for name in ("saved_model.pb", "saved_model.pbtxt"):
                 _copy_file(pathlib.Path(folder, name), copy / name)
             # Numbers alone: whoever changes them later on changes no program.
-            files.link(_regular_files(folder, "variables"), copy / "variables")
+            files.link(pathlib.Path(folder, "variables"), copy / "variables")
             parsed = loader_impl.parse_saved_model(private)
-        except (OSError, DecodeError, UnicodeDecodeError) as error:
+        except (OSError, DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(
                 f"{handle} cannot be read; it may be damaged: {error}"
             ) from error
@@ -117,16 +139,6 @@ def harmless_copy(folder: str | os.PathLike, handle: str) -> Iterator[str]:
         (copy / "saved_model.pbtxt").unlink(missing_ok=True)
         (copy / "saved_model.pb").write_bytes(parsed.SerializeToString())
         yield private
-
-
-def _regular_files(folder: str | os.PathLike, name: str) -> pathlib.Path:
-    """A folder of files, once it is known that reading each of them comes to an end."""
-    files_of = pathlib.Path(folder, name)
-    if files_of.is_dir():
-        for file in files_of.iterdir():
-            if not file.is_file():
-                raise OSError(f"{name}/{file.name} is no regular file")
-    return files_of
 
 
 def _copy_file(file: pathlib.Path, to: pathlib.Path) -> None:

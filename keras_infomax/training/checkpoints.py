@@ -3,13 +3,14 @@
     checkpoints/step-N/
         state.keras         weights, optimizer state, states of random layers
         metrics.csv         all metrics up to step N
-        run.json            settings, and shapes of the variables
+        run.json            settings, shapes of the variables, and digest of the data
         manifest.json       checksums of the others
 
 A checkpoint is a folder renamed into place. A disk can still lose a part of it, and a
 user can put another one there: both are found before anything is loaded.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -36,6 +37,7 @@ class Checkpoints:
     def __init__(self, folder: str | os.PathLike, settings: Mapping[str, Any]):
         self.folder = pathlib.Path(folder)
         self._settings = dict(settings)
+        self._data: str | None = None
 
     def newest_first(self) -> Iterator[pathlib.Path]:
         """Their folders, whatever is in them."""
@@ -45,6 +47,31 @@ class Checkpoints:
     def last_step(self) -> int:
         """Step of the newest checkpoint, whatever is in it; 0 if there is none."""
         return max((step_of(folder) for folder in self.newest_first()), default=0)
+
+    def take_data(self, digest: str | None) -> None:
+        """Notes what data the run is of, and refuses those of the newest checkpoint.
+
+        Args:
+            digest: What tells the data from others; `None` if there are none. Nothing
+                is compared with checkpoints of versions that did not write it down.
+
+        Raises:
+            ValueError: If the newest checkpoint that can be read is of other data.
+        """
+        self._data = digest
+        for folder in self.newest_first():
+            with contextlib.suppress(OSError, ValueError):
+                found = files.read_json(folder / "run.json").get("data")
+                break
+        else:
+            return
+        if None not in (found, digest) and found != digest:
+            raise ValueError(
+                f"The data are not those of {self.folder.parent}: images or labels "
+                "were added, removed or changed since, so what was set aside for the "
+                "test may have been trained on. Put them back, or choose another "
+                "workdir."
+            )
 
     def write(
         self, step: int, model: Any, write_more: Callable[[pathlib.Path], None]
@@ -65,7 +92,11 @@ class Checkpoints:
             # where the disk is full.
             model.save(temporary / "state.keras")
             write_more(temporary)
-            run = {"settings": self._settings, "variables": _variables(model)}
+            run = {
+                "settings": self._settings,
+                "variables": _variables(model),
+                "data": self._data,
+            }
             (temporary / "run.json").write_text(json.dumps(run), encoding="utf-8")
             manifest.write(temporary)
         # Later ones are none of this run: it passed them over when it was resumed.
@@ -88,6 +119,8 @@ class Checkpoints:
         """
         manifest.check(folder, required=_FILES)
         run = files.read_json(folder / "run.json")
+        if not isinstance(run.get("settings"), dict) or "variables" not in run:
+            raise ValueError("its run.json does not tell settings and variables.")
         if differing := differences(run["settings"], self._settings):
             raise ValueError(f"it is of a run with another config ({differing}).")
         return run

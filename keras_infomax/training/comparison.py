@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_infomax import files, probes
-from keras_infomax.training import experiments
+from keras_infomax import checks, files, probes
+from keras_infomax.training import checkpoints, experiments
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, others
 
 COLUMNS = (
@@ -50,12 +50,14 @@ class FinishedRun:
             workdir: Folder of the run.
 
         Raises:
-            ValueError: If the data have no labels or cannot be loaded, or what the run
-                left is damaged.
+            ValueError: If the data have no labels, cannot be loaded or are not those of
+                the run, or what it left is damaged.
         """
-        workdir = pathlib.Path(workdir)
+        workdir = pathlib.Path(checks.path("workdir", workdir))
         settings = read_settings(workdir)
         data = experiments.load_data(settings, None)
+        kept = checkpoints.Checkpoints(workdir / "checkpoints", settings.as_dict())
+        kept.take_data(data.digest)
         views_of = experiments.make_probed_views(settings)
         callbacks = experiments.make_probes(settings, data, views_of)
         if not callbacks:
@@ -82,7 +84,7 @@ def read_settings(workdir: str | os.PathLike) -> Settings:
     Raises:
         ValueError: If its `config.json` is missing, damaged or of another version.
     """
-    path = pathlib.Path(workdir) / "config.json"
+    path = pathlib.Path(checks.path("workdir", workdir)) / "config.json"
     if not path.is_file():
         raise ValueError(f"workdir must be that of a run; {path} is missing.")
     config = files.read_json(path)
@@ -104,7 +106,7 @@ def finished_workdirs(workdir: str | os.PathLike) -> list[pathlib.Path]:
     Raises:
         ValueError: If none is finished.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = pathlib.Path(checks.path("workdir", workdir))
     if (workdir / "model.keras").exists():
         return [workdir]
     found = sorted(model.parent for model in workdir.glob("*/model.keras"))
@@ -187,7 +189,7 @@ def write_table(
     """
     values = ([row[column] for column in columns] for row in rows)
     cells = ([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in values)
-    files.write_csv(path, columns, *cells)
+    files.write_csv(checks.path("path", path, "runs/table.csv"), columns, *cells)
 
 
 def summary(rows: Sequence[Row]) -> str:

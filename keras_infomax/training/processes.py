@@ -6,6 +6,7 @@ due is to say where it stopped, and to leave no other process behind.
 
 import contextlib
 import os
+import runpy
 import signal
 import sys
 import threading
@@ -139,3 +140,11 @@ def end(children: list[Any]) -> None:
         if child.is_alive():
             child.kill()
             child.join()
+
+
+if __name__ == "__main__":
+    # Runs a script, given with its arguments, that ends with who started it; without
+    # the package, which such a script may have to do without.
+    end_if_orphaned()
+    del sys.argv[0]
+    runpy.run_path(sys.argv[0], run_name="__main__")

@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from keras_infomax import callbacks, checks, datasets, methods, models
-from keras_infomax.checks import lookup
 from keras_infomax.execution import strategies
 from keras_infomax.training import experiments, layer_names, plots, processes, runs
 from keras_infomax.training.baselines import remember
@@ -64,7 +63,8 @@ def train(
 
     Raises:
         ValueError: If the config or the data are unfit, the workdir belongs to another
-            run or process, or training meets a value that is not finite.
+            run or process, or to one on other data, or training meets a value that is
+            not finite.
         OSError: If the workdir cannot be written to, or not any more.
         RuntimeError: If another worker is gone.
 
@@ -72,13 +72,18 @@ def train(
         >>> train({"steps": 3000, "eval_every": 500}, "runs/digits")  # doctest: +SKIP
     """
     settings = experiments.named(Settings.resolve(config), data)
-    lookup("experiment", settings.experiment, EXPERIMENTS)
+    checks.lookup("experiment", settings.experiment, EXPERIMENTS)
     # Before any operation of TensorFlow, or workers could not find each other.
+    workdir = checks.path("workdir", workdir)
+    checks.integer("profile_steps", profile_steps, least=0)
+    if baselines is not None:
+        baselines = checks.path("baselines", baselines, "runs/baselines")
     strategy = strategies.get(settings.strategy)
     chief = strategies.is_chief(strategy)
     run = runs.Run(workdir, settings.as_dict(), writes=chief)
     if run.finished:
-        run.take_finished()
+        with run.saving():
+            run.take_finished()
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
     plots.check_installed()
@@ -101,7 +106,8 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
         remember(experiment.measuring, baselines)
     try:
         with run.saving():
-            step = run.restore(model)
+            data = experiment.data
+            step = run.restore(model, None if data is None else data.digest)
             if step:
                 print(f"Resuming {run.workdir} at step {step} of {settings.steps}.")
             model.fit(
@@ -155,7 +161,7 @@ def make_experiment(
         "Settings",
         "Write, for example, settings=Settings(steps=3000).",
     )
-    make = lookup("experiment", settings.experiment, EXPERIMENTS)
+    make = checks.lookup("experiment", settings.experiment, EXPERIMENTS)
     keras.utils.set_random_seed(settings.seed)
     with layer_names.counted_anew():
         experiment = make(settings, data)

@@ -27,7 +27,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import files
+from keras_infomax import checks, files
 from keras_infomax.callbacks.tensorboard import scalars
 from keras_infomax.training import checkpoints, plots
 from keras_infomax.training.settings import differences
@@ -62,6 +62,9 @@ _OF_DISKS = {
     *(errno.EROFS, errno.EACCES, errno.EIO),
 }
 
+# Of a file where a folder belongs, or the reverse.
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
+
 
 class Run:
     """One training run in its workdir.
@@ -84,7 +87,7 @@ class Run:
         settings: Mapping[str, Any],
         writes: bool = True,
     ):
-        self.workdir = pathlib.Path(workdir)
+        self.workdir = pathlib.Path(checks.path("workdir", workdir))
         self.writes = writes
         self.rows: list[Row] = []
         self._scalars: scalars.ScalarWriter | None = None
@@ -134,34 +137,44 @@ class Run:
         Raises:
             ValueError: If what the run left is damaged, and cannot be written anew.
         """
-        if not zipfile.is_zipfile(self.model_path):
+        if not _is_whole(self.model_path):
             raise ValueError(
                 f"{self.model_path} cannot be read; it may be damaged. Remove it, and "
                 "repeat the command: it is written anew from the last checkpoint."
             )
+        steps = self._settings.get("steps")
+        kept, folder = self._last_rows(steps)
         fault: OSError | ValueError
         try:
-            self.rows = self._read_rows(self.metrics_path, self._settings.get("steps"))
+            self.rows = self._read_rows(self.metrics_path, steps)
+            # As text, in which a value that is not finite equals itself.
+            if folder is not None and repr(self.rows) != repr(kept):
+                raise ValueError(
+                    f"{self.metrics_path} has other values than the last checkpoint"
+                )
             if self._config_path.exists():
                 return
             fault = ValueError(f"{self._config_path} is missing")
         except (OSError, ValueError) as error:
             fault = error
-        for folder in self._checkpoints.newest_first():
-            with contextlib.suppress(OSError, ValueError):
-                self._checkpoints.check(folder)
-                steps = self._settings.get("steps")
-                self.rows = self._read_rows(folder / "metrics.csv", steps)
-                break
-        else:
+        if folder is None:
             raise ValueError(
                 f"{str(fault).rstrip('.')}. No checkpoint of the last step is left to "
                 "write it anew from. Copy it back, or choose another workdir."
             ) from fault
+        self.rows = kept
         print(f"{str(fault).rstrip('.')}; it is written anew from {folder}.")
         if self.writes:
             self._write_settings()
             self._write_metrics()
+
+    def _last_rows(self, steps: int | None) -> tuple[list[Row], pathlib.Path | None]:
+        """What a checkpoint of the last step that is whole has measured, and where."""
+        for folder in self._checkpoints.newest_first():
+            with contextlib.suppress(OSError, ValueError):
+                self._checkpoints.check(folder)
+                return self._read_rows(folder / "metrics.csv", steps), folder
+        return [], None
 
     @property
     def _config_path(self) -> pathlib.Path:
@@ -185,23 +198,25 @@ class Run:
                 f"({differing}). Choose another workdir, or repeat that run."
             )
 
-    def restore(self, model: Any) -> int:
+    def restore(self, model: Any, data: str | None = None) -> int:
         """Takes the workdir, and loads its newest checkpoint that is whole and ours.
 
         Args:
             model: The model, built and compiled.
+            data: Digest of the data that it is trained on; `None` if there are none.
 
         Returns:
             The step that the model is at; 0 if there is no checkpoint.
 
         Raises:
-            ValueError: If another process trains there, or if there are checkpoints
-                and none can be used.
+            ValueError: If another process trains there, if there are checkpoints and
+                none can be used, or if they are of other data.
             OSError: If the workdir cannot be written to.
         """
         if self.writes:
             self._lock.enter_context(files.sole(self.workdir, "training"))
             self._write_settings()
+        self._checkpoints.take_data(data)
         history = self._read_versions()
         passed_over = 0
         for folder in self._checkpoints.newest_first():
@@ -283,6 +298,13 @@ class Run:
             yield
         except (OSError, tf.errors.OpError) as error:
             number = getattr(error, "errno", None)
+            if number in _IN_THE_WAY and isinstance(error, OSError):
+                raise OSError(
+                    f"The run cannot be written to {self.workdir}: "
+                    f"{error.filename2 or error.filename} is in the way "
+                    f"({os.strerror(number)}). Move it elsewhere, and repeat the "
+                    "command: the run goes on from its last checkpoint."
+                ) from error
             # TensorFlow knows no numbers, and may have failed to compute.
             if number not in _OF_DISKS and str(self.workdir) not in str(error):
                 raise
@@ -364,8 +386,25 @@ def _writable(workdir: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         raise ValueError(
             f"workdir must be a folder that can be written to; received {workdir} "
-            f"({error.strerror}). Choose another one."
+            f"({_reason(error, workdir)}). Choose another one."
         ) from error
+
+
+def _reason(error: OSError, workdir: pathlib.Path) -> str:
+    """What the system says, and of which file of a workdir."""
+    where = str(error.filename2 or error.filename or workdir)
+    place = "" if where == str(workdir) else f"{where}: "
+    return f"{place}{error.strerror}"
+
+
+def _is_whole(path: pathlib.Path) -> bool:
+    """Whether a `.keras` file has its parts, and all of them as they were written."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = {"config.json", "model.weights.h5"} <= {*archive.namelist()}
+            return parts and archive.testzip() is None
+    except Exception:  # Damage shows in as many ways as there are headers.
+        return False
 
 
 def read_metrics(path: str | os.PathLike) -> list[Row]:
@@ -380,9 +419,10 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
     """
     header, lines = files.read_csv(path)
     # An earlier version knew fewer columns: they are empty.
-    if "step" not in header or not set(header) <= set(COLUMNS):
+    if "step" not in header or header != [c for c in COLUMNS if c in header]:
         raise ValueError(
-            f"{path} must have the columns {', '.join(COLUMNS)}, or some of them; "
+            f"{path} must have the columns {', '.join(COLUMNS)} in this order, or some "
+            "of them; "
             f"received {', '.join(header)}."
         )
     try:

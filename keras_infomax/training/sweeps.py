@@ -92,7 +92,9 @@ class Sweep:
         """
         checks.mapping("config", config, "Write, for example, config={'steps': 3000}.")
         settings = dict(config.items())
-        grid = settings.pop("grid", None) or {}
+        grid = settings.pop("grid", None)
+        grid = {} if grid is None else grid
+        checks.mapping("grid", grid, "Write, for example, grid={'bound': ['nwj']}.")
         return cls(settings, dict(grid.items()))
 
     def runs(self, seeds: int) -> list[Settings]:
@@ -105,6 +107,7 @@ class Sweep:
             ValueError: If a value is bad, the grid has no points, or two of them are
                 one and the same run.
         """
+        checks.positive_integer("seeds", seeds, 5)
         for name, values in self.grid.items():
             if name == "seed":
                 raise ValueError(
@@ -205,6 +208,13 @@ def sweep(
         ValueError: If a number or the grid is unfit, the table is damaged or has other
             columns, or another process sweeps in the workdir.
     """
+    checks.instance(
+        "experiment",
+        experiment,
+        Sweep,
+        "a Sweep",
+        "Write, for example, experiment=Sweep.resolve({'steps': 3000}).",
+    )
     processes_wanted = _default_processes() if processes is None else processes
     checks.instance(
         "experiment",
@@ -217,7 +227,9 @@ def sweep(
     checks.positive_integer("seeds", seeds, 5)
     checks.positive_integer("processes", processes_wanted, 2)
     every = experiment.runs(seeds)
-    workdir = pathlib.Path(workdir)
+    workdir = pathlib.Path(checks.path("workdir", workdir, "runs/sweep"))
+    if results is not None:
+        results = checks.path("results", results, "runs/sweep/results.csv")
     workdir.mkdir(parents=True, exist_ok=True)
     # Not the workdir itself, which is held whenever a table in it is changed.
     with files.sole(workdir, "sweeping", lock=workdir / ".lock"):
@@ -333,7 +345,7 @@ class Table:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(checks.path("path", path, "runs/sweep/results.csv"))
         self.rows: list[dict[str, str]] = []
         self.read()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infomax import datasets
+from keras_infomax import callbacks, datasets
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 12, 10, 1), np.uint8)
 FLOATS = IMAGES / 255
@@ -343,3 +343,38 @@ def test_the_seed_of_views_is_made_of_integers(arguments, message):
 )
 def test_the_batch_size_that_is_suggested_fits(rows, expected):
     assert datasets.fitting(rows) == expected
+
+
+def test_a_digest_tells_data_from_others():
+    def digest(images, labels):
+        return datasets.from_arrays((images, labels), (IMAGES, None)).digest
+
+    first = digest(IMAGES, LABELS)
+    assert first == digest(IMAGES[::-1][::-1], LABELS.astype("int32"))
+    changed = IMAGES.copy()
+    changed[3, 2, 1] ^= 1
+    others = [
+        digest(changed, LABELS),
+        digest(IMAGES[1:], LABELS[1:]),
+        digest(IMAGES[::-1], LABELS),
+        digest(IMAGES, 1 - LABELS),
+        digest(IMAGES, None),
+        datasets.from_arrays((IMAGES, None), (IMAGES, LABELS)).digest,
+    ]
+    assert len({first, *others}) == 7
+
+
+def test_what_is_below_a_mask_is_not_taken():
+    images = np.ma.masked_array(IMAGES, IMAGES > 200)
+    with pytest.raises(ValueError, match="images of the train .* without a mask"):
+        datasets.from_arrays((images, LABELS), (IMAGES, LABELS))
+    labels = np.ma.masked_array(LABELS, LABELS > 0)
+    with pytest.raises(ValueError, match="labels of the test .* without a mask"):
+        datasets.from_arrays((IMAGES, LABELS), (IMAGES, labels))
+    rows = FLOATS.reshape(8, -1)
+    for views, given in (
+        (np.ma.masked_array(rows, rows > 0.5), LABELS),
+        (rows, labels),
+    ):
+        with pytest.raises(ValueError, match="without a mask"):
+            callbacks.LinearProbe((views, given), (rows, LABELS))

@@ -401,3 +401,11 @@ def test_sizes_that_differ_suggest_the_smallest(pets):
     with pytest.raises(ValueError, match=r'--config.image_size="\(4, 5\)"'):
         load(pets)
     assert read(pets, image_size=(4, 5)).shape == (13, 4, 5, 3)
+
+
+def test_one_image_makes_no_split(tmp_path):
+    save(tmp_path / "cat" / "0.png")
+    with pytest.raises(ValueError, match="must hold two images or more.*train and"):
+        load(tmp_path)
+    save(tmp_path / "cat" / "1.png")
+    assert len(read(tmp_path)) == 2

@@ -133,7 +133,7 @@ def test_singular_is_what_the_precision_of_the_jacobian_cannot_tell_from_it():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.eye(3), r"shape \(rows, dim, view_size\); received float64 of shape"),
+        (np.eye(3), r"view_size\), none of the sizes 0; received float64 of shape"),
         (np.ones((2, 3, 3), int), "received int64"),
         (
             np.full((2, 3, 3), np.nan),
@@ -246,3 +246,10 @@ def test_mistakes_of_the_callback_are_refused():
         infomax().fit(
             pairs(), verbose=0, callbacks=[ConditionNumbers(VIEWS, encoder="encoder")]
         )
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 3), (2, 3, 0), (0, 0, 1)])
+def test_jacobians_of_no_size_are_refused(shape):
+    with pytest.raises(ValueError, match="none of the sizes 0"):
+        log_condition_numbers(np.zeros(shape))
+    assert log_condition_numbers(np.zeros((0, 2, 3))).singular == 0

@@ -485,3 +485,22 @@ def test_no_variable_is_updated_before_all_of_the_loss_is_known():
     for update in updates.values():
         names = [operation.name for operation in _ancestors(update)]
         assert any("branch_of_the_loss" in name for name in names)
+
+
+@pytest.mark.parametrize("wrong", [3, "x", [1], {}, True, keras.Sequential()])
+def test_what_is_no_network_or_term_is_refused(wrong):
+    term = kim.Term("u", "v")
+    with pytest.raises(ValueError, match="network must be a functional keras.Model"):
+        kim.InfoMax(network=wrong, terms=[term])
+    with pytest.raises(
+        ValueError, match="terms must be a list|takes at least one term"
+    ):
+        kim.InfoMax(network=keras.Sequential([keras.Input((3,))]), terms=wrong)
+
+
+def test_nothing_to_predict_is_refused():
+    model = kim.InfoMax(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
+    nothing = np.zeros((0, 3), "float32")
+    for x in (None, nothing, (nothing, nothing)):
+        with pytest.raises(ValueError, match="x must be views of at least one row"):
+            model.predict(x, verbose=0)

@@ -218,3 +218,9 @@ def test_an_existing_folder_is_kept(folder, tmp_path):
     archives.pack(folder, tmp_path / "x.tar.gz")
     with pytest.raises(ValueError, match="exists already"):
         archives.unpack(tmp_path / "x.tar.gz", folder)
+
+
+def test_what_is_no_folder_is_not_packed(tmp_path):
+    with pytest.raises(ValueError, match="folder must exist"):
+        archives.pack(tmp_path / "none", tmp_path / "none.tar.gz")
+    assert list(tmp_path.iterdir()) == []

@@ -252,6 +252,38 @@ def test_an_encoder_that_is_random_in_inference_is_exported(tmp_path):
     assert saved_model.load(tmp_path / "out")(np.ones((2, 5))).shape == (2, 5)
 
 
+class Untracked(layers.Layer):
+    """Has a variable that Keras does not know."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = tf.Variable(2.0)
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+def test_an_encoder_with_a_variable_of_tensorflow_is_refused_in_one_line(tmp_path):
+    encoder = keras.Sequential([keras.Input((5,)), Untracked()])
+    with pytest.raises(ValueError, match="variables of Keras.*add_weight") as error:
+        saved_model.export(encoder, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_onnx_takes_the_views_alone_also_where_nothing_can_run_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(formats, "_hold_constants", lambda *args: None)
+    monkeypatch.setattr(
+        saved_model.checking.importlib.util, "find_spec", lambda name: None
+    )
+    monkeypatch.setattr(formats, "check", lambda names: None)
+    encoder = keras.Sequential([keras.Input((5,)), Holding()])
+    with pytest.raises(ValueError, match="it would take the inputs .*Leave onnx out"):
+        saved_model.export(encoder, tmp_path / "out", formats=["onnx"])
+
+
 class Python(layers.Layer):
     def call(self, inputs):
         outputs = tf.numpy_function(np.tanh, [inputs], tf.float32)

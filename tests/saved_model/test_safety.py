@@ -14,6 +14,7 @@ import tensorflow as tf
 from conftest import ROOT
 from export_checks import VIEW, make_trained_encoder, make_views
 from keras import layers
+from keras.src.saving import serialization_lib
 
 import keras_infomax as kim
 from keras_infomax import saved_model
@@ -305,3 +306,31 @@ def test_a_model_with_an_encoder_loads_in_safe_mode_in_a_fresh_process(
         print("loaded")
     """
     assert_loads(program, tmp_path)
+
+
+@pytest.mark.parametrize("safe_mode", [True, False])
+@pytest.mark.parametrize(
+    "name", ["saved_model.pb", "saved_model.pbtxt", "variables/more", "assets/more"]
+)
+def test_what_may_never_end_is_not_read(exported, name, safe_mode):
+    (exported / name).unlink(missing_ok=True)
+    (exported / "manifest.json").unlink()
+    if name == "saved_model.pb":
+        os.symlink("/dev/zero", exported / name)
+    else:
+        os.mkfifo(exported / name)
+    with serialization_lib.SafeModeScope(safe_mode):
+        with pytest.raises(ValueError, match=f"regular files; received {name}"):
+            saved_model.load(exported)
+
+
+@pytest.mark.parametrize("depth", [200, 5000])
+def test_a_text_nested_deeply_is_refused_in_safe_mode(tmp_path, depth):
+    value = "func { name: 'f' attr { key: 'k' value { " * depth + " } } }" * depth
+    (tmp_path / "saved_model.pbtxt").write_text(
+        "meta_graphs { graph_def { library { function { attr { key: 'z' value { "
+        f"{value} }} }} }} }} }} }}"
+    )
+    with serialization_lib.SafeModeScope(True):
+        with pytest.raises(ValueError, match="cannot be read; it may be damaged"):
+            saved_model.load(tmp_path)

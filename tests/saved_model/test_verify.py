@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import tarfile
@@ -10,6 +11,7 @@ from export_checks import make_trained_encoder
 from export import standalone, verify
 from keras_infomax import saved_model
 from keras_infomax.files import manifest
+from keras_infomax.training import processes
 
 
 @pytest.fixture
@@ -99,3 +101,20 @@ def test_a_pickle_in_the_reference_is_not_opened(exported, tmp_path):
     with pytest.raises(ValueError, match="could not be checked"):
         verify.verify(exported)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_the_process_that_checks_ends_with_the_one_that_started_it(
+    exported, monkeypatch
+):
+    called = []
+
+    def run(command, env, **_):
+        called.append((command, env))
+        return subprocess.CompletedProcess(command, 0, "[]", "")
+
+    monkeypatch.setattr(verify.subprocess, "run", run)
+    assert verify.verify(exported) == []
+    ((command, env),) = called
+    # It watches for the end of its parent, and then runs the script.
+    assert command[-3:-1] == [processes.__file__, standalone.__file__]
+    assert env[processes._PARENT] == str(os.getpid())

@@ -13,7 +13,7 @@ from conftest import ROOT
 HEAD = f"""
 import multiprocessing, multiprocessing.resource_tracker
 import os, subprocess, sys, time
-sys.path.insert(0, {str(ROOT / "keras_infomax")!r})
+sys.path.insert(0, {str(ROOT / "keras_infomax" / "training")!r})
 import processes
 
 def child():
@@ -187,3 +187,23 @@ def test_a_child_that_will_not_end_is_killed(start):
     )
     out, _ = process.communicate(timeout=30)
     assert out == f"child ended with {-signal.SIGKILL}\n"
+
+
+RUNNING = """
+    with open("script2.py", "w") as file:
+        file.write("import os, sys, time; assert __name__ == '__main__'; "
+                   "assert 'keras_infomax' not in sys.modules; "
+                   "print(*sys.argv, os.getpid(), flush=True); time.sleep(60)")
+    subprocess.run([sys.executable, processes.__file__, "script2.py", "--flag"],
+                   env=processes.environment_of_child())
+"""
+
+
+def test_a_script_ends_with_a_parent_that_is_killed(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process, (name, flag, child) = start(RUNNING)
+    assert (name, flag) == ("script2.py", "--flag")
+    assert not gone(child, seconds=1)
+    process.kill()
+    process.wait()
+    assert gone(child)

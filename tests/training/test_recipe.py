@@ -6,12 +6,13 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
 from keras_infomax import datasets, training
 from keras_infomax.execution import fusion, plan
-from keras_infomax.training import experiments, runs
+from keras_infomax.training import comparison, experiments, runs
 from keras_infomax.training.settings import Settings
 
 
@@ -504,3 +505,40 @@ def test_a_probe_that_stops_early_is_recorded_beside_the_converged_one(
         found = kim.probes.judge(stopped, encoder, train, test)["stopped"]
         assert last[column] == found.accuracy
     assert last["stopped_accuracy"] != last["probe_accuracy"]
+
+
+def test_a_folder_that_changed_is_told_from_that_of_the_run(tmp_path, capsys):
+    draw = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(8):
+            image = Image.fromarray(draw.integers(0, 256, (8, 8), "uint8"))
+            image.save(tmp_path / "images" / name / f"{number}.png")
+    config = {
+        **SMALL,
+        "dataset": f"folder:{tmp_path / 'images'}",
+        "batch_size": 2,
+        "steps": 4,
+        "eval_every": 2,
+    }
+    training.train(config, tmp_path / "run")
+    (tmp_path / "run" / "model.keras").unlink()
+    shutil.rmtree(tmp_path / "run/checkpoints/step-000000004")
+    image = (tmp_path / "images" / "a" / "3.png").rename(tmp_path / "aside.png")
+    with pytest.raises(ValueError, match="The data are not those of .*run: images"):
+        training.train(config, tmp_path / "run")
+    with pytest.raises(ValueError, match="The data are not those of .*run: images"):
+        comparison.FinishedRun.load(tmp_path / "run")
+    image.rename(tmp_path / "images" / "a" / "3.png")
+    assert training.train(config, tmp_path / "run")["step"] == 4
+    assert "at step 2 of 4" in capsys.readouterr().out
+
+
+def test_data_that_are_none_and_steps_to_profile_are_refused(tmp_path):
+    for data in (3, "digits", [1], {}):
+        with pytest.raises(ValueError, match="data must be an ImageDataset"):
+            training.train(SMALL, tmp_path / "run", data)
+    for steps in (None, "x", -1, 2.5, True):
+        with pytest.raises(ValueError, match="profile_steps must be an integer"):
+            training.train(SMALL, tmp_path / "run", profile_steps=steps)
+    assert list(tmp_path.iterdir()) == []

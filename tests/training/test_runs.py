@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 
 from keras_infomax import training
-from keras_infomax.training import runs
+from keras_infomax.files import manifest
+from keras_infomax.training import comparison, runs, sweeps
 from keras_infomax.training.settings import Settings
 
 SETTINGS = Settings(steps=16, eval_every=8, seed=3, encoder_units=(5, 4)).as_dict()
@@ -142,6 +144,12 @@ METRICS = {
         path.read_text() + path.read_text().splitlines()[-1] + "\n"
     ),
     "no number": lambda path: path.write_text(path.read_text().replace("128", "1x8")),
+    "columns exchanged": lambda path: path.write_text(
+        path.read_text().replace("step,loss,mi,", "step,mi,loss,")
+    ),
+    "a column twice": lambda path: path.write_text(
+        path.read_text().replace("step,loss,mi,", "step,mi,mi,")
+    ),
 }
 
 
@@ -164,6 +172,14 @@ def test_metrics_of_a_finished_run_are_whole_or_written_anew(workdir, damage, ca
     assert (workdir / "model.keras").exists()
 
 
+def test_metrics_of_a_finished_run_are_those_of_its_last_checkpoint(workdir, capsys):
+    before = (workdir / "metrics.csv").read_text()
+    (workdir / "metrics.csv").write_text(before.replace("128", "129"))
+    assert [row["singular_examples"] for row in finished(workdir)] == [128] * 3
+    assert (workdir / "metrics.csv").read_text() == before
+    assert "has other values than the last checkpoint" in capsys.readouterr().out
+
+
 def test_a_finished_run_is_that_of_its_settings_also_without_a_config(workdir, capsys):
     (workdir / "config.json").unlink()
     with pytest.raises(ValueError, match=r"config\.json is missing\. No checkpoint"):
@@ -174,8 +190,23 @@ def test_a_finished_run_is_that_of_its_settings_also_without_a_config(workdir, c
     assert "config.json is missing; it is written anew" in capsys.readouterr().out
 
 
-def test_a_damaged_model_is_named_and_can_be_written_anew(workdir):
-    cut(workdir / "model.keras", 2000)
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def empty_archive(path):
+    zipfile.ZipFile(path, "w").close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda path: cut(path, 2000), flip, empty_archive],
+    ids=["cut", "a bit", "empty"],
+)
+def test_a_damaged_model_is_named_and_can_be_written_anew(workdir, damage):
+    damage(workdir / "model.keras")
     with pytest.raises(ValueError, match=r"model\.keras cannot be read.*Remove it"):
         finished(workdir)
     with pytest.raises(ValueError, match=r"model\.keras cannot be read.*Remove it"):
@@ -224,3 +255,67 @@ def test_damaged_versions_stop_nothing(workdir, text, capsys):
     assert restored(workdir) == (16, 16)
     assert ("versions.json" in capsys.readouterr().out) == (text != "{}")
     assert versions(workdir) == {"16": runs._versions()}
+
+
+OTHERS = {
+    "config.json": "config.json: Is a directory",
+    "metrics.csv": r"metrics\.csv is in the way \(Is a directory\)",
+    "versions.json": r"versions\.json is in the way \(Is a directory\)",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_folder_in_the_place_of_a_file_is_named(workdir, name):
+    (workdir / name).unlink()
+    (workdir / name).mkdir()
+    shutil.rmtree(newest(workdir))
+    (workdir / "model.keras").unlink()
+    with pytest.raises((ValueError, OSError), match=OTHERS[name]):
+        run = runs.Run(workdir, SETTINGS)
+        with run.saving():
+            run.restore(make_model())
+    run.close() if name != "config.json" else None
+
+
+@pytest.mark.parametrize("text", ['{"settings": null}', '{"settings": []}', "{}"])
+def test_a_checkpoint_that_tells_no_settings_is_passed_over(workdir, text, capsys):
+    (newest(workdir) / "run.json").write_text(text)
+    manifest.write(newest(workdir))
+    assert restored(workdir) == (8, 8)
+    assert "run.json does not tell settings" in capsys.readouterr().out
+
+
+def test_a_run_is_not_resumed_on_other_data(workdir):
+    (workdir / "model.keras").unlink()
+    run, model = runs.Run(workdir, SETTINGS), make_model()
+    # An earlier version did not write them down.
+    assert run.restore(model, "first") == 16
+    run.record(model, {"step": 24})
+    run.close()
+    run = runs.Run(workdir, SETTINGS)
+    with pytest.raises(ValueError, match="data are not those of .*Put them back"):
+        run.restore(model, "second")
+    run.close()
+    assert run.restore(model, "first") == 24
+    run.close()
+
+
+@pytest.mark.parametrize("workdir", [None, 3, "", b"x", "a\0b"])
+def test_a_workdir_is_a_path(workdir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="workdir must be a path"):
+        training.train(SETTINGS, workdir)
+    with pytest.raises(ValueError, match="workdir must be a path"):
+        sweeps.sweep(sweeps.Sweep({}, {}), workdir)
+    with pytest.raises(ValueError, match="workdir must be a path"):
+        comparison.finished_workdirs(workdir)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_home_of_a_workdir_is_found(whole, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(whole.parent))
+    monkeypatch.chdir(tmp_path)
+    assert training.train(SETTINGS, f"~/{whole.name}")["step"] == 16
+    assert comparison.finished_workdirs(f"~/{whole.name}") == [whole]
+    assert sweeps.Table("~/none.csv").path == whole.parent / "none.csv"
+    assert list(tmp_path.iterdir()) == []

@@ -444,3 +444,19 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
 def test_numbers_must_be_positive(argument, tmp_path):
     with pytest.raises(ValueError, match=f"{argument} must be a positive integer"):
         sweeps.sweep(SWEEP, tmp_path, **{argument: 0})
+
+
+def test_what_is_no_sweep_is_refused(tmp_path):
+    for wrong in (None, 3, "x", [1], {}):
+        with pytest.raises(ValueError, match="experiment must be a Sweep"):
+            sweeps.sweep(wrong, tmp_path)
+        if wrong != {}:
+            with pytest.raises(ValueError, match="config must be a dictionary"):
+                sweeps.Sweep.resolve(wrong)
+    for grid in (3, "x", [1]):
+        with pytest.raises(ValueError, match="grid must be a dictionary"):
+            sweeps.Sweep.resolve({"grid": grid})
+    for seeds in (None, True, 0, 2.5, "3"):
+        with pytest.raises(ValueError, match="seeds must be a positive integer"):
+            SWEEP.runs(seeds)
+    assert list(tmp_path.iterdir()) == []

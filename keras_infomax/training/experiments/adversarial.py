@@ -171,4 +171,5 @@ def adversarial(
         model=model,
         batches=batches,
         measuring=[*linear_probes, ClassifierAccuracy(*probe.test)],
+        data=data,
     )

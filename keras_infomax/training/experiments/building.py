@@ -41,6 +41,7 @@ class Experiment:
         held_out: Dataset to evaluate on, or `None`.
         measuring: Callbacks with a property `measurements`, a dictionary of columns
             of `runs.COLUMNS` and their latest values.
+        data: Data set that the batches are made of, or `None` if they are drawn.
         mi_ceiling: Largest value that the estimate can take, in nats, or `None`.
         true_mi: What the estimate is of, in nats, or `None` where nobody knows.
     """
@@ -49,6 +50,7 @@ class Experiment:
     batches: Callable[[int, int], tf.data.Dataset]
     held_out: tf.data.Dataset | None = None
     measuring: Sequence[keras.callbacks.Callback] = ()
+    data: datasets.ImageDataset | None = None
     mi_ceiling: float | None = None
     true_mi: float | None = None
 
@@ -156,6 +158,7 @@ def of_model(
             *make_probes(settings, data, probed),
             *make_condition_numbers(settings, data, probed),
         ],
+        data=data,
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
 
@@ -193,14 +196,8 @@ def load_data(
     Raises:
         ValueError: If there is no such data set, or what is given is none.
     """
-    if isinstance(data, datasets.ImageDataset):
-        return data
     if data is not None:
-        raise ValueError(
-            "data must be an ImageDataset; received "
-            f"{type(data).__name__}. Make one with "
-            "keras_infomax.datasets.from_arrays(train, test)."
-        )
+        return _checked(data)
     return datasets.load(
         settings.dataset,
         data_dir=settings.data_dir,
@@ -216,9 +213,21 @@ def named(settings: Settings, data: datasets.ImageDataset | None) -> Settings:
     """The settings with the name of the data that are given, if any.
 
     Or records and cards would tell of a data set that was not used.
+
+    Raises:
+        ValueError: If what is given is no data set.
     """
-    return (
-        settings if data is None else dataclasses.replace(settings, dataset=data.name)
+    if data is None:
+        return settings
+    return dataclasses.replace(settings, dataset=_checked(data).name)
+
+
+def _checked(data: Any) -> datasets.ImageDataset:
+    if isinstance(data, datasets.ImageDataset):
+        return data
+    raise ValueError(
+        f"data must be an ImageDataset; received {type(data).__name__}. Make one with "
+        "keras_infomax.datasets.from_arrays(train, test)."
     )
 
 

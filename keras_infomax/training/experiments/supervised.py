@@ -120,6 +120,7 @@ def supervised(
         batches=train,
         held_out=test(),
         measuring=[*linear_probes, ClassifierAccuracy(*probe.test)],
+        data=data,
     )
 
 
