@@ -27,7 +27,7 @@ ACTIVITIES = {
     "probing": ("probes.py", "_judge"),
     "evaluating": ("trainer.py", "evaluate"),
     "training": ("trainer.py", "fit"),
-    "building the model": ("training.py", "train"),
+    "building the model": ("recipe.py", "train"),
     "exporting": ("workdirs.py", "export_workdir"),
 }
 
