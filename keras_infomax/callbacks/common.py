@@ -39,7 +39,7 @@ class Measuring(keras.callbacks.Callback):
     def __deepcopy__(self, memo):
         # keras-tuner copies callbacks for every trial. The arrays are only read and
         # the model is replaced by the trial's own: both are shared, not copied.
-        for shared in (*self._arrays(), self._model):
+        for shared in (*self._arrays(), self.model):
             memo[id(shared)] = shared
         copied = copy.copy(self)
         copied.__dict__.update(copy.deepcopy(self.__dict__, memo))

@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from keras_infomax import private
+
 
 def by_rows(function, rows, shared=(), state=(), *, chunk_size):
     """Applies a function to blocks of rows, and differentiates it block by block.
@@ -113,7 +115,7 @@ def encode(encoder, views, training, chunk_size):
 
 
 def _refuse_what_chunks_change(encoder, training):
-    for layer in encoder._flatten_layers() if training else ():
+    for layer in private.layers(encoder) if training else ():
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise ValueError(
                 f"Batch normalisation {layer.name!r} would see the statistics of "

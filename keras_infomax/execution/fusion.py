@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_infomax import private
+
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32
 # Its batches are in memory together, and so are the next; so many bytes, and no more.
@@ -36,11 +38,12 @@ def gains(model: keras.Model) -> bool:
     body of its own class; classes that are derived from it say it again.
 
     Args:
-        model: Compiled Keras model.
+        model: Compiled Keras model; reads `compiled_metrics_given`, what it was given
+            to measure by.
     """
     if model.run_eagerly or has_chunks(model, model.loss):
         return False
-    layers = list(model._flatten_layers(include_self=False))
+    layers = private.layers(model, include_self=False)
     if not all(_gains(layer) or _is_graph_of_keras(layer) for layer in layers):
         return False
     return all(_is_ours_or_of_keras(part) for part in _functions_of(model, layers))
@@ -61,11 +64,8 @@ def _is_graph_of_keras(layer):
 
 def _functions_of(model, layers):
     """What a step calls besides layers: where it is a user's, XLA may not know it."""
-    metrics = model._compile_metrics
     yield from (model.optimizer, model.loss)
-    if metrics is not None:
-        yield from keras.tree.flatten(metrics._user_metrics)
-        yield from keras.tree.flatten(metrics._user_weighted_metrics)
+    yield from keras.tree.flatten(model.compiled_metrics_given)
     for layer in layers:
         for role in ("activation", "kernel_regularizer", "bias_regularizer"):
             yield getattr(layer, role, None)
@@ -87,7 +87,7 @@ def has_chunks(model: keras.Model, loss: Any) -> bool:
         model: Keras model.
         loss: What it is compiled with.
     """
-    parts = (*model._flatten_layers(include_self=False), loss)
+    parts = (*private.layers(model, include_self=False), loss)
     # A loss that holds an estimate of another one is chunked as that one is.
     parts = (*parts, getattr(loss, "bound", None))
     sizes = [getattr(part, "chunk_size", None) for part in parts]
@@ -240,9 +240,34 @@ def waiting_for_data(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return after_data
 
 
+def keras_function(model: keras.Model, kind: str, step: Callable[[Any], Any]) -> Any:
+    """Compiles a step as Keras's own `fit` and `evaluate` do.
+
+    Args:
+        model: Compiled Keras model.
+        kind: `"train"` or `"test"`, the method of Keras that takes the step.
+        step: Function of a batch, which takes the place of the model's own.
+
+    Returns:
+        Function of a data iterator that runs `steps_per_execution` steps.
+    """
+    step_name, function_name = f"{kind}_step", f"{kind}_function"
+    outer = getattr(model, function_name)
+    # What its user may have put there. Not setattr, by which Keras would track it.
+    own = {k: v for k, v in vars(model).items() if k == step_name}
+    vars(model)[step_name] = step
+    try:
+        getattr(keras.Model, f"make_{function_name}")(model, force=True)
+        return getattr(model, function_name)
+    finally:
+        del vars(model)[step_name]
+        vars(model).update(own)
+        setattr(model, function_name, outer)
+
+
 def unfused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     """As `fused_function`, but compiled by Keras, which takes one batch at a time."""
-    of_iterator = model._make_function(waiting_for_data(step))
+    of_iterator = keras_function(model, "train", waiting_for_data(step))
 
     def function(iterator):
         if model.blocks is None:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_infomax import private
 from keras_infomax.execution import fusion
 
 # Python's share of a step is small by then, and a progress bar still moves.
@@ -95,8 +96,10 @@ def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
     Its `iterations` count updates: with `gradient_accumulation_steps=4` a quarter.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    # The property of this name divides by what is added up; the variable does not.
+    iterations = next(v for v in optimizer.variables if v.name == "iteration")
     # Not int(iterations): a strategy's mirrored variable does not convert.
-    return int(optimizer._iterations.numpy())
+    return int(iterations.numpy())
 
 
 def _capped(steps):
@@ -264,28 +267,6 @@ _HOOKS = {
 
 
 def _active_hooks(callback, kind):
-    return [hook for hook in _HOOKS[kind] if not _skips_batches(callback, hook)]
-
-
-def _skips_batches(callback, hook):
-    """Whether a hook is one of Keras that does nothing which depends on each batch."""
-    callbacks = keras.callbacks
-
-    def is_of(owner, name):
-        found = getattr(getattr(callback, name, None), "__func__", None)
-        return found is not None and found is getattr(owner, name, None)
-
-    if is_of(callbacks.Callback, hook) or is_of(callbacks.CallbackList, hook):
-        return True
-    if is_of(callbacks.ProgbarLogger, hook):
-        return is_of(callbacks.ProgbarLogger, "_update_progbar")
-    return any(
-        is_of(owner, hook)
-        and is_of(owner, "_should_save_on_batch")
-        and callback.save_freq == "epoch"
-        for owner in (
-            callbacks.ModelCheckpoint,
-            callbacks.BackupAndRestore,
-            callbacks.OrbaxCheckpoint,
-        )
-    )
+    return [
+        hook for hook in _HOOKS[kind] if not private.ignores_batches(callback, hook)
+    ]

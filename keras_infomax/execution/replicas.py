@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_infomax import private
 from keras_infomax.execution import distribution, random_layers
 
 # Sums over the values of a layer, which Keras divides by its rows.
@@ -118,7 +119,7 @@ def refuse_what_differs(model):
                 "under a strategy of several replicas; received one that its gradient "
                 "replaces, as in float8. Use another dtype, or train on one device."
             )
-    for layer in model._flatten_layers():
+    for layer in private.layers(model):
         if isinstance(layer, keras.layers.BatchNormalization) and not (
             layer.synchronized or not layer.trainable
         ):
@@ -147,17 +148,13 @@ def _check_optimizer(optimizer):
             f"{optimizer.gradient_accumulation_steps}. Use a larger batch."
         )
     overwrites = optimizer.use_ema and optimizer.ema_overwrite_frequency
-    if overwrites and _merges_updates():
+    if overwrites and private.merges_updates():
         raise ValueError(
             "The optimizer must not overwrite weights in the midst of training under "
             "a strategy of several replicas, which Keras cannot do; received "
             f"ema_overwrite_frequency={optimizer.ema_overwrite_frequency}. Use "
             "ema_overwrite_frequency=None, which does so at the end of fit."
         )
-
-
-def _merges_updates():
-    return not tf.__internal__.distribute.strategy_supports_no_merge_call()
 
 
 def _networks(model):
@@ -169,7 +166,7 @@ def _networks(model):
 def _refuse_other_random_numbers(model):
     networks = _networks(model)
     of_networks = {id(v) for network in networks for v in network.variables}
-    for layer in model._flatten_layers():
+    for layer in private.layers(model):
         for variable in layer.variables if layer is not model else ():
             if variable.name == random_layers.SEED and id(variable) not in of_networks:
                 raise ValueError(
@@ -207,7 +204,7 @@ class _Watched(keras.StatelessScope):
                 "strategy of several replicas. Give it a keras.random.SeedGenerator "
                 "of its own, as an attribute, and draw with seed=self.generator."
             )
-        variable._direct_assign(value)
+        private.assign_at_once(variable, value)
         self.updates.append(update)
 
 
@@ -246,7 +243,7 @@ def _refuse_updates_by_a_part(model, updates, data):
             continue
         owners = [
             layer
-            for layer in model._flatten_layers()
+            for layer in private.layers(model)
             if layer is not model and any(v is variable for v in layer.variables)
         ]
         if not any(map(_sees_all_rows, owners)):
@@ -314,8 +311,8 @@ def layer_losses(model, rows):
     ]
     if not getattr(_of_thread, "losses", []):
         return found
-    for layer in model._flatten_layers():
-        if layer._loss_ids:
+    for layer in private.layers(model):
+        if private.has_added_losses(layer):
             _check_mean_over_rows(layer)
     share = distribution.share(rows)
     for value in _of_thread.losses:

@@ -7,7 +7,6 @@ one that writes to the same destination.
 
 import contextlib
 import csv
-import ctypes
 import io
 import json
 import os
@@ -19,6 +18,8 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from keras_infomax import private
 
 try:
     import fcntl
@@ -152,7 +153,7 @@ def new_folder(
                     _sync(file)
             if not os.path.lexists(path):
                 os.replace(temporary, path)
-            elif not _exchange(temporary, path):
+            elif not private.exchange(temporary, path):
                 _replace_in_two_steps(temporary, path)
     finally:
         _remove(temporary)
@@ -294,18 +295,6 @@ def _remove(path: pathlib.Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _exchange(path: pathlib.Path, other: pathlib.Path) -> bool:
-    """Swaps two paths in one step, where the system can; returns whether it did."""
-    # Windows has no library of None.
-    library = ctypes.CDLL(None) if os.name == "posix" else None
-    rename = getattr(library, "renameat2", None)
-    if rename is None:
-        return False
-    working_folder, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux.
-    paths = os.fsencode(path), os.fsencode(other)
-    return rename(working_folder, paths[0], working_folder, paths[1], exchange) == 0
 
 
 def _replace_in_two_steps(temporary: pathlib.Path, path: pathlib.Path) -> None:

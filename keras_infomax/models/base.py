@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_infomax import private
 from keras_infomax.callbacks import StopOnNonFinite
 from keras_infomax.execution import fusion, non_finite, plan, replicas, strategies
 from keras_infomax.models import fit_arguments, inputs
@@ -24,15 +25,12 @@ class _Run:
     blocks: fusion.Blocks | None = None
 
 
-# What methods of Keras set on a model, and read until they end.
-_SET_BY = {
-    "fit": ("history", "stop_training", "_initial_epoch", "_eval_epoch_iterator"),
-    "evaluate": ("stop_evaluating",),
-    "predict": ("stop_predicting",),
-    "train_on_batch": (),
-    "test_on_batch": (),
-    "predict_on_batch": (),
-}
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """What `compile` was given, hidden from Keras, which tracks the metrics itself."""
+
+    metrics: Any = None
+    weighted_metrics: Any = None
 
 
 class BaseModel(keras.Model):
@@ -57,6 +55,7 @@ class BaseModel(keras.Model):
             "steps_per_execution": "auto",
             "jit_compile": "auto",
         }
+        self._metrics_given = _Given()
         self._run: _Run | None = None
         self._first_broken_step = non_finite.FirstBrokenStep()
 
@@ -68,11 +67,32 @@ class BaseModel(keras.Model):
         """
         return self._first_broken_step.value
 
-    def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):
+    @property
+    def compiled_metrics_given(self) -> tuple[Any, Any]:
+        """The metrics that `compile` was given, and the weighted ones."""
+        return self._metrics_given.metrics, self._metrics_given.weighted_metrics
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution="auto",
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
         """As `keras.Model.compile`, but for two arguments.
 
         Args:
-            *args: Optimizer, loss, and so on, as for `keras.Model.compile`.
+            optimizer: As for `keras.Model.compile`.
+            loss: As for `keras.Model.compile`.
+            loss_weights: As for `keras.Model.compile`.
+            metrics: As for `keras.Model.compile`.
+            weighted_metrics: As for `keras.Model.compile`.
+            run_eagerly: As for `keras.Model.compile`.
             steps_per_execution: Number of training steps in one call, between which no
                 callback is called. By default several, up to 32, from 100 steps of
                 training on, unless a callback of the run looks at every step.
@@ -80,7 +100,7 @@ class BaseModel(keras.Model):
                 of one call into one program. By default as in Keras, not on
                 processors, except for the training of models without convolutions
                 from 500 steps on, which gain by it.
-            **kwargs: The other arguments of `keras.Model.compile`.
+            auto_scale_loss: As for `keras.Model.compile`.
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
@@ -91,11 +111,19 @@ class BaseModel(keras.Model):
             "jit_compile": jit_compile,
         }
         super().compile(
-            *args,
-            steps_per_execution=self._execution.steps,
-            jit_compile=jit_compile,
-            **kwargs,
+            optimizer,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            run_eagerly,
+            self._execution.steps,
+            jit_compile,
+            auto_scale_loss,
         )
+        if not metrics is weighted_metrics is None:
+            # As in Keras, which otherwise keeps those of an earlier call.
+            self._metrics_given = _Given(metrics, weighted_metrics)
         if self._run is not None:
             # By a callback: its run goes on with these parts, and its steps in a call.
             self.make_train_function()
@@ -145,7 +173,7 @@ class BaseModel(keras.Model):
         validation_batch_size=None,
         validation_freq=1,
     ):
-        self._assert_compile_called("fit")
+        fit_arguments.check_compiled("fit", self)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = fit_arguments.checked_callbacks(callbacks)
             if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
@@ -165,7 +193,7 @@ class BaseModel(keras.Model):
         blocks = fusion.blocks(x, chosen.steps) if in_blocks else None
         with self._running("fit", chosen, blocks):
             self._first_broken_step.value = None
-            self._initial_epoch = None  # That of an earlier run, if it was restored.
+            private.forget_restored_epoch(self)
             return super().fit(
                 x,
                 y,
@@ -203,9 +231,8 @@ class BaseModel(keras.Model):
             callbacks,
             self._asked["steps_per_execution"],
         )
-        if kwargs.get("_use_cached_eval_dataset"):
-            # The validation of `fit`, whose iterator was made for the steps of that.
-            self._eval_epoch_iterator.steps_per_execution = chosen.steps
+        if private.is_in_fit(kwargs):
+            private.set_steps_of_validation(self, chosen.steps)
         with self._running("evaluate", chosen):
             return super().evaluate(
                 x,
@@ -257,7 +284,7 @@ class BaseModel(keras.Model):
     @contextlib.contextmanager
     def _kept(self, method):
         """Puts back what a method changes, for the run in whose middle it is called."""
-        attributes = {name: getattr(self, name, None) for name in _SET_BY[method]}
+        attributes = private.state_of_run(self, method)
         metrics = [(variable, variable.numpy()) for variable in self.metrics_variables]
         broken = self.first_broken_step
         try:
@@ -320,7 +347,8 @@ class BaseModel(keras.Model):
         def make():
             if plan.is_distributed(self):
                 return replicas.step_function(self, self.test_step)
-            return self._make_function(fusion.waiting_for_data(self.test_step))
+            step = fusion.waiting_for_data(self.test_step)
+            return fusion.keras_function(self, "test", step)
 
         if self.test_function is None or force:
             self.test_function = self._by_execution(make)

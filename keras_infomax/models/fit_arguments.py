@@ -23,6 +23,23 @@ _FORMS = (
 )
 
 
+def check_compiled(method: str, model: keras.Model) -> None:
+    """Refuses to run steps of a model that was not compiled.
+
+    Args:
+        method: Name of the method that was called.
+        model: The model.
+
+    Raises:
+        ValueError: If it was not.
+    """
+    if not model.compiled:
+        raise ValueError(
+            f"{method} must be called on a compiled model; received {model.name!r}, "
+            "which is not. Call its compile first."
+        )
+
+
 def check_no_targets(method: str, y: Any, class_weight: Any = None) -> None:
     """Refuses what only labelled data have.
 

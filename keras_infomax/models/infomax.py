@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_infomax import checks, critics, losses, structures
+from keras_infomax import checks, critics, losses, private, structures
 from keras_infomax.execution import chunking, distribution, replicas
 from keras_infomax.models import (
     compile_arguments,
@@ -24,7 +24,7 @@ _SEED = "seed_state_"
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class InfoMax(BaseModel):
+class InfoMax(private.BuiltBeforeFit, BaseModel):
     """Two encoders and a critic, trained to share information between two views.
 
     Used as any Keras model: `compile` with a loss of `kim.losses` or its name, then
@@ -280,7 +280,7 @@ class InfoMax(BaseModel):
         scores = {name: pair[1] for name, pair in pairs.items()}
         return (partners, scores) if with_partners else self._of_one_or_all(scores)
 
-    def compile(  # type: ignore[override]
+    def compile(
         self,
         optimizer="rmsprop",
         loss=None,
@@ -388,7 +388,7 @@ class InfoMax(BaseModel):
         validation_batch_size=None,
         validation_freq=1,
     ):
-        self._assert_compile_called("fit")
+        fit_arguments.check_compiled("fit", self)
         self._check_optimizer()
         x = inputs.texts_as_tensors(x)
         validation_data = inputs.texts_as_tensors(validation_data)
@@ -453,9 +453,9 @@ class InfoMax(BaseModel):
         return_dict=False,
         **kwargs,
     ):
-        self._assert_compile_called("evaluate")
+        fit_arguments.check_compiled("evaluate", self)
         # What `fit` evaluates on, it has checked.
-        if not kwargs.get("_use_cached_eval_dataset"):
+        if not private.is_in_fit(kwargs):
             fit_arguments.check_no_targets("evaluate", y)
             fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
             fit_arguments.check_choices(verbose=verbose)
@@ -541,15 +541,6 @@ class InfoMax(BaseModel):
         return super().export(
             filepath, *args, input_signature=input_signature, **kwargs
         )
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras builds from a batch that it averages over replicas, which fails where
-        # that does not divide evenly. A model of built encoders is built already.
-        if not self.built:
-            return super()._maybe_symbolic_build(iterator, data_batch)
-        with self.distribute_strategy.scope():
-            if self.optimizer is not None and not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data):
         views, weights = inputs.unpack(data)

@@ -5,19 +5,18 @@ and makes two layers of it when it loads, one of them without weights. Here each
 of a shared layer bears the same number, and loading makes one layer of a number.
 """
 
-import contextlib
 import copy
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.backend.common import global_state
-from keras.src.saving import serialization_lib
+
+from keras_infomax import private
 
 _PACKAGE = "keras_infomax"
 # Where Keras notes which object a config is of, once it has seen the object before.
-_MARK = "shared_object_id"
+_MARK = private.SHARED_OBJECT
 _loading: list[dict[int, keras.Layer]] = []
 
 
@@ -30,7 +29,7 @@ def serialize(parts: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If two of them share a layer that the config of one does not hold.
     """
-    with _sharing_scope():
+    with private.marking_shared_objects():
         # Keras marks what it sees a second time, so all of it at the second pass.
         keras.saving.serialize_keras_object(parts)
         configs = keras.saving.serialize_keras_object(parts)
@@ -108,17 +107,6 @@ class SharingModel(_Place):
             for layer in exchanged.values():
                 layer.trainable = trainable[id(layer)]
         return clone
-
-
-@contextlib.contextmanager
-def _sharing_scope() -> Iterator[None]:
-    """Has Keras mark objects that it sees again; while it saves a model, it does so."""
-    attribute = "shared_objects/id_to_config_map"
-    if global_state.get_global_attribute(attribute) is not None:
-        yield
-    else:
-        with serialization_lib.ObjectSharingScope():
-            yield
 
 
 def _is_layer(config: Any) -> bool:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import checks, files, models, structures
+from keras_infomax import checks, files, models, private, structures
 from keras_infomax.files import manifest
 from keras_infomax.saved_model import (
     archives,
@@ -250,7 +250,7 @@ def _exported_dtype(encoder: keras.layers.Layer, spec: structures.Spec) -> str:
     if spec.dtype is not None:
         # Half precision stays inside: not every consumer has it.
         return "float32" if "float" in spec.dtype else spec.dtype
-    layers = [*encoder._flatten_layers()]
+    layers = private.layers(encoder)
     if not any(isinstance(layer, structures.LOOKUPS) for layer in layers):
         return "float32"
     if isinstance(encoder, keras.Sequential):

@@ -11,9 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras import ops
-from keras.src.saving import serialization_lib
 
-from keras_infomax import checks, files, structures
+from keras_infomax import checks, files, private, structures
 from keras_infomax.files import manifest
 from keras_infomax.saved_model import archives, safety, traces
 
@@ -147,8 +146,7 @@ class HubEncoder(keras.layers.Layer):
     def from_config(cls, config):
         # A config is data, which may be anybody's, as for TFSMLayer. Keras's own
         # from_config makes a TypeError of whatever is wrong with the SavedModel.
-        safe_mode = serialization_lib.in_safe_mode() is not False
-        with serialization_lib.SafeModeScope(safe_mode):
+        with private.safe_mode(private.in_safe_mode() is not False):
             return cls(**config)
 
 
@@ -169,8 +167,7 @@ def _folder_of(owner: Any, handle: str) -> str:
 
 
 def _load_root(folder: str, handle: str) -> Any:
-    # Keras tells only its own code whether it loads in safe mode.
-    safe_mode = serialization_lib.in_safe_mode()
+    safe_mode = private.in_safe_mode()
     if safe_mode:
         safety.check_local(handle)
     # First, or a saved_model.pb that was lost would pass for a folder without one.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_infomax import private
 from keras_infomax.saved_model import serving
 
 _ROWS = 5
@@ -54,7 +55,7 @@ def make(
 
 def _sizes_of_tables(encoder: keras.layers.Layer) -> Iterator[int]:
     """How many integers from 0 on each layer that looks them up has a place for."""
-    for layer in encoder._flatten_layers():
+    for layer in private.layers(encoder):
         for name in ("input_dim", "num_tokens"):
             if isinstance(size := getattr(layer, name, None), int):
                 yield size

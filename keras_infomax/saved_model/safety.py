@@ -20,9 +20,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
+import tensorflow as tf
+from google.protobuf import descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError
-from tensorflow.core.framework import types_pb2
-from tensorflow.python.saved_model import loader_impl
 
 from keras_infomax import files
 from keras_infomax.saved_model import harmless_operations
@@ -60,6 +60,8 @@ _KEPT_HINTS = {
     "_read_only_resource_inputs",
     "_user_specified_name",
 }
+_RESOURCE = tf.resource.as_datatype_enum
+_VARIANT = tf.variant.as_datatype_enum
 # How a function is optimized and scheduled.
 _EXECUTION = {"config", "config_proto", "executor_type"}
 
@@ -122,9 +124,15 @@ def harmless_copy(folder: str | os.PathLike, handle: str) -> Iterator[str]:
             for name in ("saved_model.pb", "saved_model.pbtxt"):
                 _copy_file(pathlib.Path(folder, name), copy / name)
             # Numbers alone: whoever changes them later on changes no program.
-            files.link(pathlib.Path(folder, "variables"), copy / "variables")
-            parsed = loader_impl.parse_saved_model(private)
-        except (OSError, DecodeError, UnicodeDecodeError, RecursionError) as error:
+            files.link(_regular_files(folder, "variables"), copy / "variables")
+            parsed = _parsed(copy)
+        except (
+            OSError,
+            DecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+            text_format.ParseError,
+        ) as error:
             raise ValueError(
                 f"{handle} cannot be read; it may be damaged: {error}"
             ) from error
@@ -139,6 +147,31 @@ def harmless_copy(folder: str | os.PathLike, handle: str) -> Iterator[str]:
         (copy / "saved_model.pbtxt").unlink(missing_ok=True)
         (copy / "saved_model.pb").write_bytes(parsed.SerializeToString())
         yield private
+
+
+def _parsed(folder: pathlib.Path) -> Any:
+    """The SavedModel of a folder, in the order in which TensorFlow looks for it."""
+    # The class has no public name in TensorFlow; the format that it is of has one.
+    pool = descriptor_pool.Default()
+    kind = message_factory.GetMessageClass(
+        pool.FindMessageTypeByName("tensorflow.SavedModel")
+    )
+    binary, text = folder / "saved_model.pb", folder / "saved_model.pbtxt"
+    if binary.exists():
+        return kind.FromString(binary.read_bytes())
+    if text.exists():
+        return text_format.Parse(text.read_bytes().decode("utf-8"), kind())
+    raise OSError("it has neither saved_model.pb nor saved_model.pbtxt")
+
+
+def _regular_files(folder: str | os.PathLike, name: str) -> pathlib.Path:
+    """A folder of files, once it is known that reading each of them comes to an end."""
+    files_of = pathlib.Path(folder, name)
+    if files_of.is_dir():
+        for file in files_of.iterdir():
+            if not file.is_file():
+                raise OSError(f"{name}/{file.name} is no regular file")
+    return files_of
 
 
 def _copy_file(file: pathlib.Path, to: pathlib.Path) -> None:
@@ -248,7 +281,7 @@ def _is_open(value: Any) -> bool:
 def _holds_handle(value: Any) -> bool:
     """Whether an attribute has a handle as a constant, to whatever has that name."""
     return any(
-        tensor.dtype in (types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT)
+        tensor.dtype in (_RESOURCE, _VARIANT)
         for tensor in (value.tensor, *value.list.tensor)
     )
 

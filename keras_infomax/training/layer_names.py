@@ -4,9 +4,7 @@ import collections
 import contextlib
 from collections.abc import Iterator
 
-from keras.src.backend.common import global_state
-
-_COUNTS = "object_name_uids"
+from keras_infomax import private
 
 
 @contextlib.contextmanager
@@ -25,9 +23,9 @@ def counted_anew() -> Iterator[None]:
     dense
     dense
     """
-    before = global_state.get_global_attribute(_COUNTS) or {}
+    before = private.name_counts()
     within: dict[str, int] = collections.defaultdict(int)
-    global_state.set_global_attribute(_COUNTS, within)
+    private.set_name_counts(within)
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner.src.engine import tuner_utils
 
 from keras_infomax import callbacks as watching
 from keras_infomax import checks, datasets, training
@@ -190,11 +189,12 @@ class HyperModel(keras_tuner.HyperModel):
 
 def _only_relays(callback: keras.callbacks.Callback) -> bool:
     """Whether it is keras-tuner's and tells of batches a tuner that does not ask."""
-    if not isinstance(callback, tuner_utils.TunerCallback):
+    tuner = getattr(callback, "tuner", None)
+    of_keras_tuner = type(callback).__module__.startswith("keras_tuner.")
+    if not (of_keras_tuner and isinstance(tuner, keras_tuner.Tuner)):
         return False
-    tuner = type(callback.tuner)
     hooks = ("on_batch_begin", "on_batch_end")
-    return all(getattr(tuner, h) is getattr(keras_tuner.Tuner, h) for h in hooks)
+    return all(getattr(type(tuner), h) is getattr(keras_tuner.Tuner, h) for h in hooks)
 
 
 class _LogMeasurements(keras.callbacks.Callback):

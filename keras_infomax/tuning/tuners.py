@@ -1,7 +1,7 @@
 """keras-tuner's tuner and oracles, made to survive what happens to a long search."""
 
 import copy
-import functools
+import json
 import os
 import pathlib
 import re
@@ -10,43 +10,35 @@ import warnings
 from typing import Any
 
 import keras_tuner
-import numpy as np
-from keras_tuner.src import config
-from keras_tuner.src.engine import stateful
 from sklearn.exceptions import ConvergenceWarning
 
-from keras_infomax import files
+from keras_infomax import files, private
+from keras_infomax.tuning import workers
 from keras_infomax.tuning.hypermodel import HyperModel
 
 FAILURE = "failure.txt"
 _ENDED = ("COMPLETED", "FAILED")
 
 
-class _Durable(stateful.Stateful):
+class _DurableOracle(private.WritesTrials, keras_tuner.Oracle):
     """Saves its state in one step: a search that is killed meanwhile keeps the old."""
 
-    def save(self, fname):
-        with files.replaced_file(fname) as temporary:
-            super().save(str(temporary))
+    trials: dict[str, Any]
 
-    def reload(self, *fname):
-        for path in fname:  # Or their damage would name no file.
-            files.read_json(path)
-        super().reload(*fname)
+    def save(self):
+        files.write_text(private.oracle_file(self), json.dumps(self.get_state()))
 
-
-class _DurableOracle(keras_tuner.Oracle, _Durable):
-    trials: dict
-    _retry_queue: list[str]
-
-    def _save_trial(self, trial):
-        path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
-        with files.replaced_file(path) as temporary:
+    def write_trial(self, trial):
+        folder = private.oracle_file(self).parent / f"trial_{trial.trial_id}"
+        folder.mkdir(exist_ok=True)
+        with files.replaced_file(folder / "trial.json") as temporary:
             trial.save(str(temporary))
 
     def reload(self):
-        folder = pathlib.Path(self._project_dir)
-        for path in sorted(folder.glob("trial_*/trial.json")):
+        file = private.oracle_file(self)
+        folder = file.parent
+        # Or their damage would name no file.
+        for path in (*sorted(folder.glob("trial_*/trial.json")), file):
             files.read_json(path)
         try:
             super().reload()
@@ -61,9 +53,10 @@ class _DurableOracle(keras_tuner.Oracle, _Durable):
         # A trial is written down before the oracle knows that it is running, and when
         # it has ended, the oracle still takes it for running.
         ended = {n for n, t in self.trials.items() if t.status in _ENDED}
-        waiting = [name for name in self._retry_queue if name not in ended]
+        state = self.get_state()
+        waiting = [name for name in state["retry_queue"] if name not in ended]
         running = sorted(self.trials.keys() - ended - set(waiting))
-        self._retry_queue = waiting + running
+        self.set_state({**state, "retry_queue": waiting + running})
 
 
 class RandomSearchOracle(keras_tuner.oracles.RandomSearchOracle, _DurableOracle):
@@ -75,7 +68,9 @@ class HyperbandOracle(keras_tuner.oracles.HyperbandOracle, _DurableOracle):
 
 
 class BayesianOptimizationOracle(
-    keras_tuner.oracles.BayesianOptimizationOracle, _DurableOracle
+    private.LearnsFromOthers,
+    keras_tuner.oracles.BayesianOptimizationOracle,
+    _DurableOracle,
 ):
     """keras-tuner's, saved in one step, which learns from failures, too.
 
@@ -85,21 +80,17 @@ class BayesianOptimizationOracle(
 
     def populate_space(self, trial_id):
         # Its own generator would begin anew when a search goes on.
-        self._random_state = np.random.RandomState(self.seed + len(self.trials))
+        private.draw_from(self, self.seed + len(self.trials))
         with warnings.catch_warnings():
             # Few trials say little about lengths, and nobody can do anything about it.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return super().populate_space(trial_id)
 
-    def _vectorize_trials(self):
+    def trials_to_learn_from(self):
         trials = self.trials
         scores = [t.score for t in trials.values() if t.status == "COMPLETED"]
         worst = min(scores) if self.objective.direction == "max" else max(scores)
-        self.trials = {name: _completed(t, worst) for name, t in trials.items()}
-        try:
-            return super()._vectorize_trials()
-        finally:
-            self.trials = trials
+        return {name: _completed(t, worst) for name, t in trials.items()}
 
 
 def _completed(trial: Any, score: float) -> Any:
@@ -120,16 +111,7 @@ class GridSearchOracle(keras_tuner.oracles.GridSearchOracle, _DurableOracle):
 
     def reload(self):
         super().reload()
-        values = {name: t.hyperparameters.values for name, t in self.trials.items()}
-        ordered = sorted(
-            values,
-            key=functools.cmp_to_key(lambda a, b: self._compare(values[a], values[b])),
-        )
-        previous = None
-        for name in ordered:
-            self._ordered_ids.insert(name, previous)
-            previous = name
-        self._populate_next = ordered
+        private.find_place_in_grid(self)
 
 
 ORACLES = {
@@ -140,7 +122,7 @@ ORACLES = {
 }
 
 
-class Tuner(keras_tuner.Hyperband, _Durable):
+class Tuner(keras_tuner.Hyperband):
     """Runs trials, keeps the reason of those that fail, and tells how far it is.
 
     keras-tuner's Hyperband trains each trial as long, and from such weights, as its
@@ -159,20 +141,33 @@ class Tuner(keras_tuner.Hyperband, _Durable):
         directory: str | os.PathLike,
     ):
         directory = pathlib.Path(directory)
-        # Past the constructor of Hyperband, which makes an oracle of its own.
+        space = oracle.get_space()
+        hypermodel.declare_hyperparameters(space)
+        oracle.update_space(space)
+        # Past the constructor of Hyperband, which makes an oracle of its own. Without
+        # the hypermodel, of which keras-tuner would build models to find the space that
+        # has just been declared: the first may be unfit.
         keras_tuner.Tuner.__init__(
             self,
             oracle=oracle,
-            hypermodel=hypermodel,
+            hypermodel=None,
             directory=str(directory.parent),
             project_name=directory.name,
         )
+        self.hypermodel = hypermodel
 
-    def _populate_initial_space(self):
-        # Not by building models, as keras-tuner would: the first may be unfit.
-        hp = self.oracle.get_space()
-        self.hypermodel.declare_hyperparameters(hp)
-        self.oracle.update_space(hp)
+    def save(self):
+        if not workers.is_worker():
+            self.oracle.save()
+        files.write_text(private.tuner_file(self), json.dumps(self.get_state()))
+
+    def reload(self):
+        files.read_json(private.tuner_file(self))
+        super().reload()
+
+    def search(self, *args, **kwargs):
+        with private.without_tracebacks_of_trials():
+            super().search(*args, **kwargs)
 
     def run_trial(self, trial, **kwargs):
         histories = super().run_trial(trial, **kwargs)
@@ -183,14 +178,6 @@ class Tuner(keras_tuner.Hyperband, _Durable):
                 f"{', '.join(sorted(found))}; received {objective!r}."
             )
         return histories
-
-    def _try_run_and_update_trial(self, trial, *args, **kwargs):
-        # Or it would print the traceback of a trial whose failure is a result.
-        debug, config.DEBUG = config.DEBUG, False
-        try:
-            super()._try_run_and_update_trial(trial, *args, **kwargs)
-        finally:
-            config.DEBUG = debug
 
     def on_trial_begin(self, trial):
         self._started = time.monotonic()

@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 
 import grpc
-from keras_tuner.src.engine import conditions
+
+from keras_infomax import private
 
 _IDENTITY = "KERASTUNER_TUNER_ID"
 _VARIABLES = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", _IDENTITY)
@@ -50,7 +51,7 @@ def connected() -> Iterator[None]:
     if is_worker():
         print(f"{os.environ[_IDENTITY]} asks the chief at {address}", flush=True)
     try:
-        with _without_prints():
+        with private.without_prints_of_conditions():
             yield
     except grpc.RpcError as error:
         raise ConnectionError(
@@ -64,13 +65,3 @@ def connected() -> Iterator[None]:
             f"The chief cannot listen at {address}, where another process may do so. "
             "Choose another KERASTUNER_ORACLE_PORT for it and its workers."
         ) from error
-
-
-@contextlib.contextmanager
-def _without_prints() -> Iterator[None]:
-    """Keeps the screen free of what version 1.4.8 prints for each value it sends."""
-    conditions.print = lambda *values: None
-    try:
-        yield
-    finally:
-        del conditions.print

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, private
 
 _OF_COLOURS = (
     keras.layers.RandomSaturation,
@@ -106,7 +106,7 @@ def _checked_layers(layers):
         random = isinstance(layer, keras.Layer) and hasattr(
             layer, "get_random_transformation"
         )
-        if not random or layer._flatten_layers(include_self=False):
+        if not random or private.layers(layer, include_self=False):
             raise checks.refusal("layers", expected, layer, advice)
     return list(layers)
 

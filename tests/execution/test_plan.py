@@ -167,6 +167,7 @@ def own_metric(partners, scores):
         (lambda: infomax(loss=OwnLoss()), False),
         (lambda: infomax(metrics=["sparse_categorical_accuracy"]), True),
         (lambda: infomax(metrics=["sparse_categorical_accuracy", own_metric]), False),
+        (lambda: infomax(weighted_metrics=[own_metric]), False),
         (
             lambda: infomax(
                 hidden=[layers.Reshape((6, 1)), layers.Conv1D(2, 3), layers.Flatten()]
@@ -175,7 +176,7 @@ def own_metric(partners, scores):
         ),
         (lambda: infomax(run_eagerly=True), False),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_models_that_gain_are_fused_in_long_runs(model, expected):
     model = model()
@@ -496,3 +497,33 @@ class Asking(kim.critics.BilinearCritic):
 def test_a_class_says_itself_that_it_gains_by_xla(critic, gains):
     assert fusion.gains(infomax(critic())) is gains
     assert chosen(10, 97, True, model=infomax(critic())).fused is gains
+
+
+def test_metrics_are_known_until_others_are_compiled():
+    model = infomax(metrics=[own_metric])
+    model.compile("sgd", kim.losses.InfoNCE())  # Keras keeps those that it has.
+    assert own_metric in keras.tree.flatten(model.compiled_metrics_given)
+    assert not fusion.gains(model)
+    model.compile("sgd", kim.losses.InfoNCE(), metrics=[])
+    assert own_metric not in keras.tree.flatten(model.compiled_metrics_given)
+    assert fusion.gains(model)
+
+
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_keras_compiles_the_step_that_it_is_given(kind):
+    model, seen = infomax(), []
+    own = getattr(model, f"{kind}_function")
+
+    def step(data):
+        seen.append(data)
+        return {"given": tf.constant(7.0)}
+
+    function = fusion.keras_function(model, kind, step)
+    assert float(function(iter(batches(2)))["given"]) == 7
+    assert len(seen) == 1  # Traced.
+    # The model is as it was.
+    assert f"{kind}_step" not in vars(model)
+    assert getattr(model, f"{kind}_function") is own
+    vars(model)[f"{kind}_step"] = step  # By its user.
+    fusion.keras_function(model, kind, lambda data: {})
+    assert vars(model)[f"{kind}_step"] is step

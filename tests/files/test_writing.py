@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from keras_infomax import private
 from keras_infomax.files import writing
 
 
@@ -120,7 +121,7 @@ def test_an_old_folder_is_there_until_the_new_one_is(tmp_path, monkeypatch):
     path.mkdir()
     (path / "old").touch()
     # Where it cannot be done in one step, a failure puts the old one back.
-    monkeypatch.setattr(writing, "_exchange", lambda *paths: False)
+    monkeypatch.setattr(private, "exchange", lambda *paths: False)
     replace = writing.os.replace
 
     def fail(source, destination):

@@ -10,7 +10,7 @@ from PIL import Image
 from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
-from keras_infomax import datasets, training
+from keras_infomax import datasets, private, training
 from keras_infomax.execution import fusion, plan
 from keras_infomax.training import comparison, experiments, runs
 from keras_infomax.training.settings import Settings
@@ -403,7 +403,7 @@ def test_the_same_settings_make_layers_of_the_same_names(digits):
     for _ in range(2):
         keras.layers.Dense(3)
         model = training.make_experiment(settings, digits).model
-        names.append([layer.name for layer in model._flatten_layers()])
+        names.append([layer.name for layer in private.layers(model)])
     assert names[0] == names[1]
     assert keras.layers.Dense(3).name not in names[0]
 

@@ -141,7 +141,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     def __deepcopy__(self, memo):
         # As in LinearProbe: arrays and model are shared.
-        for shared in (*keras.tree.flatten(self.views), self._model):
+        for shared in (*keras.tree.flatten(self.views), self.model):
             memo[id(shared)] = shared
         copied = copy.copy(self)
         copied._forget()

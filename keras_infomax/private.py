@@ -1,0 +1,400 @@
+"""Every use of a private API of Keras, TensorFlow, keras-tuner and the system.
+
+A name here may change with any release of these packages. Each use is a small function
+or base class that says why no public API will do, and `tests/test_private.py` says
+which of them a newer release has changed. No other module uses private names; the same
+tests check it.
+"""
+
+import contextlib
+import ctypes
+import functools
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+from keras.src.saving import serialization_lib
+
+# Keras: layers and variables.
+
+
+def layers(layer: keras.Layer, include_self: bool = True) -> list[keras.Layer]:
+    """All layers in a layer, at any depth, each once.
+
+    `keras.Model.layers` has those of a model alone, and not what is inside of them;
+    other layers do not tell of their sublayers.
+
+    Args:
+        layer: Layer or model.
+        include_self: Whether it is the first of them.
+    """
+    return list(layer._flatten_layers(include_self=include_self))
+
+
+def has_added_losses(layer: keras.Layer) -> bool:
+    """Whether a layer has added losses itself when it was called last.
+
+    `layer.losses` has those of its sublayers, too, and of its weights.
+
+    Args:
+        layer: Layer that has been called.
+    """
+    return bool(layer._loss_ids)
+
+
+def assign_at_once(variable: keras.Variable, value: Any) -> None:
+    """Assigns to a variable in a `keras.StatelessScope`.
+
+    `variable.assign` only notes the value there, and leaves the variable as it was.
+
+    Args:
+        variable: Variable.
+        value: Tensor of its shape.
+    """
+    variable._direct_assign(value)
+
+
+# Keras: what a run of `fit` or `evaluate` keeps on the model.
+
+# Names that a method sets on the model and reads until it ends.
+_STATE_OF = {
+    "fit": ("history", "stop_training", "_initial_epoch", "_eval_epoch_iterator"),
+    "evaluate": ("stop_evaluating",),
+    "predict": ("stop_predicting",),
+    "train_on_batch": (),
+    "test_on_batch": (),
+    "predict_on_batch": (),
+}
+_IN_FIT = "_use_cached_eval_dataset"
+
+
+def state_of_run(model: keras.Model, method: str) -> dict[str, Any]:
+    """What a running method has set on a model, by attribute.
+
+    A callback may call the method again, which would change the outer run. Keras does
+    not document all that a run keeps on the model.
+
+    Args:
+        model: Keras model.
+        method: Name of a method that runs steps, such as `"fit"`.
+    """
+    return {name: getattr(model, name, None) for name in _STATE_OF[method]}
+
+
+def forget_restored_epoch(model: keras.Model) -> None:
+    """Has the next `fit` begin where its arguments say.
+
+    `keras.callbacks.BackupAndRestore` sets the epoch that a run goes on with, and the
+    model keeps it for the runs that follow. It has no public name.
+
+    Args:
+        model: Keras model.
+    """
+    model._initial_epoch = None
+
+
+def is_in_fit(arguments: Mapping[str, Any]) -> bool:
+    """Whether an evaluation is the validation of `fit`.
+
+    `fit` tells `evaluate` so by a private argument, and in no other way.
+
+    Args:
+        arguments: Further keyword arguments of `evaluate`.
+    """
+    return bool(arguments.get(_IN_FIT))
+
+
+def set_steps_of_validation(model: keras.Model, steps: int) -> None:
+    """Sets how many steps of the validation of `fit` run in one call.
+
+    `fit` keeps the iterator over the validation data, which was made for the steps of
+    training; the public `steps_per_execution` does not change it.
+
+    Args:
+        model: Keras model whose `fit` evaluates now.
+        steps: Number of steps.
+    """
+    model._eval_epoch_iterator.steps_per_execution = steps
+
+
+class BuiltBeforeFit(keras.Model):
+    """Model that is not built by the first batch of a run, once it is built.
+
+    Under a strategy, `fit` and `evaluate` of Keras build from a batch that they average
+    over replicas, which fails where it does not divide evenly. There is no public way
+    to tell them that a model is built.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if not self.built:
+            return super()._maybe_symbolic_build(iterator, data_batch)
+        with self.distribute_strategy.scope():
+            if self.optimizer is not None and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+
+
+def ignores_batches(callback: keras.callbacks.Callback, hook: str) -> bool:
+    """Whether a hook is one of Keras that does nothing which depends on each batch.
+
+    Keras's progress bar and checkpoints define hooks of batches, and decide in private
+    methods whether they do anything. A subclass may override these.
+
+    Args:
+        callback: Callback.
+        hook: Name of one of its methods, such as `"on_train_batch_end"`.
+    """
+    callbacks = keras.callbacks
+
+    def is_of(owner, name):
+        found = getattr(getattr(callback, name, None), "__func__", None)
+        return found is not None and found is getattr(owner, name, None)
+
+    if is_of(callbacks.Callback, hook) or is_of(callbacks.CallbackList, hook):
+        return True
+    if is_of(callbacks.ProgbarLogger, hook):
+        return is_of(callbacks.ProgbarLogger, "_update_progbar")
+    return any(
+        is_of(owner, hook)
+        and is_of(owner, "_should_save_on_batch")
+        and callback.save_freq == "epoch"
+        for owner in (
+            callbacks.ModelCheckpoint,
+            callbacks.BackupAndRestore,
+            callbacks.OrbaxCheckpoint,
+        )
+    )
+
+
+# Keras: names and files.
+
+# The key of a config that says which object it is of; see `marking_shared_objects`.
+SHARED_OBJECT = "shared_object_id"
+_COUNTS = "object_name_uids"
+
+
+def name_counts() -> dict[str, int]:
+    """How many objects Keras has named so far, by the first part of the name.
+
+    `keras.backend.get_uid` counts one name on, and `keras.utils.clear_session` forgets
+    far more than the counts; nothing public reads or restores all of them.
+    """
+    return global_state.get_global_attribute(_COUNTS) or {}
+
+
+def set_name_counts(counts: dict[str, int]) -> None:
+    """Has Keras go on counting from here; see `name_counts`.
+
+    Args:
+        counts: Mapping that gives 0 for what it does not hold. Keras changes it.
+    """
+    global_state.set_global_attribute(_COUNTS, counts)
+
+
+@contextlib.contextmanager
+def marking_shared_objects() -> Iterator[None]:
+    """Has Keras mark the configs of objects that it sees again, by `SHARED_OBJECT`.
+
+    Keras does so while it saves a whole model. For parts of one there is no public
+    scope, and the configs of two layers do not tell whether they are one.
+    """
+    attribute = "shared_objects/id_to_config_map"
+    if global_state.get_global_attribute(attribute) is not None:
+        yield
+    else:
+        with serialization_lib.ObjectSharingScope():
+            yield
+
+
+def in_safe_mode() -> bool | None:
+    """Whether Keras loads in safe mode; `None` where it does not load.
+
+    `keras.saving.load_model` takes `safe_mode`, but does not hand it to the layers.
+    """
+    return serialization_lib.in_safe_mode()
+
+
+def safe_mode(enabled: bool) -> contextlib.AbstractContextManager:
+    """Scope in which `in_safe_mode` answers so.
+
+    The public `keras.config.enable_unsafe_deserialization` turns safe mode off for the
+    whole process, and nothing turns it on again.
+
+    Args:
+        enabled: Whether safe mode is on.
+    """
+    return serialization_lib.SafeModeScope(enabled)
+
+
+# TensorFlow.
+
+
+def merges_updates() -> bool:
+    """Whether optimizers leave their replicas to update, under the present strategy.
+
+    It decides which options of an optimizer Keras supports there. Strategies do not
+    tell; Keras asks TensorFlow in this way.
+    """
+    import tensorflow as tf
+
+    return not tf.__internal__.distribute.strategy_supports_no_merge_call()
+
+
+# keras-tuner, which is imported where it is used: it is an optional package.
+
+
+def oracle_file(oracle: Any) -> pathlib.Path:
+    """The file in which an oracle of keras-tuner keeps its state.
+
+    Its folder is that of the search. Tuners tell their folder, oracles do not.
+
+    Args:
+        oracle: The `keras_tuner.Oracle` of a tuner.
+    """
+    return pathlib.Path(oracle._get_oracle_fname())
+
+
+def tuner_file(tuner: Any) -> pathlib.Path:
+    """The file in which a tuner of keras-tuner keeps its state.
+
+    keras-tuner takes up a search again if it exists, and does not tell its name.
+
+    Args:
+        tuner: The `keras_tuner.Tuner`.
+    """
+    return pathlib.Path(tuner._get_tuner_fname())
+
+
+class WritesTrials:
+    """Base of oracles of keras-tuner that write the files of trials themselves.
+
+    keras-tuner writes into the file that it reads after a crash. An oracle saves its
+    state in a public method, but each trial in a private one.
+    """
+
+    def write_trial(self, trial: Any) -> None:
+        """Writes what a trial has come to.
+
+        Args:
+            trial: The `keras_tuner` trial.
+        """
+        raise NotImplementedError
+
+    def _save_trial(self, trial):
+        self.write_trial(trial)
+
+
+class LearnsFromOthers:
+    """Base of Bayesian oracles of keras-tuner that choose by other trials.
+
+    Version 1.4.8 leaves failed trials out, after it has counted those that succeeded.
+    Both happen in one public method, `populate_space`.
+    """
+
+    trials: dict[str, Any]
+
+    def trials_to_learn_from(self) -> dict[str, Any]:
+        """Trials by name."""
+        raise NotImplementedError
+
+    def _vectorize_trials(self):
+        trials, self.trials = self.trials, self.trials_to_learn_from()
+        try:
+            return super()._vectorize_trials()  # type: ignore[misc]
+        finally:
+            self.trials = trials
+
+
+def draw_from(oracle: Any, seed: int) -> None:
+    """Has a Bayesian oracle of keras-tuner draw where it looks from a seed.
+
+    It makes its generator once, from the seed of the search, and does not save it: a
+    search that goes on would draw the same numbers again.
+
+    Args:
+        oracle: The `keras_tuner.oracles.BayesianOptimizationOracle`.
+        seed: Seed of the generator.
+    """
+    import numpy as np
+
+    oracle._random_state = np.random.RandomState(seed)
+
+
+def find_place_in_grid(oracle: Any) -> None:
+    """Tells a grid search of keras-tuner which trials it has had.
+
+    Version 1.4.8 does not save its place, and takes a grid that is loaded again for
+    exhausted. The order of trials has no public name.
+
+    Args:
+        oracle: The `keras_tuner.oracles.GridSearchOracle`, just loaded.
+    """
+    values = {name: t.hyperparameters.values for name, t in oracle.trials.items()}
+    ordered = sorted(
+        values,
+        key=functools.cmp_to_key(lambda a, b: oracle._compare(values[a], values[b])),
+    )
+    previous = None
+    for name in ordered:
+        oracle._ordered_ids.insert(name, previous)
+        previous = name
+    oracle._populate_next = ordered
+
+
+@contextlib.contextmanager
+def without_tracebacks_of_trials() -> Iterator[None]:
+    """Has keras-tuner not print the traceback of a trial that fails.
+
+    A failure is a result here, and recorded. The switch is no public one.
+    """
+    from keras_tuner.src import config
+
+    before, config.DEBUG = config.DEBUG, False
+    try:
+        yield
+    finally:
+        config.DEBUG = before
+
+
+@contextlib.contextmanager
+def without_prints_of_conditions() -> Iterator[None]:
+    """Keeps the screen free of what keras-tuner prints for each value it sends.
+
+    Version 1.4.8 has a `print` left in, of values that a chief and its workers send,
+    and no switch for it. All that the process prints goes to the same place.
+    """
+    from keras_tuner.src.engine import conditions
+
+    conditions.print = lambda *values: None
+    try:
+        yield
+    finally:
+        del conditions.print
+
+
+# The system.
+
+
+def exchange(path: str | os.PathLike, other: str | os.PathLike) -> bool:
+    """Swaps two paths in one step, where the system can.
+
+    Linux can, by `renameat2`; Python has no function for it. `os.replace` replaces no
+    folder that holds anything.
+
+    Args:
+        path: File or folder.
+        other: The same, in the same file system.
+
+    Returns:
+        Whether it did.
+    """
+    # Windows has no library of None.
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    rename = getattr(library, "renameat2", None)
+    if rename is None:
+        return False
+    working_folder, swap = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux.
+    paths = os.fsencode(path), os.fsencode(other)
+    return rename(working_folder, paths[0], working_folder, paths[1], swap) == 0
