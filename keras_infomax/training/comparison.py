@@ -56,8 +56,6 @@ class FinishedRun:
         workdir = pathlib.Path(checks.path("workdir", workdir))
         settings = read_settings(workdir)
         data = experiments.load_data(settings, None)
-        kept = checkpoints.Checkpoints(workdir / "checkpoints", settings.as_dict())
-        kept.take_data(data.digest)
         views_of = experiments.make_probed_views(settings)
         callbacks = experiments.make_probes(settings, data, views_of)
         if not callbacks:
@@ -65,6 +63,8 @@ class FinishedRun:
                 f"A probe needs labels to train and to test; {settings.dataset!r}, on "
                 f"which {workdir} was trained, has none in one of its splits."
             )
+        kept = checkpoints.Checkpoints(workdir / "checkpoints", settings.as_dict())
+        kept.take_data(data.digest)
         path = workdir / "model.keras"
         try:
             model = keras.saving.load_model(path, compile=False)
