@@ -130,8 +130,10 @@ def test_a_model_of_several_terms_shows_each(tmp_path):
         "scores/x_y",
         "scores/y_x",
     }
-    # Its columns may be more than the batch, so no ceiling is claimed.
-    assert set(found) == {"train", "examples"}
+    assert set(found) == {"train", "ceiling", "examples"}
+    # That of both terms, whose columns are the rows of the views.
+    most = pytest.approx(2 * np.log(len(VIEWS[0])))
+    assert found["ceiling"]["mi_nats"] == [(4, most)]
     for tag in ("mi_nats", "mi_nats/x_y", "mi_nats/y_x"):
         metric = tag.replace("mi_nats/", "mi_").replace("mi_nats", "mi")
         assert found["train"][tag] == [(4, pytest.approx(history[metric][0]))]
