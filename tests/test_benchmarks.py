@@ -96,7 +96,7 @@ def test_runs_of_fast_steps_end_where_runs_of_single_steps_did():
     for (critic, bound), (row,) in now.items():
         apart = {"probe_accuracy": 0.001}
         if bound == "infonce":
-            apart["mi_test"] = 0.002
+            apart["val_mi"] = 0.002
         for column, most in apart.items():
             seeds = [float(other[column]) for other in before[critic, bound]]
             assert len(seeds) == 3

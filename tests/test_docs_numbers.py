@@ -155,7 +155,7 @@ def test_methods(dataset):
         before, after = (mean(found, "probe_accuracy") for found in (first, last))
         assert (
             f"| `{name}` | {last[0]['steps']} | {before:.4f} | {after:.4f} | "
-            f"{mean(last, 'mi_test'):.2f} |"
+            f"{mean(last, 'val_mi'):.2f} |"
         ) in page
         assert min(float(row["probe_accuracy"]) for row in last) > float(pixels)
 

@@ -87,7 +87,7 @@ def test_commands_run_in_order(page, checkout):
             assert re.search(rf"^{arguments[0]}:", makefile(), re.MULTILINE)
         elif program == "tensorboard":
             command = [sys.executable, "-m", "tensorboard.main", *arguments]
-            assert "mi_nats" in run([*command, "--inspect"], checkout)
+            assert "mi" in run([*command, "--inspect"], checkout)
         else:
             assert program == "python"
             if "trainers.sweep" in arguments:

@@ -50,7 +50,7 @@ _AT_TARGET = 0.25
 # The paper's targets are reached after 7,000 of its 21,000 steps.
 _LATE = 1 / 3
 
-_BATCHES = {"training": "mi_train", "held-out": "mi_test"}
+_BATCHES = {"training": "mi", "held-out": "val_mi"}
 
 CHANGES = (
     "2026-11-28: Intervals are Student's t over seeds, and Holm's correction covers "
@@ -105,7 +105,7 @@ def _flow(bound: str, accuracy: tuple[float, float], mi: tuple[float, float]):
     def checks(results: Results) -> list[Check]:
         where = {"figure": "figure1", "bound": bound}
         final = results.last(results.accuracy, **where)
-        estimate = results.last("mi_train", **where)
+        estimate = results.last("mi", **where)
         rise = results.rise(results.accuracy, **where)
         return [
             check("rise of probe accuracy", rise, low=0.0),
@@ -131,7 +131,7 @@ def _adversarial(results: Results) -> list[Check]:
 
 def _non_invertible(results: Results) -> list[Check]:
     measured = {
-        "rise of the estimate on training batches, nats": "mi_train",
+        "rise of the estimate on training batches, nats": "mi",
         "rise of probe accuracy": results.accuracy,
         "rise of the 40th percentile of the log condition number": "log_condition_40",
         "rise of the 80th percentile of the log condition number": "log_condition_80",
@@ -180,7 +180,7 @@ def _critics_infonce(results: Results) -> list[Check]:
         *(
             check(
                 f"{critic}, estimate on training batches in nats",
-                results.last("mi_train", critic=critic, **where),
+                results.last("mi", critic=critic, **where),
                 low=4.5,
             )
             for critic in CRITICS
@@ -216,7 +216,7 @@ def _distance(results: Results, **where: str) -> BySeed:
         found = [v for step, v in steps.items() if step > _LATE * max(steps)]
         return float(np.mean(found)) if found else None
 
-    return results.series("loss_train", **where).map(late)
+    return results.series("loss", **where).map(late)
 
 
 def _targets_reached(results: Results) -> list[Check]:
@@ -310,7 +310,7 @@ def _dependent(results: Results) -> list[Check]:
     ):
         for bound in BOUNDS:
             where = {"figure": "figure4_dependent", "dataset": kind, "bound": bound}
-            estimate = results.series("mi_train", **where).map(at_the_end)
+            estimate = results.series("mi", **where).map(at_the_end)
             excess = difference(estimate, results.last("true_mi", **where))
             name = f"{kind}, {bound}: mean estimate over the last tenth less true MI"
             checks.append(check(name, excess, **interval))
@@ -351,7 +351,7 @@ def _train_and_test(results: Results) -> list[Check]:
         for critic in CRITICS:
             where = {"figure": "figure3", "bound": bound, "critic": critic}
             gap = difference(
-                results.last("mi_train", **where), results.last("mi_test", **where)
+                results.last("mi", **where), results.last("val_mi", **where)
             )
             name = f"{bound}, {critic}: training less held-out batches, nats"
             checks.append(check(name, gap, low=0.0, high=_SAME_NATS))

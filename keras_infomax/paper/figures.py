@@ -78,16 +78,16 @@ def _baselined(column: str, label: str, curves: tuple[str, ...]):
 
 _CRITICS = (
     *_baselined("probe_accuracy", ACCURACY, ("critic",)),
-    *_by_bound("mi_train", NATS, ("critic",)),
+    *_by_bound("mi", NATS, ("critic",)),
 )
 _TARGETS = (
     *_baselined("probe_accuracy", ACCURACY, ("encoder", "target")),
-    *_by_bound("loss_train", "|estimate - target|, nats", ("encoder", "target")),
+    *_by_bound("loss", "|estimate - target|, nats", ("encoder", "target")),
 )
 
 PICTURES: dict[str, tuple[Panel, ...]] = {
     "figure1": (
-        Panel("maximized", "mi_train", NATS, ("bound",)),
+        Panel("maximized", "mi", NATS, ("bound",)),
         Panel(
             "maximized",
             "probe_accuracy",
@@ -105,7 +105,7 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
         ),
     ),
     "figure2": (
-        Panel("noisy views", "mi_train", NATS, ("bound",)),
+        Panel("noisy views", "mi", NATS, ("bound",)),
         Panel(
             "noisy views",
             "probe_accuracy",
@@ -121,7 +121,7 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
     "figure4_dependent": (
         Panel(
             "Gaussian pairs",
-            "mi_train",
+            "mi",
             NATS,
             ("dataset", "bound"),
             reference="true_mi",

@@ -21,7 +21,7 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike) -> N
     """Draws MI with its ceiling, and probe accuracy with its baseline, over steps.
 
     Args:
-        rows: Rows of a run's metrics; see `runs.COLUMNS`.
+        rows: Rows of a run's metrics; see `measures.MEASURES`.
         path: Picture to write; its suffix chooses the format.
     """
     path = checks.path("path", path, "curves.png")

@@ -27,33 +27,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import checks, files
+from keras_infomax import checks, files, measures
 from keras_infomax.callbacks.tensorboard import scalars
 from keras_infomax.training import checkpoints, plots
 from keras_infomax.training.settings import differences
 from keras_infomax.version import __version__
 
-COLUMNS = (
-    "step",
-    "loss",
-    "mi",
-    "val_loss",
-    "val_mi",
-    "mi_ceiling",
-    "true_mi",
-    "probe_accuracy",
-    "pixel_baseline",
-    "stopped_accuracy",
-    "stopped_pixels",
-    "test_accuracy",
-    "log_condition_min",
-    "log_condition_20",
-    "log_condition_40",
-    "log_condition_60",
-    "log_condition_80",
-    "log_condition_max",
-    "singular_examples",
-)
 Row = dict[str, float | int | None]
 
 # What tells that a disk is full, over a quota or a limit, read-only or broken.
@@ -247,13 +226,16 @@ class Run:
 
         Args:
             model: The model, built and compiled.
-            row: Values for the columns of `COLUMNS`; what is missing stays empty.
+            row: Values of measures by name. Of those in `measures.MEASURES` what is
+                missing stays empty; others get columns of their own.
 
         Raises:
             OSError: If the workdir cannot be written to.
         """
-        values = ((column, row.get(column)) for column in COLUMNS)
-        self.rows.append({k: None if v is None else float(v) for k, v in values})
+        values = {**dict.fromkeys(measures.NAMES), **row}
+        self.rows.append(
+            {k: None if v is None else float(v) for k, v in values.items()}
+        )
         self.rows[-1]["step"] = int(row["step"])
         if not self.writes:
             return
@@ -414,15 +396,15 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
         path: The file.
 
     Raises:
-        ValueError: If the file has columns that `COLUMNS` does not, was cut, or holds
-            what is no number, or steps that do not rise.
+        ValueError: If the columns are not in the order of `measures.ordered`, the file
+            was cut, or holds what is no number, or steps that do not rise.
     """
     header, lines = files.read_csv(path)
     # An earlier version knew fewer columns: they are empty.
-    if "step" not in header or header != [c for c in COLUMNS if c in header]:
+    if "step" not in header or header != measures.ordered(header):
         raise ValueError(
-            f"{path} must have the columns {', '.join(COLUMNS)} in this order, or some "
-            "of them; "
+            f"{path} must have the columns {', '.join(measures.NAMES)} in this order, "
+            "or some of them, and others after these in the order of their names; "
             f"received {', '.join(header)}."
         )
     try:
@@ -438,7 +420,8 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
 
 
 def _parsed(cells: Mapping[str, str]) -> Row:
-    row: Row = {k: float(cells[k]) if cells.get(k) else None for k in COLUMNS}
+    row: Row = {k: float(v) if v else None for k, v in cells.items()}
+    row = {**dict.fromkeys(measures.NAMES), **row}
     row["step"] = int(cells["step"])
     return row
 
@@ -448,10 +431,12 @@ def write_metrics(path: str | os.PathLike, rows: Sequence[Row]) -> None:
 
     Args:
         path: The file.
-        rows: Values for each of `COLUMNS`; `None` is an empty cell.
+        rows: Values of measures by name; `None` is an empty cell, as is what a row
+            does not have.
     """
+    columns = measures.ordered(name for row in rows for name in row)
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         # repr keeps every digit: what is read back is what was written.
         writer.writerows(

@@ -24,36 +24,16 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
 from typing import Any
 
-from keras_infomax import checks, files
+from keras_infomax import checks, files, measures
 from keras_infomax.training import processes, recipe, runs
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
 
-MEASURES = {
-    "step": "step",
-    "loss_train": "loss",
-    "loss_test": "val_loss",
-    "mi_train": "mi",
-    "mi_test": "val_mi",
-    "mi_ceiling": "mi_ceiling",
-    "true_mi": "true_mi",
-    "probe_accuracy": "probe_accuracy",
-    "pixel_baseline": "pixel_baseline",
-    "stopped_accuracy": "stopped_accuracy",
-    "stopped_pixels": "stopped_pixels",
-    "test_accuracy": "test_accuracy",
-    "log_condition_min": "log_condition_min",
-    "log_condition_20": "log_condition_20",
-    "log_condition_40": "log_condition_40",
-    "log_condition_60": "log_condition_60",
-    "log_condition_80": "log_condition_80",
-    "log_condition_max": "log_condition_max",
-    "singular_examples": "singular_examples",
-}
-COLUMNS = (*KEY, *MEASURES, "commit", OTHERS)
+# Those that every table has; other measures follow, before the commit.
+COLUMNS = (*KEY, *measures.NAMES, "commit", OTHERS)
 Key = tuple[str, ...]
 
 # Columns of whole numbers.
@@ -391,7 +371,7 @@ class Table:
             if key in self.keys():
                 return False
             for row in rows:
-                measured = {n: _cell(row[column]) for n, column in MEASURES.items()}
+                measured = {name: _cell(value) for name, value in row.items()}
                 identified = dict(zip(IDENTITY, key, strict=True))
                 self.rows.append({**identified, **measured, "commit": commit})
         return True
@@ -427,28 +407,31 @@ class Table:
         with files.locked(self.path.parent, wait=True):
             self.read()
             yield
-            cells = ([row[column] for column in COLUMNS] for row in self.rows)
-            files.write_csv(self.path, COLUMNS, *cells)
+            columns = _columns(name for row in self.rows for name in row)
+            cells = ([row.get(column, "") for column in columns] for row in self.rows)
+            files.write_csv(self.path, columns, *cells)
 
 
 def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
     """Reads a table of results as text cells, after checking all of it.
 
     Args:
-        path: The file. The column of `settings.OTHERS`, which earlier versions did not
-            have, may be missing; its cells are empty then.
+        path: The file. Those of earlier versions are read, too: they had other names
+            for some measures, and no column of `settings.OTHERS`, whose cells are empty
+            then.
 
     Raises:
         ValueError: If it has other columns, was cut, holds a run twice or a part of
             one, or a cell is not what its column is of.
     """
     header, lines = files.read_csv(path)
-    if tuple(header) not in (COLUMNS, COLUMNS[:-1]):
+    named = [measures.EARLIER.get(column, column) for column in header]
+    if sorted([*named, *({OTHERS} - {*named})]) != sorted(_columns(named)):
         raise ValueError(
             f"{path} must be a table with the columns {', '.join(COLUMNS)}; "
             f"received {', '.join(header)}."
         )
-    rows = [{OTHERS: "", **dict(zip(header, line, strict=True))} for line in lines]
+    rows = [{OTHERS: "", **dict(zip(named, line, strict=True))} for line in lines]
     steps: dict[Key, list[int]] = {}
     for number, row in enumerate(rows, start=2):
         try:
@@ -471,12 +454,20 @@ def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
     return rows
 
 
+def _columns(names: Iterable[str]) -> list[str]:
+    """The columns of a table that has these and those of all tables."""
+    around = {*KEY, "commit", OTHERS}
+    measured = measures.ordered({*names, *measures.NAMES} - around)
+    return [*KEY, *measured, "commit", OTHERS]
+
+
 def _key_of(row: Mapping[str, str]) -> Key:
     return tuple(row[column] for column in IDENTITY)
 
 
 def _check_row(row: Mapping[str, str]) -> None:
-    for column in (*_INTEGERS, *MEASURES):
+    measured = [name for name in row if name not in (*KEY, "commit", OTHERS)]
+    for column in (*_INTEGERS, *measured):
         text = row[column]
         if column not in _INTEGERS and not text:
             continue

@@ -5,10 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_infomax import checks, files
+from keras_infomax import checks, files, measures
 
-# In this order in tables; others follow by their names.
-_METRICS = ("probe_accuracy", "pixel_baseline", "val_mi", "mi", "val_loss", "loss")
+# On the screen, where a table has less room than in a file.
 _SHOWN = ("probe_accuracy", "val_mi", "mi")
 
 
@@ -105,9 +104,7 @@ def _rows(trials, metrics, text, with_failures=False) -> list[list[str]]:
 
 
 def _metrics(trials: Sequence[Trial]) -> list[str]:
-    logged = {name for trial in trials for name in trial.metrics}
-    known = [name for name in _METRICS if name in logged]
-    return [*known, *sorted(logged - set(known))]
+    return measures.ordered(name for trial in trials for name in trial.metrics)
 
 
 def _short(value: Any) -> str:

@@ -30,11 +30,11 @@ def figure3(accuracies, estimates, bound="nwj", held_out=0.1, **options):
         for critic in ("bilinear", "separable", "mlp")
         for row in rows(
             "figure3",
-            {"probe_accuracy": 0.85, "mi_train": 0.0, "mi_test": 0.0},
+            {"probe_accuracy": 0.85, "mi": 0.0, "val_mi": 0.0},
             {
                 "probe_accuracy": accuracies[critic],
-                "mi_train": estimates[critic],
-                "mi_test": estimates[critic] - held_out,
+                "mi": estimates[critic],
+                "val_mi": estimates[critic] - held_out,
             },
             critic=critic,
             bound=bound,
@@ -233,7 +233,7 @@ def test_each_probe_has_a_verdict_of_its_own():
         return rows(
             "figure3",
             {},
-            {**measured, "mi_train": ESTIMATES[critic], "mi_test": ESTIMATES[critic]},
+            {**measured, "mi": ESTIMATES[critic], "val_mi": ESTIMATES[critic]},
             critic=critic,
             bound="nwj",
         )
@@ -285,7 +285,7 @@ def test_the_architecture_must_matter_more_than_the_estimator():
                     "probe_accuracy": 0.85
                     + convnet * (encoder == "convnet")
                     + nwj * (bound == "nwj"),
-                    "loss_train": distances.get((encoder, bound, target), 0.1),
+                    "loss": distances.get((encoder, bound, target), 0.1),
                 },
                 encoder=encoder,
                 bound=bound,
@@ -312,7 +312,7 @@ def test_estimates_are_judged_on_held_out_batches_too():
     reverse = {"bilinear": 6.0, "separable": 4.5, "mlp": 4.0}
     held_out = figure3(ACCURACIES, reverse)
     for row, other in zip(held_out, figure3(ACCURACIES, ESTIMATES), strict=True):
-        row["mi_train"] = other["mi_train"]
+        row["mi"] = other["mi"]
     assert verdict_of(8, held_out) == FAILS
 
 
@@ -344,9 +344,9 @@ def test_runs_with_other_settings_are_no_one_statistic(tmp_path):
     assert len(mixed.last("probe_accuracy", figure="figure3", critic="mlp")) == 4
     results = verdicts.Results(of(*[told] * 8, *[other] * 8, *[told] * 4, *[other] * 4))
     for critic in ("bilinear", "separable"):
-        assert len(results.last("mi_train", figure="figure3", critic=critic)) == 4
+        assert len(results.last("mi", figure="figure3", critic=critic)) == 4
     with pytest.raises(ValueError, match="same settings to be one stat.*learning_rate"):
-        results.last("mi_train", figure="figure3", critic="mlp")
+        results.last("mi", figure="figure3", critic="mlp")
     # Nor are they one curve.
     figures.draw(mixed, tmp_path / "mixed")
     assert "learning" not in (tmp_path / "mixed/figure3.svg").read_text()

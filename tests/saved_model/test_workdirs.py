@@ -12,8 +12,7 @@ from conftest import ROOT
 from export_checks import VIEW, make_views, read_card
 
 import keras_infomax as kim
-from keras_infomax import saved_model
-from keras_infomax.training import runs
+from keras_infomax import measures, saved_model
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def workdir(tmp_path):
         | {"pixel_baseline": 0.625},
     ]
     with open(folder / "metrics.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, runs.COLUMNS)
+        writer = csv.DictWriter(file, measures.NAMES)
         writer.writeheader()
         writer.writerows(rows)
     return folder

@@ -10,7 +10,7 @@ from PIL import Image
 from run_checks import SMALL, assert_same_run, assert_same_summaries, summaries
 
 import keras_infomax as kim
-from keras_infomax import datasets, private, training
+from keras_infomax import datasets, measures, private, training
 from keras_infomax.execution import fusion, plan
 from keras_infomax.training import comparison, experiments, runs
 from keras_infomax.training.settings import Settings
@@ -103,11 +103,9 @@ def test_tensorboard_has_every_evaluation_once(finished):
         for run, tags in found.items()
     }
     assert steps == {
-        "train": {"loss": [8, 16, 24], "mi_nats": [8, 16, 24]},
-        "held_out": {
-            tag: [0, 8, 16, 24] for tag in ("loss", "mi_nats", "probe_accuracy")
-        },
-        "ceiling": {"mi_nats": [0, 8, 16, 24]},
+        "train": {"loss": [8, 16, 24], "mi": [8, 16, 24]},
+        "held_out": {tag: [0, 8, 16, 24] for tag in ("loss", "mi", "probe_accuracy")},
+        "ceiling": {"mi": [0, 8, 16, 24]},
         "pixels": {"probe_accuracy": [0, 8, 16, 24]},
     }
     shown = summaries(finished)["examples"]
@@ -115,7 +113,7 @@ def test_tensorboard_has_every_evaluation_once(finished):
         f"scores/{kind}": [0, 8, 16, 24]
         for kind in ("true_pairs", "other_pairs", "matrix")
     }
-    values = [value for _, value in found["held_out"]["mi_nats"]]
+    values = [value for _, value in found["held_out"]["mi"]]
     assert values == pytest.approx([row["val_mi"] for row in rows])
 
 
@@ -475,12 +473,12 @@ def test_bad_configs_meet_one_clear_error(changes, message, digits, tmp_path):
 def test_metrics_of_an_earlier_version_are_read(tmp_path):
     (tmp_path / "metrics.csv").write_text("step,mi\n0,\n8,1.5\n")
     first, second = runs.read_metrics(tmp_path / "metrics.csv")
-    assert set(first) == set(runs.COLUMNS)
+    assert set(first) == set(measures.NAMES)
     assert (first["mi"], second["mi"], second["step"]) == (None, 1.5, 8)
     assert second["probe_accuracy"] is None
-    (tmp_path / "metrics.csv").write_text("step,entropy\n0,1\n")
+    (tmp_path / "metrics.csv").write_text("step,mi_x_y,entropy\n0,1,2\n")
     with pytest.raises(
-        ValueError, match="must have the columns.*received step, entropy"
+        ValueError, match="must have the columns.*received step, mi_x_y, entropy"
     ):
         runs.read_metrics(tmp_path / "metrics.csv")
 

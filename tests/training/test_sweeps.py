@@ -11,7 +11,7 @@ import time
 import pytest
 from conftest import ROOT
 
-from keras_infomax import files
+from keras_infomax import files, measures
 from keras_infomax.files import writing
 from keras_infomax.training import runs, sweeps
 from keras_infomax.training.settings import IDENTITY, Settings, identity
@@ -33,7 +33,8 @@ def fake_train(settings, workdir, baselines):
     if (settings["critic"], settings["bound"]) == ("bilinear", "nwj"):
         if not (workdir / "mended").exists():
             os._exit(9)
-    rows = [dict.fromkeys(runs.COLUMNS) | {"step": step, "mi": 0.5} for step in (0, 20)]
+    empty = dict.fromkeys(measures.NAMES)
+    rows = [empty | {"step": step, "mi": 0.5} for step in (0, 20)]
     runs.write_metrics(workdir / "metrics.csv", rows)
 
 
@@ -78,7 +79,7 @@ def test_failed_runs_are_named_with_their_reason_and_stop_nothing(swept):
         ("bilinear", "infonce", "3", "quick", "20"),
         ("mlp", "infonce", "3", "quick", "20"),
     }
-    assert cells(results, "step", "mi_train") == [("0", "0.5"), ("20", "0.5")] * 2
+    assert cells(results, "step", "mi") == [("0", "0.5"), ("20", "0.5")] * 2
     assert all(commit for (commit,) in cells(results, "commit"))
 
 
@@ -99,7 +100,7 @@ def test_repeated_it_does_what_is_left(swept):
 
 def test_runs_that_the_table_holds_are_skipped(tmp_path):
     table = sweeps.Table(tmp_path / "results.csv")
-    row = dict.fromkeys(runs.COLUMNS) | {"step": 20}
+    row = dict.fromkeys(measures.NAMES) | {"step": 20}
     for settings in SWEEP.runs(2):
         table.append(sweeps.key(settings), [row])
     failures = sweeps.sweep(
@@ -114,7 +115,7 @@ def append_many(path, seed):
     table = sweeps.Table(path)
     for steps in range(10, 110, 10):
         settings = sweeps.Sweep({**SETTINGS, "seed": seed, "steps": steps}, {}).runs(1)
-        row = dict.fromkeys(runs.COLUMNS) | {"step": steps}
+        row = dict.fromkeys(measures.NAMES) | {"step": steps}
         table.append(sweeps.key(settings[0]), [row])
 
 
@@ -139,7 +140,7 @@ def test_sweeps_that_share_a_table_lose_no_run(tmp_path):
 def test_measures_are_filled_in_where_a_run_ends(tmp_path):
     table = sweeps.Table(tmp_path / "results.csv")
     first, other = (sweeps.key(s) for s in SWEEP.runs(2)[:2])
-    rows = [dict.fromkeys(runs.COLUMNS) | {"step": step} for step in (0, 20)]
+    rows = [dict.fromkeys(measures.NAMES) | {"step": step} for step in (0, 20)]
     table.append(first, rows)
     assert table.last(first)["step"] == "20"
     assert table.last(other) is None
@@ -153,7 +154,7 @@ def test_measures_are_filled_in_where_a_run_ends(tmp_path):
 
 
 def rows_to(steps):
-    return [dict.fromkeys(runs.COLUMNS) | {"step": step} for step in (0, steps)]
+    return [dict.fromkeys(measures.NAMES) | {"step": step} for step in (0, steps)]
 
 
 def swept_over(name, values, **settings):
@@ -343,7 +344,7 @@ DAMAGES = {
     "cut between rows": (lambda t: without_line(t, 4), "up to step 0 of 20 alone"),
     "twice": (lambda t: t + t.splitlines(keepends=True)[-1], "holds a run twice"),
     "no step": (lambda t: t.replace(",20,20,", ",20,x,"), "step must be an integer"),
-    "no number": (lambda t: t.replace(",0,,,", ",0,x,,"), "loss_train must be a numb"),
+    "no number": (lambda t: t.replace(",0,,,", ",0,x,,"), "loss must be a numb"),
     "no JSON": (lambda t: t.replace('"{""', '"{{""'), "Expecting property name"),
     "a list": (lambda t: t.replace("{", "[").replace("}", "]"), "may be damaged"),
     "empty": (lambda t: "", "it is empty"),

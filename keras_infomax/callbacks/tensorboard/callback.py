@@ -8,14 +8,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import checks, structures
+from keras_infomax import checks, measures, structures
 from keras_infomax.callbacks.common import encoder_of
 from keras_infomax.callbacks.probes import Probes
 from keras_infomax.callbacks.tensorboard import (
     event_files,
     hyper_parameters,
     projector,
-    scalars,
     score_summaries,
 )
 from keras_infomax.execution import strategies
@@ -171,7 +170,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._has_begun = True
         step = self._step()
         folder = pathlib.Path(self.log_dir)
-        for run in scalars.RUNS if self.log_scalars else ():
+        for run in measures.CURVES if self.log_scalars else ():
             event_files.keep_until(folder / run, step or -1)
         if step == 0:
             projector.remove(folder / EXAMPLES)
@@ -209,20 +208,21 @@ class TensorBoard(keras.callbacks.Callback):
         return int(self.model.optimizer.iterations.numpy())
 
     def _write_scalars(self, logs: dict[str, float]) -> None:
-        by_run: dict[str, dict[str, float]] = {run: {} for run in scalars.RUNS}
+        by_run: dict[str, dict[str, float]] = {run: {} for run in measures.CURVES}
         measured: dict[str, Any] = {}
         if self.probe is not None:
             measured = self.probe.measurements
-            run = scalars.PIXELS if self.probe.of_images else scalars.RAW_VIEWS
+            run = measures.PIXELS if self.probe.of_images else measures.RAW_VIEWS
             by_run[run] = _baselines(self.probe)
         for metric, value in logs.items():
             if math.isnan(value):  # Nothing was measured in this epoch.
                 continue
-            run, tag = scalars.place(metric)
-            by_run[scalars.HELD_OUT if metric in measured else run][tag] = value
+            at = measures.place(metric)
+            curve = measures.HELD_OUT if metric in measured else at.curve
+            by_run[curve][at.chart] = value
         ceiling = self._ceiling()
         if math.isfinite(ceiling):
-            by_run[scalars.CEILING]["mi_nats"] = ceiling
+            by_run[measures.CEILING]["mi"] = ceiling
         for run, values in by_run.items():
             self._writers.write_scalars(run, self._step(), values)
 

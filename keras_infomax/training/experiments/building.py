@@ -40,7 +40,7 @@ class Experiment:
             resumed run would not end as an uninterrupted one.
         held_out: Dataset to evaluate on, or `None`.
         measuring: Callbacks with a property `measurements`, a dictionary of columns
-            of `runs.COLUMNS` and their latest values.
+            of `measures.MEASURES` and their latest values.
         data: Data set that the batches are made of, or `None` if they are drawn.
         mi_ceiling: Largest value that the estimate can take, in nats, or `None`.
         true_mi: What the estimate is of, in nats, or `None` where nobody knows.

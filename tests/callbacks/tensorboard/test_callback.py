@@ -68,12 +68,12 @@ def test_the_logs_are_shown_with_ceiling_and_baseline(tmp_path):
     found = logged(tmp_path)
     places = {
         ("train", "loss"): history["loss"],
-        ("train", "mi_nats"): history["mi"],
+        ("train", "mi"): history["mi"],
         ("held_out", "loss"): history["val_loss"],
-        ("held_out", "mi_nats"): history["val_mi"],
+        ("held_out", "mi"): history["val_mi"],
         ("held_out", "probe_accuracy"): history["probe_accuracy"],
         ("held_out", "probe_information"): history["probe_information"],
-        ("ceiling", "mi_nats"): [math.log(8)] * 3,
+        ("ceiling", "mi"): [math.log(8)] * 3,
         ("raw_views", "probe_accuracy"): [probe.pixel_baseline] * 3,
     }
     assert {
@@ -133,9 +133,9 @@ def test_a_model_of_several_terms_shows_each(tmp_path):
     assert set(found) == {"train", "ceiling", "examples"}
     # That of both terms, whose columns are the rows of the views.
     most = pytest.approx(2 * np.log(len(VIEWS[0])))
-    assert found["ceiling"]["mi_nats"] == [(4, most)]
-    for tag in ("mi_nats", "mi_nats/x_y", "mi_nats/y_x"):
-        metric = tag.replace("mi_nats/", "mi_").replace("mi_nats", "mi")
+    assert found["ceiling"]["mi"] == [(4, most)]
+    for tag in ("mi", "mi/x_y", "mi/y_x"):
+        metric = tag.replace("mi/", "mi_").replace("mi", "mi")
         assert found["train"][tag] == [(4, pytest.approx(history[metric][0]))]
 
 
@@ -179,7 +179,7 @@ def test_a_new_model_in_the_same_folder_starts_afresh(tmp_path):
     for epochs in (3, 1):
         fit([TensorBoard(tmp_path, VIEWS)], epochs=epochs)
     found = steps(tmp_path)
-    assert found["train"]["loss"] == found["ceiling"]["mi_nats"] == [4]
+    assert found["train"]["loss"] == found["ceiling"]["mi"] == [4]
     assert found["examples"]["scores/matrix"] == [0, 4]
 
 
@@ -285,7 +285,7 @@ def test_keras_tuner_shows_a_run_and_its_hyper_parameters_for_each_trial(tmp_pat
     ]
     assert sorted(rates) == [0.01, 0.1]
     for folder in folders:
-        assert steps(folder)["train"]["mi_nats"] == [4, 8]
+        assert steps(folder)["train"]["mi"] == [4, 8]
 
 
 def test_a_resumed_run_is_one_session(tmp_path):

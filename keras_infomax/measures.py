@@ -1,0 +1,108 @@
+"""What is measured: one name, unit and place for each quantity, wherever it is shown.
+
+The name is that of the history of `fit`; tables, files and TensorBoard use no other.
+What is not listed here, such as a metric of a user, follows what is.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+# The curves that TensorBoard draws into one chart: of training and held-out batches, of
+# what the bound cannot exceed, of the truth, and of the same measure of the raw views,
+# which are called pixels where they are images.
+TRAIN, HELD_OUT, CEILING, TRUTH, PIXELS, RAW_VIEWS = CURVES = (
+    "train",
+    "held_out",
+    "ceiling",
+    "truth",
+    "pixels",
+    "raw_views",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A quantity that a run measures.
+
+    Args:
+        name: Its name, everywhere.
+        unit: Its unit; empty if it has none.
+        curve: Its curve in TensorBoard.
+        chart: The chart that the curve is in.
+    """
+
+    name: str
+    unit: str
+    curve: str
+    chart: str
+
+
+# In the order of the columns of tables.
+MEASURES = (
+    Measure("step", "training steps", TRAIN, "step"),
+    Measure("loss", "", TRAIN, "loss"),
+    Measure("mi", "nats", TRAIN, "mi"),
+    Measure("val_loss", "", HELD_OUT, "loss"),
+    Measure("val_mi", "nats", HELD_OUT, "mi"),
+    Measure("mi_ceiling", "nats", CEILING, "mi"),
+    Measure("true_mi", "nats", TRUTH, "mi"),
+    Measure("probe_accuracy", "share of rows", HELD_OUT, "probe_accuracy"),
+    Measure("probe_information", "nats", HELD_OUT, "probe_information"),
+    Measure("pixel_baseline", "share of rows", PIXELS, "probe_accuracy"),
+    Measure("stopped_accuracy", "share of rows", HELD_OUT, "stopped_accuracy"),
+    Measure("stopped_pixels", "share of rows", PIXELS, "stopped_accuracy"),
+    Measure("test_accuracy", "share of rows", HELD_OUT, "test_accuracy"),
+    *(
+        Measure(f"log_condition_{part}", "", TRAIN, f"log_condition/{part}")
+        for part in ("min", "20", "40", "60", "80", "max")
+    ),
+    Measure("singular_examples", "rows", TRAIN, "singular_examples"),
+)
+NAMES = tuple(measure.name for measure in MEASURES)
+_BY_NAME = {measure.name: measure for measure in MEASURES}
+
+# Names in tables of earlier versions.
+EARLIER = {
+    "loss_train": "loss",
+    "loss_test": "val_loss",
+    "mi_train": "mi",
+    "mi_test": "val_mi",
+}
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Names of measures in the order of tables: those of `MEASURES`, then all others.
+
+    Args:
+        names: The names, in any order.
+
+    Example:
+    >>> ordered(["mi_x_y", "val_mi", "accuracy", "step"])
+    ['step', 'val_mi', 'accuracy', 'mi_x_y']
+    """
+    given = set(names)
+    known = [name for name in NAMES if name in given]
+    return [*known, *sorted(given - set(known))]
+
+
+def place(name: str) -> Measure:
+    """The measure of a name in a history, with its place in TensorBoard.
+
+    Args:
+        name: Name, with `val_` in front if it is of held-out data.
+
+    Example:
+    >>> place("val_mi").curve, place("val_mi").chart
+    ('held_out', 'mi')
+    >>> place("mi_global_local").chart
+    'mi/global_local'
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    curve = HELD_OUT if name.startswith("val_") else TRAIN
+    chart = name.removeprefix("val_")
+    if chart.startswith("mi_"):
+        return Measure(name, "nats", curve, f"mi/{chart[3:]}")
+    if chart.startswith("log_condition_"):
+        return Measure(name, "", curve, f"log_condition/{chart[14:]}")
+    return Measure(name, "", curve, chart)
