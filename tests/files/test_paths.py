@@ -5,11 +5,10 @@ import os
 import keras
 import numpy as np
 import pytest
-from keras.src.saving import serialization_lib
 
 import keras_infomax as kim
 from export import verify
-from keras_infomax import files, saved_model
+from keras_infomax import files, private, saved_model
 from keras_infomax.training import checkpoints
 from keras_infomax.training.settings import Settings
 
@@ -31,7 +30,7 @@ def test_an_export_lies_at_any_path(encoder, tmp_path, name, monkeypatch):
         for handle in (path, os.path.join(path, "encoder.tar.gz")):
             layer = saved_model.load(handle)
             np.testing.assert_array_equal(layer(views), encoder(views))
-            with serialization_lib.SafeModeScope(True):
+            with private.safe_mode(True):
                 assert len(saved_model.load(handle).variables) == 2
         saved_model.export(encoder, path, overwrite=True)
     # And again from what was loaded, whose own files are read then.

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from keras.src.saving import serialization_lib
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_infomax as kim
+from keras_infomax import private
 from keras_infomax.saved_model import harmless_operations, safety
 
 SPEC = tf.TensorSpec((None, 2), tf.float32, name="x")
@@ -55,7 +55,7 @@ def write(folder, proto):
 
 
 def load(folder):
-    with serialization_lib.SafeModeScope(True):
+    with private.safe_mode(True):
         return kim.HubEncoder(folder)
 
 
@@ -294,7 +294,7 @@ def test_a_config_is_not_trusted_unless_safe_mode_is_off(tmp_path):
     config = kim.HubEncoder(tmp_path / "exchanging").get_config()
     with pytest.raises(ValueError, match="nothing but compute"):
         kim.HubEncoder.from_config(config)
-    with serialization_lib.SafeModeScope(False):
+    with private.safe_mode(False):
         assert kim.HubEncoder.from_config(config).handle == config["handle"]
 
 

@@ -17,7 +17,7 @@ from keras import layers
 from keras.src.saving import serialization_lib
 
 import keras_infomax as kim
-from keras_infomax import saved_model
+from keras_infomax import private, saved_model
 from keras_infomax.saved_model import archives, hub_encoder
 
 
@@ -256,7 +256,7 @@ def test_python_is_refused_in_safe_mode(tmp_path):
 
 
 def test_other_machines_and_old_graphs_are_refused_in_safe_mode(tmp_path):
-    with keras.src.saving.serialization_lib.SafeModeScope(True):
+    with private.safe_mode(True):
         with pytest.raises(ValueError, match="a path on this machine in safe mode"):
             kim.HubEncoder("gs://bucket/encoder")
     graph = tf.Graph()
@@ -265,7 +265,7 @@ def test_other_machines_and_old_graphs_are_refused_in_safe_mode(tmp_path):
         tf.compat.v1.saved_model.simple_save(
             session, str(tmp_path / "old"), {"x": x}, {"y": x + 1}
         )
-    with keras.src.saving.serialization_lib.SafeModeScope(True):
+    with private.safe_mode(True):
         with pytest.raises(ValueError, match="no SavedModel of TensorFlow 2"):
             kim.HubEncoder(tmp_path / "old")
 
