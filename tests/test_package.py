@@ -54,6 +54,19 @@ def test_programs_quieten_tensorflow_before_it_starts(programs):
     assert printed == "3 False\n"
 
 
+def test_importing_decides_no_dtype():
+    code = (
+        "import keras, keras_infomax\n"
+        "keras.config.set_floatx('float64')\n"
+        "print(keras.layers.Dense(1).compute_dtype)"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(
+        command, check=True, capture_output=True, cwd=ROOT, text=True
+    )
+    assert printed.stdout == "float64\n"
+
+
 def test_import_pulls_in_nothing_heavy():
     code = (
         "import json, sys, time\n"

@@ -64,11 +64,16 @@ def _is_graph_of_keras(layer):
 
 def _functions_of(model, layers):
     """What a step calls besides layers: where it is a user's, XLA may not know it."""
-    yield from (model.optimizer, model.loss)
-    yield from keras.tree.flatten(model.compiled_metrics_given)
+    yield from (model.optimizer, model.loss, *_metrics(model))
     for layer in layers:
         for role in ("activation", "kernel_regularizer", "bias_regularizer"):
             yield getattr(layer, role, None)
+
+
+def _metrics(model):
+    """What a model was compiled with as metrics; losses for those that are made so."""
+    given = keras.tree.flatten(model.compiled_metrics_given)
+    return [getattr(metric, "loss", metric) for metric in given]
 
 
 def _is_ours_or_of_keras(part):
@@ -79,17 +84,19 @@ def _is_ours_or_of_keras(part):
 
 
 def has_chunks(model: keras.Model, loss: Any) -> bool:
-    """Whether a part of a model, or its loss, loops over chunks of rows.
+    """Whether a part of a model, its loss or a metric loops over chunks of rows.
 
-    XLA, which wants fixed shapes, cannot compile such loops.
+    XLA, which wants fixed shapes, cannot compile such loops, or computes a last chunk
+    that is smaller of other rows.
 
     Args:
         model: Keras model.
         loss: What it is compiled with.
     """
-    parts = (*private.layers(model, include_self=False), loss)
+    losses = [loss, *_metrics(model)]
     # A loss that holds an estimate of another one is chunked as that one is.
-    parts = (*parts, getattr(loss, "bound", None))
+    losses += [getattr(each, "bound", None) for each in losses]
+    parts = (*private.layers(model, include_self=False), *losses)
     sizes = [getattr(part, "chunk_size", None) for part in parts]
     sizes.append(getattr(model, "encoder_chunk_size", None))
     return any(size is not None for size in sizes)

@@ -6,6 +6,7 @@ and others than one device draws for the whole batch.
 """
 
 import contextlib
+import functools
 
 import keras
 import tensorflow as tf
@@ -46,7 +47,7 @@ def _random(layer):
     """The layers of a graph that draw random numbers."""
     if not draws(layer):
         return
-    is_graph = type(layer).call in (keras.Sequential.call, _FUNCTIONAL.call)
+    is_graph = type(layer).call in (keras.Sequential.call, _functional().call)
     if not is_graph:
         yield layer
         return
@@ -84,5 +85,8 @@ def _own(values, rows):
     return tf.ensure_shape(tf.gather(values, rows), [None, *values.shape[1:]])
 
 
-_input = keras.Input((1,))
-_FUNCTIONAL = type(keras.Model(_input, _input))
+@functools.cache
+def _functional():
+    # Not when imported: the first layer that is made fixes the dtype of all others.
+    one = keras.Input((1,))
+    return type(keras.Model(one, one))

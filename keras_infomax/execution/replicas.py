@@ -8,7 +8,9 @@ the place of those parts.
 """
 
 import contextlib
+import itertools
 import threading
+import types
 
 import keras
 import tensorflow as tf
@@ -57,9 +59,19 @@ def step_function(model, step):
             lambda value: strategy.experimental_local_results(value)[0], outputs
         )
 
+    one = run if model.run_eagerly else tf.function(run, reduce_retracing=True)
+
+    def one_step(iterator):
+        results = one(_batch_of_all(iterator, strategy))
+        # The model's own are those of the whole batch; compiled metrics, of a part.
+        of_parts = bool(keras.tree.flatten(model.compiled_metrics_given))
+        single = isinstance(iterator, types.GeneratorType)
+        if several_replicas and (of_parts or single):
+            return model.get_metrics_result()
+        return results
+
     if steps == 1:
-        compiled = run if model.run_eagerly else tf.function(run, reduce_retracing=True)
-        return lambda iterator: compiled(next(iterator))
+        return one_step
 
     def several(iterator):
         count = tf.constant(0)
@@ -73,12 +85,64 @@ def step_function(model, step):
 
     compiled = several if model.run_eagerly else tf.function(several)
 
+    def one_by_one(iterator):
+        count = 0
+        for batch in itertools.islice(iterator, steps):
+            one(batch)
+            count += 1
+        return count
+
     def function(iterator):
-        if not int(compiled(iterator)):
+        # In one call a collective takes what has the shape of its first time alone.
+        varies = several_replicas and not _is_static(iterator.element_spec)
+        call = one_by_one if varies else compiled
+        if not int(call(iterator)):
             raise StopIteration
         return model.get_metrics_result()
 
     return function
+
+
+def _batch_of_all(iterator, strategy):
+    """The next batch: a part for each replica, also of one that Keras never splits."""
+    data = next(iterator)
+    # What datasets yield is distributed; `*_on_batch` makes a generator of a batch.
+    if not isinstance(iterator, types.GeneratorType):
+        return data
+    while data[-1] is None:
+        data = data[:-1]
+    return split(tuple(() if part is None else part for part in data), strategy)
+
+
+def split(batch, strategy):
+    """The parts of a batch for the replicas, as those of datasets are.
+
+    Args:
+        batch: Structure of arrays or tensors, the same in all workers.
+        strategy: The strategy of a model.
+
+    Returns:
+        Structure of distributed values; the batch itself, if there is one replica.
+    """
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return batch
+    batch = keras.tree.map_structure(tf.convert_to_tensor, batch)
+
+    def part(context):
+        def of(tensor):
+            size = -(-int(tensor.shape[0]) // count)
+            start = size * context.replica_id_in_sync_group
+            return tensor[start : start + size]
+
+        return keras.tree.map_structure(of, batch)
+
+    return strategy.experimental_distribute_values_from_function(part)
+
+
+def _is_static(specs):
+    parts = tf.nest.flatten(specs, expand_composites=True)
+    return all(part.shape.is_fully_defined() for part in parts)
 
 
 def refuse_what_differs(model):

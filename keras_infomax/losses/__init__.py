@@ -10,7 +10,12 @@ non-linear is done to it, and the loss is divided by the number of replicas, as 
 built-in losses do.
 """
 
-from keras_infomax.losses.base import BoundLoss, ScoreLoss, mean_over_rows
+from keras_infomax.losses.base import (
+    BoundLoss,
+    LossMetric,
+    ScoreLoss,
+    mean_over_rows,
+)
 from keras_infomax.losses.by_name import LOSSES, get
 from keras_infomax.losses.encodings import EncodingLoss
 from keras_infomax.losses.estimates import (
@@ -37,6 +42,7 @@ __all__ = [
     "InfoNCE",
     "JensenShannon",
     "LiftedStructure",
+    "LossMetric",
     "MultiClassNPair",
     "ScoreLoss",
     "SemiHard",

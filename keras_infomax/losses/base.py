@@ -168,6 +168,60 @@ class BoundLoss(ScoreLoss):
         return self.objective(self.estimate(partners, scores, **weighted))
 
 
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class LossMetric(keras.metrics.Mean):
+    """A loss as a metric: its mean over rows, however they come in batches.
+
+    Keras takes the mean over batches of whatever losses return, which counts the rows
+    of a smaller last batch for more. What a `ScoreLoss` has for all rows of a batch is
+    weighted by their number, or by the sum of their weights.
+
+    Args:
+        loss: `ScoreLoss`, or loss of Keras that is a mean over rows.
+        name: Name of the metric. Defaults to that of the loss.
+        dtype: Dtype of the metric. Defaults to that of the loss.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+        sample_weight: Float tensor `(rows,)`, or `None`.
+
+    Example:
+    >>> metric = LossMetric(keras.losses.SparseCategoricalCrossentropy(True))
+    >>> metric.update_state([0, 1], ops.zeros((2, 4)))
+    >>> round(float(metric.result()), 4)  # log(4)
+    1.3863
+    """
+
+    def __init__(self, loss, name=None, dtype=None):
+        super().__init__(name=name or loss.name, dtype=dtype or loss.dtype)
+        self.loss = loss
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        scores = ops.cast(y_pred, self.loss.dtype)
+        if not isinstance(self.loss, ScoreLoss):
+            values = self.loss.call(y_true, scores)
+            return super().update_state(values, sample_weight)
+        partners = bounds.checked_partners("y_true", y_true)
+        weights = sample_weight
+        if weights is not None:
+            weights = ops.convert_to_tensor(weights, dtype=self.loss.dtype)
+        value = self.loss.value(
+            partners, scores, **self.loss.weighted(self.loss.value, weights)
+        )
+        counted = ops.shape(scores)[0] if weights is None else ops.sum(weights)
+        return super().update_state(value, counted)
+
+    def get_config(self):
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {"loss": loss, "name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**{**config, "loss": loss})
+
+
 def float_policy(dtype):
     """Dtype in which a loss computes: float32 for half precision.
 

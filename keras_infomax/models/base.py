@@ -258,9 +258,9 @@ class BaseModel(keras.Model):
         with self._running("test_on_batch"):
             return super().test_on_batch(*args, **kwargs)
 
-    def predict_on_batch(self, *args, **kwargs):
+    def predict_on_batch(self, x):
         with self._running("predict_on_batch"):
-            return super().predict_on_batch(*args, **kwargs)
+            return super().predict_on_batch(replicas.split(x, self.distribute_strategy))
 
     @property
     def blocks(self) -> fusion.Blocks | None:

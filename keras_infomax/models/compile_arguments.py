@@ -230,6 +230,8 @@ def _checked_metric(argument, metric):
         return metric(from_logits=True)
     if inspect.isclass(metric) or isinstance(metric, Mapping):
         metric = keras.metrics.get(metric)
+    if isinstance(metric, losses.ScoreLoss):
+        return losses.LossMetric(metric)
     if not callable(metric):
         raise ValueError(
             f"{argument} must be metrics, functions of partners and scores, or names; "
@@ -246,6 +248,9 @@ def _checked_metric(argument, metric):
             raise _takes_probabilities(argument, metric)
     elif not takes_logits:
         raise _unfit(argument, metric, _USE_METRIC)
+    is_mean = getattr(metric, "reduction", None) == "sum_over_batch_size"
+    if isinstance(metric, keras.losses.Loss) and is_mean:
+        return losses.LossMetric(metric)
     return metric
 
 
@@ -255,6 +260,8 @@ def _parts(part):
     Returns:
         Pair of a function or class, and a dictionary.
     """
+    if isinstance(part, losses.LossMetric):
+        return _parts(part.loss)
     if isinstance(part, functools.partial):
         return part.func, part.keywords
     if type(part) is keras.metrics.MeanMetricWrapper:  # Around a user's function.

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, structures
 
 _FORMS = (
     "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "
@@ -248,24 +248,66 @@ def checked_data(
         return _checked_py_dataset(x, least)
     if isinstance(x, types.GeneratorType):
         return _checked_generator(x, least)
+    if isinstance(x, (tuple, list, dict)):
+        raise _no_arrays(f"{prefix}data" if prefix else "x", x)
     return x
 
 
-def check_some(x: Any) -> None:
-    """Refuses what is nothing to predict.
+def checked_views(method: str, x: Any) -> Any:
+    """Views that are to be encoded, or whatever else Keras iterates over.
 
     Args:
-        x: What `predict` is given.
+        method: Name of the method that was called.
+        x: Structure of arrays, dataset, `PyDataset` or generator.
 
     Raises:
-        ValueError: If it is `None`, or arrays without rows.
+        ValueError: If it is a structure of something else, or has no rows.
     """
-    empty = _is_arrays(x) and any(0 in leaf.shape[:1] for leaf in keras.tree.flatten(x))
-    if x is None or empty:
+    if x is None:
         raise ValueError(
-            "x must be views of at least one row; received "
-            f"{'None' if x is None else 'no rows'}. Pass arrays as predict((x, y))."
+            "x must be views of at least one row; received None. Pass "
+            f"{method}((x, y))."
         )
+    if _is_arrays(x):
+        if 0 in (part.shape[0] for part in keras.tree.flatten(x)):
+            raise ValueError(
+                f"x must have at least one row; received {structures.described(x)}. "
+                f"Call {method} where there is something to encode."
+            )
+    elif isinstance(x, (tuple, list, dict)):
+        raise _no_arrays("x", x)
+    return x
+
+
+def checked_batch(method: str, x: Any, sample_weight: Any, least: int) -> tuple:
+    """One batch of views, and its weights.
+
+    Args:
+        method: Name of the method that was called.
+        x: Structure of arrays.
+        sample_weight: Array of weights, or `None`.
+        least: Smallest number of rows.
+
+    Returns:
+        Pair of both.
+
+    Raises:
+        ValueError: If the views are no arrays, or have too few rows, or the weights
+            are none.
+    """
+    if not _is_arrays(x):
+        raise _no_arrays("x", x)
+    rows = {part.shape[0] for part in keras.tree.flatten(x)}
+    if len(rows) > 1 or None in rows:
+        return x, sample_weight  # The step says what is wrong, or finds out.
+    if min(rows) < least:
+        raise ValueError(
+            f"A batch must have at least {least} rows, since the other rows are the "
+            f"negatives; received {min(rows)}. Give {method} more rows."
+        )
+    if sample_weight is not None:
+        sample_weight = checked_weights(sample_weight, min(rows))
+    return x, sample_weight
 
 
 def checked_validation(
@@ -441,6 +483,14 @@ def _warn_of_remainder(what):
         f"One row is left out, {what}: a batch of one row has no negatives. Use "
         "another batch size to keep it.",
         stacklevel=5,
+    )
+
+
+def _no_arrays(argument, given):
+    return ValueError(
+        f"{argument} must be arrays or tensors, or a tuple or dictionary of them, or a "
+        f"dataset; received {_describe(given)} that holds something else. Make arrays "
+        "of lists of numbers, np.asarray(x)."
     )
 
 

@@ -306,7 +306,8 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
                 name of a term, which multiply their weights, or a list with one for
                 each term. The losses of layers and `"mi"` stay as they are.
             metrics: List of metrics or their names; of a model of several terms a
-                dictionary of lists by term, or a list with one for each term.
+                dictionary of lists by term, or a list with one for each term. A loss
+                of `kim.losses` becomes a `losses.LossMetric`, a mean over rows.
             weighted_metrics: The same, weighted by `sample_weight`.
             run_eagerly: Whether nothing is compiled.
             steps_per_execution: As for `BaseModel.compile`.
@@ -498,24 +499,40 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
         fit_arguments.check_choices(verbose=verbose)
         callbacks = fit_arguments.checked_callbacks(callbacks)
-        fit_arguments.check_some(x)
-        x = inputs.texts_as_tensors(x)
+        x = fit_arguments.checked_views("predict", inputs.texts_as_tensors(x))
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def train_on_batch(
         self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
     ):
         fit_arguments.check_no_targets("train_on_batch", y, class_weight)
+        x, sample_weight = fit_arguments.checked_batch(
+            "train_on_batch",
+            inputs.texts_as_tensors(x),
+            sample_weight,
+            self._fewest_rows,
+        )
         return super().train_on_batch(
             x, sample_weight=sample_weight, return_dict=return_dict
         )
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         fit_arguments.check_no_targets("test_on_batch", y)
-        with inputs.as_value_errors():
-            return super().test_on_batch(
-                x, sample_weight=sample_weight, return_dict=return_dict
-            )
+        x, sample_weight = fit_arguments.checked_batch(
+            "test_on_batch",
+            inputs.texts_as_tensors(x),
+            sample_weight,
+            self._fewest_rows,
+        )
+        return super().test_on_batch(
+            x, sample_weight=sample_weight, return_dict=return_dict
+        )
+
+    def predict_on_batch(self, x):
+        x = inputs.texts_as_tensors(x)
+        return super().predict_on_batch(
+            fit_arguments.checked_views("predict_on_batch", x)
+        )
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
         """As `keras.Model.export`, of the scores of pairs of views.
@@ -759,7 +776,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         estimates = [
             estimator.estimate(
                 partners[term.name],
-                scores[term.name],
+                ops.cast(scores[term.name], estimator.dtype),
                 **estimator.weighted(
                     estimator.estimate, _of_rows(weights, scores[term.name])
                 ),

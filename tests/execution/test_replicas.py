@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops, optimizers
 
 import keras_infomax as kim
+from keras_infomax.execution import replicas
 
 # Batches of 6 and of 3 rows, which two replicas cannot share evenly.
 X = np.random.default_rng(0).normal(size=(9, 4))
@@ -345,6 +346,87 @@ def test_eagerly_only_what_is_declared_is_known(strategy):
         model = model_of(sgd, lambda: encoder(Counter()), run_eagerly=True)
         with pytest.raises(ValueError, match="nor by anything in a run_eagerly model"):
             model.fit((X, X), batch_size=9, verbose=0)
+
+
+@pytest.mark.parametrize(("steps", "validated"), [(3, False), (4, True)])
+def test_steps_of_a_call_may_differ_in_rows(strategy, steps, validated):
+    # In one call: two batches of six rows and one of three, of which one replica has
+    # two, and in evaluation such of five and four.
+    options = {"batch_size": 6, "epochs": 2, "shuffle": False, "verbose": 0}
+    views = np.concatenate([X, X[:6]]), np.concatenate([X[::-1], X[3:]])
+    if validated:
+        options |= {"validation_data": (views,), "validation_batch_size": 5}
+    found = []
+    for scope, of_call in ((ONE_DEVICE.scope(), 1), (strategy.scope(), steps)):
+        with scope:
+            model = model_of(sgd, steps_per_execution=of_call)
+        history = model.fit(views, **options).history
+        assert int(model.optimizer.iterations.numpy()) == 6
+        found.append([*model.get_weights(), *map(np.asarray, history.values())])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_batches_of_one_size_are_known_before_the_run(strategy):
+    data = tf.data.Dataset.from_tensor_slices(((X[:8], X[:8]),))
+    for drop, known in ((True, True), (False, False)):
+        batches = data.batch(4, drop_remainder=drop)
+        iterator = iter(strategy.experimental_distribute_dataset(batches))
+        assert replicas._is_static(iterator.element_spec) == known
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights", "rows"),
+    [("nwj", None, 9), ("infonce", np.arange(9.0), 9), ("ce", None, 3)],
+    ids=["nwj", "weights", "crossentropy"],
+)
+def test_single_batches_are_shared_among_replicas(strategy, loss, weights, rows):
+    views = X[:rows], X[:rows, ::-1].copy()
+    weights = None if weights is None else weights[:rows]
+    found = []
+    for scope in (ONE_DEVICE.scope(), strategy.scope()):
+        with scope:
+            model = model_of(sgd)
+            model.compile(sgd(), loss, metrics=["accuracy"])
+        found.append(
+            [
+                np.array(model.train_on_batch(views, sample_weight=weights)),
+                np.array(model.test_on_batch(views, sample_weight=weights)),
+                model.predict_on_batch(views),
+                model.predict_on_batch(X[:1]),
+                *model.get_weights(),
+            ]
+        )
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_callbacks_see_metrics_of_all_replicas(strategy, steps):
+    found = []
+    for scope in (ONE_DEVICE.scope(), strategy.scope()):
+        logs = []
+        look = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs, seen=logs: seen.append({**logs})
+        )
+        with scope:
+            model = model_of(sgd, metrics=["accuracy"], steps_per_execution=steps)
+        model.fit((X, X), batch_size=5, shuffle=False, verbose=0, callbacks=look)
+        found.append([list(of_batch.values()) for of_batch in logs])
+    np.testing.assert_allclose(*found, rtol=1e-9)
+
+
+def test_losses_as_metrics_on_replicas(strategy):
+    losses = [kim.losses.NWJ(), keras.losses.SparseCategoricalCrossentropy(True)]
+    found = []
+    for scope in (ONE_DEVICE.scope(), strategy.scope()):
+        with scope:
+            model = model_of(
+                sgd, metrics=losses, weighted_metrics=[kim.losses.DonskerVaradhan()]
+            )
+        options = {"sample_weight": np.arange(9.0), "batch_size": 5, "verbose": 0}
+        found.append(model.evaluate((X, X[::-1].copy()), **options))
+    np.testing.assert_allclose(*found, rtol=1e-9)
 
 
 def with_memory():

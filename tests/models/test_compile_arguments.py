@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_infomax as kim
+from keras_infomax.execution import fusion
 
 ROWS = 16
 X = np.random.default_rng(0).normal(size=(ROWS, 6)).astype("float32")
@@ -237,3 +238,65 @@ def test_a_file_with_a_loss_that_is_refused_now_gives_its_encoder(tmp_path):
         model.compile_from_config(
             {**config, "loss": keras.saving.serialize_keras_object(CROSSENTROPY())}
         )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        kim.losses.InfoNCE(),
+        kim.losses.NWJ(),
+        kim.losses.TargetLoss("nwj", 2.0),
+        CROSSENTROPY(from_logits=True),
+    ],
+    ids=["infonce", "nwj", "target", "keras"],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_loss_as_a_metric_is_a_mean_over_rows(loss, weighted, tmp_path):
+    # Batches of ten rows and of six, of which the mean over batches is another one.
+    argument = "weighted_metrics" if weighted else "metrics"
+    model = infomax("infonce", **{argument: [loss]})
+    weights = np.linspace(0, 2, ROWS).astype("float32")
+    parts = []
+    for part in (slice(10), slice(10, ROWS)):
+        scores, counts = model((X[part], X[part])), weights[part]
+        if weighted:
+            value = loss(np.arange(len(counts)), scores, counts) / counts.mean()
+            parts.append((float(value), counts.sum()))
+        else:
+            parts.append((float(loss(np.arange(len(counts)), scores)), len(counts)))
+    values, counts = zip(*parts, strict=True)
+    expected = np.average(values, weights=counts)
+    assert expected != pytest.approx(np.mean(values), rel=1e-3)
+    options = {"sample_weight": weights, "batch_size": 10, "verbose": 0}
+    found = model.evaluate((X, X), return_dict=True, **options)
+    assert found[loss.name] == pytest.approx(expected, rel=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    again = loaded.evaluate((X, X), return_dict=True, **options)
+    assert again == pytest.approx(found, rel=1e-5)
+
+
+def test_a_loss_of_keras_as_a_metric_takes_one_partner_for_each_row():
+    model = of_two_terms(True, metrics=[CROSSENTROPY(from_logits=True)])
+    with pytest.raises(ValueError, match="must have one partner for each row"):
+        evaluated(model)
+
+
+def test_a_metric_in_chunks_is_not_compiled_by_xla():
+    # XLA would compute the last, smaller chunk of other rows, and say nothing.
+    in_chunks = kim.losses.InfoNCE(chunk_size=7)
+    for chunked in (in_chunks, kim.losses.TargetLoss(in_chunks, 1.0)):
+        with pytest.raises(ValueError, match="jit_compile must be off"):
+            infomax("infonce", metrics=[chunked], jit_compile=True, run_eagerly=False)
+        model = infomax("infonce", weighted_metrics=[chunked], run_eagerly=False)
+        assert not fusion.gains(model)
+    assert fusion.gains(infomax("infonce", metrics=["acc"], run_eagerly=False))
+
+
+def test_estimates_are_computed_in_the_dtype_of_the_loss():
+    losses = kim.losses.InfoNCE(), kim.losses.InfoNCE(dtype="float64")
+    weights = np.linspace(0, 2, ROWS)
+    one, other = (
+        infomax(loss).test_on_batch((X, X), sample_weight=weights) for loss in losses
+    )
+    assert one == pytest.approx(other, rel=1e-5)

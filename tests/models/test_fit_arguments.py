@@ -271,3 +271,35 @@ def test_an_encoder_is_no_critic():
         kim.InfoMax(*encoders)
     with pytest.raises(ValueError, match=r"critic\(x, y\).*the Dense"):
         kim.Term("a", "b", layers.Dense(3))
+
+
+LISTS = X[:4].tolist(), Y[:4].tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.fit(LISTS), "x must be arrays"),
+        (lambda m: m.fit((X, LISTS[1])), "x must be arrays"),
+        (lambda m: m.fit(views(8), validation_data=(LISTS,)), "validation_data must"),
+        (lambda m: m.evaluate(LISTS), "x must be arrays"),
+        (lambda m: m.predict(LISTS[0]), "x must be arrays"),
+        (lambda m: m.train_on_batch(LISTS), "x must be arrays"),
+        (lambda m: m.test_on_batch(LISTS), "x must be arrays"),
+        (lambda m: m.predict_on_batch(LISTS[0]), "x must be arrays"),
+        (lambda m: m.predict(X[:0]), "at least one row"),
+        (lambda m: m.predict_on_batch(X[:0]), "at least one row"),
+        (lambda m: m.train_on_batch(views(1)), "at least 2 rows.*received 1"),
+        (lambda m: m.test_on_batch(views(1)), "at least 2 rows.*received 1"),
+        (
+            lambda m: m.test_on_batch(views(4), sample_weight=[1.0] * 3),
+            "for each of the 4 pairs",
+        ),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_batch_is_refused_in_one_line(call, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        call(infomax())
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
