@@ -50,6 +50,7 @@ MEASURES = (
     Measure("probe_information", "nats", HELD_OUT, "probe_information"),
     Measure("pixel_baseline", "share of rows", PIXELS, "probe_accuracy"),
     Measure("stopped_accuracy", "share of rows", HELD_OUT, "stopped_accuracy"),
+    Measure("stopped_information", "nats", HELD_OUT, "stopped_information"),
     Measure("stopped_pixels", "share of rows", PIXELS, "stopped_accuracy"),
     Measure("test_accuracy", "share of rows", HELD_OUT, "test_accuracy"),
     *(
