@@ -36,7 +36,7 @@ def check_compiled(method: str, model: keras.Model) -> None:
     if not model.compiled:
         raise ValueError(
             f"{method} must be called on a compiled model; received {model.name!r}, "
-            "which is not. Call its compile first."
+            "which is not. First call `compile(optimizer, loss)`."
         )
 
 
