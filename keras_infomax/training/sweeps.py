@@ -417,8 +417,8 @@ def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
 
     Args:
         path: The file. Those of earlier versions are read, too: they had other names
-            for some measures, and no column of `settings.OTHERS`, whose cells are empty
-            then.
+            for some measures, fewer of them, and no column of `settings.OTHERS`. Cells
+            of columns that are missing are empty.
 
     Raises:
         ValueError: If it has other columns, was cut, holds a run twice or a part of
@@ -426,12 +426,13 @@ def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
     """
     header, lines = files.read_csv(path)
     named = [measures.EARLIER.get(column, column) for column in header]
-    if sorted([*named, *({OTHERS} - {*named})]) != sorted(_columns(named)):
+    if not {*KEY, "step", "commit"} <= {*named} or len({*named}) < len(named):
         raise ValueError(
-            f"{path} must be a table with the columns {', '.join(COLUMNS)}; "
-            f"received {', '.join(header)}."
+            f"{path} must be a table with the columns {', '.join(COLUMNS)}, of which "
+            f"measures may be missing; received {', '.join(header)}."
         )
-    rows = [{OTHERS: "", **dict(zip(named, line, strict=True))} for line in lines]
+    empty = dict.fromkeys(COLUMNS, "")
+    rows = [{**empty, **dict(zip(named, line, strict=True))} for line in lines]
     steps: dict[Key, list[int]] = {}
     for number, row in enumerate(rows, start=2):
         try:
