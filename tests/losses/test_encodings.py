@@ -217,6 +217,8 @@ def test_what_needs_scores_is_refused():
         kim.losses.TargetLoss("vicreg", 1.0)
     with pytest.raises(ValueError, match="of one shape .* Give both encoders"):
         VICReg()(X, Y)
+    with pytest.raises(ValueError, match="at least 2 rows, since it .*received 1"):
+        VICReg()(X[:1], X[:1])
     with pytest.raises(ValueError, match="at least 2 rows, since the loss measures"):
         model.train_on_batch((X[:1], Y[:1]))
 
