@@ -482,6 +482,21 @@ def test_a_number_of_steps_is_positive(steps):
         infomax(steps_per_execution=steps)
 
 
+def test_a_number_of_steps_may_be_that_of_numpy():
+    model = infomax(steps_per_execution=np.int64(3))
+    assert model.steps_per_execution == 3
+    assert type(model.get_compile_config()["steps_per_execution"]) is int
+
+
+def test_a_model_is_as_it_was_where_compile_refuses():
+    model = infomax()
+    model.encoder_chunk_size = 4
+    with pytest.raises(ValueError, match="jit_compile must be off"):
+        model.compile("adam", "nwj", jit_compile=True)
+    assert isinstance(model.loss, kim.losses.InfoNCE)
+    assert not model.jit_compile
+
+
 class Derived(kim.critics.BilinearCritic):
     """Of a class that gains, but perhaps not itself."""
 
