@@ -45,6 +45,17 @@ def has_added_losses(layer: keras.Layer) -> bool:
     return bool(layer._loss_ids)
 
 
+def averaged_function(metric: keras.metrics.MeanMetricWrapper) -> tuple[Any, dict]:
+    """The function that a metric averages, and the options that it is called with.
+
+    The config of the metric names the function, but does not hold it.
+
+    Args:
+        metric: Metric made as `keras.metrics.MeanMetricWrapper(function)`.
+    """
+    return metric._fn, metric._fn_kwargs
+
+
 def assign_at_once(variable: keras.Variable, value: Any) -> None:
     """Assigns to a variable in a `keras.StatelessScope`.
 

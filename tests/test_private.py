@@ -269,6 +269,14 @@ def test_losses_are_known_to_the_layer_that_added_them():
     assert have == [False, True, False, True]
 
 
+@relied_on("keras.metrics.MeanMetricWrapper._fn or _fn_kwargs")
+def test_the_function_of_a_mean_is_known():
+    function = keras.metrics.sparse_categorical_crossentropy
+    metric = keras.metrics.MeanMetricWrapper(function, from_logits=True)
+    found = private.averaged_function(metric)
+    assert found == (function, {"from_logits": True})
+
+
 @relied_on("keras.Variable._direct_assign")
 def test_a_variable_is_assigned_in_a_scope_that_only_notes():
     variable = keras.Variable([1.0, 2.0])

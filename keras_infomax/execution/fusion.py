@@ -63,11 +63,24 @@ def _is_graph_of_keras(layer):
 
 
 def _functions_of(model, layers):
-    """What a step calls besides layers: where it is a user's, XLA may not know it."""
-    yield from (model.optimizer, model.loss, *_metrics(model))
-    for layer in layers:
-        for role in ("activation", "kernel_regularizer", "bias_regularizer"):
-            yield getattr(layer, role, None)
+    """What a step calls besides layers: where it is a user's, XLA may not know it.
+
+    Besides the optimizer, loss and metrics these are the functions that they and the
+    layers hold: activations, regularizers, constraints, masks, learning rates.
+    """
+    parts = [
+        model.optimizer,
+        getattr(model.optimizer, "inner_optimizer", None),
+        model.loss,
+        *_metrics(model),
+    ]
+    yield from parts
+    for owner in (*parts, *layers):
+        for name, held in getattr(owner, "__dict__", {}).items():
+            # Keras wraps methods, such as build, and puts them on the object.
+            is_method = hasattr(type(owner), name)
+            if callable(held) and not (is_method or isinstance(held, keras.Layer)):
+                yield held
 
 
 def _metrics(model):

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_infomax import private
+from keras_infomax import checks, private
 from keras_infomax.execution import fusion
 
 # Python's share of a step is small by then, and a progress bar still moves.
@@ -125,14 +125,14 @@ def checked_steps(steps: int | str) -> int | str:
     Raises:
         ValueError: If it is neither.
     """
-    if steps != "auto" and (
-        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
-    ):
-        raise ValueError(
-            "steps_per_execution must be a positive number of steps, or 'auto'; "
-            f"received {steps!r}."
-        )
-    return steps
+    if isinstance(steps, str) and steps == "auto":
+        return steps
+    if checks.is_integer(steps) and int(steps) >= 1:
+        return int(steps)
+    raise ValueError(
+        "steps_per_execution must be a positive number of steps, or 'auto'; "
+        f"received {steps!r}."
+    )
 
 
 def choose(

@@ -100,7 +100,7 @@ class ScoreLoss(keras.losses.Loss):
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
         # Keras would multiply the one value of all rows by each weight.
-        weights = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
+        weights = _weights_of_rows(sample_weight, y_pred, self.dtype)
         with keras.name_scope(self.name):
             value = self.value(
                 y_true,
@@ -200,7 +200,7 @@ class LossMetric(keras.metrics.Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         scores = ops.cast(y_pred, self.loss.dtype)
         if not isinstance(self.loss, ScoreLoss):
-            values = self.loss.call(y_true, scores)
+            values = self.loss.call(ops.convert_to_tensor(y_true), scores)
             return super().update_state(values, sample_weight)
         partners = bounds.checked_partners("y_true", y_true)
         weights = sample_weight
@@ -277,6 +277,32 @@ def mean_of_gathered(values, weights=None):
     if weights is None:
         return ops.mean(values)
     return ops.divide_no_nan(ops.sum(weights * _of_rows(values)), ops.sum(weights))
+
+
+def _weights_of_rows(sample_weight, scores, dtype):
+    """Weights `(rows,)`; one number is the weight of every row, as in Keras.
+
+    Raises:
+        ValueError: If they are not known to be one number, or one for each row.
+    """
+    checks.unmasked("sample_weight", sample_weight)
+    rows = scores.shape[0]
+    try:
+        weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
+        shape = tuple(weights.shape)
+    except (TypeError, ValueError):
+        shape = None
+    if shape == ():
+        return ops.broadcast_to(weights, (ops.shape(scores)[0],))
+    if shape is not None and shape[1:] in ((), (1,)):
+        if None in (rows, shape[0]) or rows == shape[0]:
+            return ops.reshape(weights, (-1,))
+    raise checks.refusal(
+        "sample_weight",
+        f"one number, or one for each of the {rows or 'scored'} rows",
+        sample_weight,
+        "Write, for example, sample_weight=np.ones(rows).",
+    )
 
 
 def _of_rows(values):

@@ -106,8 +106,17 @@ class BaseModel(keras.Model):
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
                 number, or XLA shall compile a model that computes in chunks.
         """
+        steps_per_execution = plan.checked_steps(steps_per_execution)
+        chunked = fusion.has_chunks(self, loss)
+        if chunked and jit_compile not in ("auto", False, None):
+            raise ValueError(
+                "jit_compile must be off where rows are computed in chunks, whose "
+                f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
+                "Leave it at its default, or leave out chunk_size and "
+                "encoder_chunk_size."
+            )
         self._asked = {
-            "steps_per_execution": plan.checked_steps(steps_per_execution),
+            "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
         super().compile(
@@ -129,15 +138,7 @@ class BaseModel(keras.Model):
             self.make_train_function()
             self.make_test_function()
             self.make_predict_function()
-        chunked = fusion.has_chunks(self, self.loss)
-        if chunked and self.jit_compile:  # type: ignore[has-type]
-            if jit_compile != "auto":
-                raise ValueError(
-                    "jit_compile must be off where rows are computed in chunks, whose "
-                    f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
-                    "Leave it at its default, or leave out chunk_size and "
-                    "encoder_chunk_size."
-                )
+        if chunked and jit_compile == "auto":
             self.jit_compile = False
 
     def get_compile_config(self):
@@ -151,7 +152,7 @@ class BaseModel(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
+        if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
     def fit(
@@ -367,7 +368,7 @@ class BaseModel(keras.Model):
         results = self.train_step(data)
         self._first_broken_step.note(
             self.optimizer.iterations,
-            # The mean since the epoch began, which does not get well again.
+            # A running mean: once it is NaN, it stays NaN.
             results.get("loss", 0.0),
             self.trainable_variables,
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import losses
+from keras_infomax import losses, private
 from keras_infomax.checks import nearest
 
 # Names of Keras that choose a cross-entropy; the shapes here leave one.
@@ -264,8 +264,8 @@ def _parts(part):
         return _parts(part.loss)
     if isinstance(part, functools.partial):
         return part.func, part.keywords
-    if type(part) is keras.metrics.MeanMetricWrapper:  # Around a user's function.
-        return part, {}
+    if type(part) is keras.metrics.MeanMetricWrapper:
+        return private.averaged_function(part)
     if isinstance(part, (keras.losses.Loss, keras.metrics.Metric)):
         of_keras = _is_of_keras(type(part))
         kinds = (

@@ -165,6 +165,8 @@ def split(x: Any, sample_weight: Any, part: float) -> tuple[Any, Any]:
             f"{_describe(x)}. Give validation_data instead."
         )
     rows = _rows(x)
+    if sample_weight is not None:
+        sample_weight = checked_weights(sample_weight, rows)
     first = math.floor(rows * (1.0 - part))
     if min(first, rows - first) < 2:
         raise ValueError(
@@ -415,14 +417,18 @@ def _checked_arrays(x, sample_weight, batch_size, steps, least, prefix):
     size = batch_size or (math.ceil(rows / steps) if steps else 32)
     if min(rows, size) < least:
         few = f"rows={rows}" if rows < least else f"{prefix}batch_size={size}"
-        raise ValueError(
-            "A batch must have at least 2 rows, since the other rows are the "
-            f"negatives; received {few}. Use more rows, or a larger batch size."
-        )
+        raise _too_few(few)
     if 0 < rows % size < least:
         _warn_of_remainder(f"the last of {rows} rows, in batches of {size}")
         x = keras.tree.map_structure(lambda array: array[:-1], x)
     return x
+
+
+def _too_few(received):
+    return ValueError(
+        "A batch must have at least 2 rows, since the other rows are the negatives; "
+        f"received {received}. Use more rows, or a larger batch size."
+    )
 
 
 def _checked_dataset(method, dataset):
@@ -446,6 +452,8 @@ def _checked_py_dataset(batches, least):
         return batches
     last = batches[count - 1]
     if _few_rows(last, least):
+        if count == 1:
+            raise _too_few(f"rows={least - 1}")
         _warn_of_remainder(f"the last batch of a {type(batches).__name__}")
         count -= 1
     elif last is _in_form(last):

@@ -76,11 +76,11 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         encodes alone, too.
 
     The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
-    nats, with their `"val_"` twins; both are means over rows. A loss on encodings, such
-    as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is no
-    `"mi"`. With several terms `"mi"`
-    is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE
-    depends on the batch size, so evaluate with the batch size of training.
+    nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
+    is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE depends
+    on the batch size, so evaluate with the batch size of training. A loss on encodings,
+    such as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is
+    no `"mi"`.
 
     `fit` stops with an error when the loss or a weight is no longer finite, as
     `callbacks.StopOnNonFinite` does.
@@ -168,9 +168,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         if None not in shapes.values():
             # Built now, a model can be saved, restored and distributed before its
             # first batch; encoders that do not know their shape defer it to that.
-            for term in self.terms:
-                if not term.built:
-                    term.build(shapes)
+            self._build_terms(shapes)
             self.built = True
 
     @property
@@ -214,15 +212,14 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             rows: Number of rows of the global batch.
 
         Returns:
-            Number; infinite where the loss has no ceiling, or the columns are not
-            the rows of the batch.
+            Number; infinite where the estimate has no ceiling, there is no loss on
+            scores, or the columns are not the rows of the batch.
         """
-        ceiling = getattr(self.loss, "ceiling", None)
         columns = [term.columns(rows) for term in self.terms]
-        if ceiling is None or None in columns:
+        if self.loss is None or not self.scores_pairs or None in columns:
             return math.inf
         return sum(
-            term.weight * ceiling(count)
+            term.weight * self._estimator.ceiling(count)
             for term, count in zip(self.terms, columns, strict=True)
         )
 
@@ -273,6 +270,8 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
     def call(self, views, training=None, with_partners=False, as_pairs=False):
         encodings = self.encode(views, training)
         if as_pairs:
+            # The critic is not called, but saved: a loaded model has built it.
+            self._build_terms({n: tuple(e.shape) for n, e in encodings.items()})
             pairs = {term.name: term.pair(encodings) for term in self.terms}
             return tuple({n: pair[i] for n, pair in pairs.items()} for i in (0, 1))
         pairs = {term.name: term(encodings, training=training) for term in self.terms}
@@ -394,7 +393,8 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         x = inputs.texts_as_tensors(x)
         validation_data = inputs.texts_as_tensors(validation_data)
         fit_arguments.check_no_targets("fit", y, class_weight)
-        fit_arguments.check_numbers(0, epochs=epochs, initial_epoch=initial_epoch)
+        epochs = checks.integer("epochs", epochs, 0, 10)
+        initial_epoch = checks.integer("initial_epoch", initial_epoch, 0, 0)
         fit_arguments.check_numbers(
             1,
             batch_size=batch_size,
@@ -723,6 +723,11 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         wanted = "with_partners" if self.scores_pairs else "as_pairs"
         return self(views, training=training, **{wanted: True})
 
+    def _build_terms(self, shapes):
+        for term in self.terms:
+            if not term.built:
+                term.build(shapes)
+
     def _by_term(self, values):
         return values if isinstance(values, dict) else {self.terms[0].name: values}
 
@@ -769,10 +774,16 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
                 metric.update_state(loss, sample_weight=_rows(views))
         return self.compute_metrics(None, targets, outputs, weights)
 
-    def _estimate(self, partners, scores, weights):
+    @property
+    def _estimator(self):
+        """The loss by whose estimate `"mi"` is reported."""
         # Any scores bound mutual information by InfoNCE, whatever they are trained by.
-        scored = isinstance(self.loss, losses.ScoreLoss)
-        estimator = self.loss if scored else losses.InfoNCE()
+        return (
+            self.loss if isinstance(self.loss, losses.ScoreLoss) else losses.InfoNCE()
+        )
+
+    def _estimate(self, partners, scores, weights):
+        estimator = self._estimator
         estimates = [
             estimator.estimate(
                 partners[term.name],

@@ -39,8 +39,8 @@ class Stopped(KeyboardInterrupt):
 def stopping_in_one_line() -> Iterator[None]:
     """Turns Ctrl-C and SIGTERM within the block into one line and an exit code.
 
-    The line is what `noted` told, and the code is 128 more than the signal's number,
-    as shells have it. A second signal ends the process at once.
+    The line is the note that `noted` added, and the code is 128 more than the signal's
+    number, as shells have it. A second signal ends the process at once.
 
     Raises:
         SystemExit: If there was a signal.
@@ -51,10 +51,17 @@ def stopping_in_one_line() -> Iterator[None]:
     except KeyboardInterrupt as error:
         notes = getattr(error, "__notes__", [_DEFAULT])
         print(notes[0], file=sys.stderr, flush=True)
+        # The handlers stay off: a second signal ends the process while it exits.
         sys.exit(128 + getattr(error, "number", signal.SIGINT))
-    else:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    except BaseException:
+        _put_back(before)
+        raise
+    _put_back(before)
+
+
+def _put_back(handlers: dict[signal.Signals, Any]) -> None:
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
 
 
 def _stop(number: int, frame: Any) -> NoReturn:
@@ -65,9 +72,9 @@ def _stop(number: int, frame: Any) -> NoReturn:
 
 @contextlib.contextmanager
 def noted(where: Any) -> Iterator[None]:
-    """Tells an interruption of the block where it met it, for who reports it.
+    """Adds to an interruption of the block where it happened, as a note.
 
-    What an inner block tells goes first.
+    `stopping_in_one_line` prints the first note, which is that of the inner block.
 
     Args:
         where: Function that returns where the block is, such as "at step 3 of 8".

@@ -188,13 +188,6 @@ def sweep(
         ValueError: If a number or the grid is unfit, the table is damaged or has other
             columns, or another process sweeps in the workdir.
     """
-    checks.instance(
-        "experiment",
-        experiment,
-        Sweep,
-        "a Sweep",
-        "Write, for example, experiment=Sweep.resolve({'steps': 3000}).",
-    )
     processes_wanted = _default_processes() if processes is None else processes
     checks.instance(
         "experiment",
@@ -203,11 +196,9 @@ def sweep(
         "a Sweep",
         "Write, for example, experiment=Sweep({'steps': 3000}, {'critic': ['mlp']}).",
     )
-    checks.path("workdir", workdir)
-    checks.positive_integer("seeds", seeds, 5)
+    workdir = pathlib.Path(checks.path("workdir", workdir, "runs/sweep"))
     checks.positive_integer("processes", processes_wanted, 2)
     every = experiment.runs(seeds)
-    workdir = pathlib.Path(checks.path("workdir", workdir, "runs/sweep"))
     if results is not None:
         results = checks.path("results", results, "runs/sweep/results.csv")
     workdir.mkdir(parents=True, exist_ok=True)
@@ -394,7 +385,9 @@ class Table:
         with self.changing():
             row = self.last(key)
             if row is None:
-                raise ValueError(f"key must be of a run in {self.path}; got {key}.")
+                raise ValueError(
+                    f"key must be of a run in {self.path}; received {key}."
+                )
             row.update({column: _cell(value) for column, value in cells.items()})
 
     @contextlib.contextmanager
@@ -520,13 +513,19 @@ def _reason(workdir: pathlib.Path, exit_code: int) -> str:
 
 
 def _commit() -> str:
-    """The commit that the code is at, marked if it has been changed since."""
-    folder = pathlib.Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=10"]
+    """The commit that the code is at, marked if it has been changed since.
+
+    `"unknown"` where the code is in no repository of its own: a package that is
+    installed below a project lies in the repository of the project.
+    """
+    file = pathlib.Path(__file__)
+    git = ["git", "-C", str(file.parent)]
+    tracked = [*git, "ls-files", "--error-unmatch", file.name]
+    describe = [*git, "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty"]
     try:
-        described = subprocess.run(
-            [*command, "--exclude=*", "--dirty"], capture_output=True, text=True
-        )
+        if subprocess.run(tracked, capture_output=True).returncode:
+            return "unknown"
+        described = subprocess.run(describe, capture_output=True, text=True)
     except OSError:
         return "unknown"
     return described.stdout.strip() or "unknown"

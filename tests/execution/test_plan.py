@@ -147,6 +147,15 @@ class OwnLoss(kim.losses.InfoNCE):
     pass
 
 
+DECAY = keras.optimizers.schedules.ExponentialDecay(0.1, 100, 0.5)
+
+
+def with_optimizer(optimizer):
+    model = infomax()
+    model.compile(optimizer, kim.losses.InfoNCE())
+    return model
+
+
 def own_metric(partners, scores):
     spread = tf.numpy_function(lambda s: s.std(axis=1), [scores], tf.float32)
     return tf.ensure_shape(spread, [None])
@@ -164,7 +173,39 @@ def own_metric(partners, scores):
         (lambda: infomax(loss=kim.losses.InfoNCE(chunk_size=4)), False),
         (lambda: infomax(hidden=[Own(3)]), False),
         (lambda: infomax(hidden=[layers.Dense(3, own_metric)]), False),
+        (
+            lambda: infomax(
+                hidden=[layers.Dense(3, "relu", kernel_constraint="non_neg")]
+            ),
+            True,
+        ),
+        (
+            lambda: infomax(hidden=[layers.Dense(3, kernel_constraint=own_metric)]),
+            False,
+        ),
+        (
+            lambda: infomax(hidden=[layers.Dense(3, activity_regularizer=own_metric)]),
+            False,
+        ),
+        (
+            lambda: infomax(
+                hidden=[layers.BatchNormalization(gamma_constraint=own_metric)]
+            ),
+            False,
+        ),
+        (lambda: with_optimizer(keras.optimizers.SGD(lambda: 0.1)), False),
+        (lambda: with_optimizer(keras.optimizers.SGD(DECAY)), True),
+        (
+            lambda: with_optimizer(
+                keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(lambda: 0.1))
+            ),
+            False,
+        ),
         (lambda: infomax(loss=OwnLoss()), False),
+        (
+            lambda: infomax(metrics=[keras.metrics.MeanMetricWrapper(own_metric)]),
+            False,
+        ),
         (lambda: infomax(metrics=["sparse_categorical_accuracy"]), True),
         (lambda: infomax(metrics=["sparse_categorical_accuracy", own_metric]), False),
         (lambda: infomax(weighted_metrics=[own_metric]), False),
@@ -176,7 +217,7 @@ def own_metric(partners, scores):
         ),
         (lambda: infomax(run_eagerly=True), False),
     ],
-    ids=range(15),
+    ids=range(23),
 )
 def test_models_that_gain_are_fused_in_long_runs(model, expected):
     model = model()
@@ -185,6 +226,20 @@ def test_models_that_gain_are_fused_in_long_runs(model, expected):
     assert not chosen(2, 250, model=model, jit_compile=False).fused
     # Alone in its call, a step is left to Keras.
     assert not chosen(2, 250, model=model, steps_per_execution=1).fused
+
+
+def test_a_mask_of_a_user_is_not_fused():
+    def model(mask):
+        x, y = keras.Input((6,)), keras.Input((4,))
+        network = keras.Model(
+            [x, y], {"x": layers.Dense(3)(x), "y": layers.Dense(3)(y)}
+        )
+        model = kim.InfoMax(network=network, terms=[kim.Term("x", "y", mask=mask)])
+        model.compile("sgd", kim.losses.InfoNCE())
+        return model
+
+    assert fusion.gains(model(kim.losses.SemiHard()))
+    assert not fusion.gains(model(lambda partners, scores: scores))
 
 
 def test_a_run_that_goes_on_is_executed_as_one_that_was_not_interrupted():
@@ -480,6 +535,21 @@ def test_what_was_asked_is_saved(tmp_path):
 def test_a_number_of_steps_is_positive(steps):
     with pytest.raises(ValueError, match="steps_per_execution must be a positive"):
         infomax(steps_per_execution=steps)
+
+
+def test_a_number_of_steps_may_be_that_of_numpy():
+    model = infomax(steps_per_execution=np.int64(3))
+    assert model.steps_per_execution == 3
+    assert type(model.get_compile_config()["steps_per_execution"]) is int
+
+
+def test_a_model_is_as_it_was_where_compile_refuses():
+    model = infomax()
+    model.encoder_chunk_size = 4
+    with pytest.raises(ValueError, match="jit_compile must be off"):
+        model.compile("adam", "nwj", jit_compile=True)
+    assert isinstance(model.loss, kim.losses.InfoNCE)
+    assert not model.jit_compile
 
 
 class Derived(kim.critics.BilinearCritic):

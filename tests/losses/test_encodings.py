@@ -165,6 +165,18 @@ def test_a_saved_model_goes_on(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_saved_model_of_encoders_that_were_built_by_data_goes_on(tmp_path):
+    encoders = [keras.Sequential([layers.Dense(5)]) for _ in range(2)]
+    model = kim.InfoMax(*encoders)
+    model.compile(keras.optimizers.SGD(0.1), "vicreg")
+    model.fit((X, Y), batch_size=8, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.critic.weights) == 1
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 class Distance(EncodingLoss):
     """A loss of a user."""
 
@@ -217,6 +229,8 @@ def test_what_needs_scores_is_refused():
         kim.losses.TargetLoss("vicreg", 1.0)
     with pytest.raises(ValueError, match="of one shape .* Give both encoders"):
         VICReg()(X, Y)
+    with pytest.raises(ValueError, match="at least 2 rows, since it .*received 1"):
+        VICReg()(X[:1], X[:1])
     with pytest.raises(ValueError, match="at least 2 rows"):
         model.train_on_batch((X[:1], Y[:1]))
 

@@ -148,6 +148,29 @@ def test_weights_of_rows_are_those_of_keras(name):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("weights", [3.0, np.full((6, 1), 3.0), [3] * 6])
+def test_one_weight_multiplies_the_loss_in_whatever_shape_it_is_given(weights):
+    loss = losses.InfoNCE()
+    expected = 3 * float(loss(PARTNERS, SCORES))
+    found = float(loss(PARTNERS, SCORES, sample_weight=weights))
+    assert found == pytest.approx(expected, rel=1e-5)
+    graph = tf.function(
+        lambda scores: loss(PARTNERS, scores, sample_weight=weights),
+        input_signature=[tf.TensorSpec([None, SCORES.shape[1]])],
+    )
+    assert float(graph(SCORES)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [np.ones(5), np.ones(1), np.ones((1, 6)), "6", np.ma.masked_less(np.arange(6), 1)],
+    ids=str,
+)
+def test_what_are_no_weights_of_rows_is_refused(weights):
+    with pytest.raises(ValueError, match="sample_weight must be .*; received"):
+        losses.InfoNCE()(PARTNERS, SCORES, sample_weight=weights)
+
+
 def test_a_weight_of_a_row_is_that_of_all_its_partners():
     partners = np.array([[0, 1], [2, 5]])
     weights = np.array([3.0, 1.0], "float32")

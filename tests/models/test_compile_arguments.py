@@ -121,6 +121,9 @@ def test_metrics_by_name_take_scores_as_logits():
     assert logs["lambda"] == pytest.approx(scores.max(), rel=1e-5)
 
 
+WRAPPED = keras.metrics.MeanMetricWrapper
+
+
 @pytest.mark.parametrize("argument", ["metrics", "weighted_metrics"])
 @pytest.mark.parametrize(
     ("metric", "message"),
@@ -131,6 +134,11 @@ def test_metrics_by_name_take_scores_as_logits():
         (keras.metrics.AUC(), "rate scores .* by partners"),
         (keras.metrics.Mean(), "rate scores .* by partners"),
         (keras.metrics.categorical_accuracy, "rate scores .* by partners"),
+        (WRAPPED(keras.metrics.categorical_accuracy), "rate scores .* by partners"),
+        (
+            WRAPPED(keras.metrics.sparse_categorical_crossentropy),
+            "take scores as logits",
+        ),
         ("accuracyy", "Unknown metric 'accuracyy'. Did you mean 'accuracy'"),
         (3, "must be metrics, functions .*received 3"),
     ],
@@ -138,6 +146,21 @@ def test_metrics_by_name_take_scores_as_logits():
 def test_metrics_that_take_something_else_are_refused(argument, metric, message):
     with pytest.raises(ValueError, match=message):
         infomax("infonce", **{argument: [metric]})
+
+
+def test_a_metric_may_be_the_mean_of_a_function():
+    functions = {
+        "own": WRAPPED(lambda p, s: tf.reduce_max(s, axis=1), "own"),
+        "acc": WRAPPED(keras.metrics.sparse_categorical_accuracy, "acc"),
+        "ce": WRAPPED(
+            keras.metrics.sparse_categorical_crossentropy, "ce", from_logits=True
+        ),
+    }
+    model = infomax("infonce", metrics=[*functions.values()])
+    logs, scores = evaluated(model), model((X, X)).numpy()
+    accuracy = np.mean(scores.argmax(axis=1) == np.arange(ROWS))
+    expected = [scores.max(axis=1).mean(), accuracy, crossentropy(model)]
+    assert [logs[name] for name in functions] == pytest.approx(expected, rel=1e-5)
 
 
 def test_metrics_of_several_terms():

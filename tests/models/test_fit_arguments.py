@@ -118,6 +118,15 @@ def test_the_split_is_that_of_keras():
     result = fit(validation_split=0.25, batch_size=16)
     expected = fit(views(48), batch_size=16, validation_data=((X[48:64], Y[48:64]),))
     assert_equal(result, expected)
+    weights = [*np.linspace(0, 2, 64)]
+    result = fit(validation_split=0.25, batch_size=16, sample_weight=weights)
+    expected = fit(
+        views(48),
+        batch_size=16,
+        sample_weight=weights[:48],
+        validation_data=((X[48:64], Y[48:64]), None, weights[48:]),
+    )
+    assert_equal(result, expected)
 
 
 def test_validation_has_a_batch_size_of_its_own():
@@ -193,7 +202,14 @@ LABELED = DATASET.map(lambda pair: (pair, pair[0]))
         ({"batch_size": True}, "batch_size must be an integer"),
         ({"epochs": -1}, "epochs must be an integer of at least 0"),
         ({"epochs": "3"}, "epochs must be an integer"),
+        ({"epochs": None}, "epochs must be an integer of at least 0; received None"),
         ({"initial_epoch": -1}, "initial_epoch must be an integer"),
+        ({"initial_epoch": None}, "initial_epoch must be an integer"),
+        ({"x": Batches(1)}, "at least 2 rows.*received rows=1"),
+        (
+            {"validation_split": 0.5, "sample_weight": [1.0] * 63},
+            "sample_weight must hold one number for each of the 64 pairs",
+        ),
         ({"steps_per_epoch": 0}, "steps_per_epoch must be an integer of at least 1"),
         ({"steps_per_epoch": -1}, "steps_per_epoch must be an integer of at least 1"),
         ({"validation_freq": 0}, "validation_freq must be an integer of at least 1"),
@@ -249,6 +265,16 @@ def test_no_optimizer_is_said():
         with pytest.raises(ValueError, match="compiled with an optimizer"):
             train(views(64))
     assert np.isfinite(model.evaluate(views(64), verbose=0)).all()
+
+
+def test_a_model_without_an_optimizer_is_saved(tmp_path):
+    model = infomax()
+    model.compile(None, "infonce")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer is None
+    expected = model.evaluate(views(64), verbose=0)
+    assert loaded.evaluate(views(64), verbose=0) == expected
 
 
 def test_export_says_what_to_type():

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import keras
 import numpy as np
@@ -306,6 +307,21 @@ def test_loss_of_the_users_own():
     expected = np.maximum(0, 1 + scores - np.diag(scores)[:, None]).mean()
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
     assert logs["mi"] == pytest.approx(np.mean(kim.bounds.infonce(scores)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("infonce", math.log(16)),
+        # Their "mi" is the estimate of InfoNCE.
+        ("sparse_categorical_crossentropy", math.log(16)),
+        (lambda partners, scores: -tf.linalg.diag_part(scores), math.log(16)),
+        ("nwj", math.inf),
+        ("vicreg", math.inf),
+    ],
+)
+def test_the_ceiling_is_that_of_the_estimate(loss, expected):
+    assert infomax(loss).ceiling(16) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["nwj", "sparse_categorical_crossentropy"])

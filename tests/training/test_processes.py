@@ -119,6 +119,10 @@ def test_handlers_are_put_back_after_the_block():
     with processes.stopping_in_one_line():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(ValueError, match="of the block"):
+        with processes.stopping_in_one_line():
+            raise ValueError("of the block")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 SPAWNING = """

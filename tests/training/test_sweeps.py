@@ -273,6 +273,27 @@ def test_tables_of_an_earlier_version_are_gone_on_with(tmp_path, capsys):
     assert "1 of these are rows of an earlier version" in printed
 
 
+def test_a_commit_is_that_of_the_code_and_not_of_what_lies_around_it(
+    tmp_path, monkeypatch
+):
+    def git(*arguments):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for name in ("ours.py", ".gitignore", "installed.py"):
+        (tmp_path / name).write_text("installed.py\n")
+    git("init")
+    git("add", "ours.py", ".gitignore")
+    git("commit", "-m", "first")
+    monkeypatch.setattr(sweeps, "__file__", str(tmp_path / "ours.py"))
+    assert sweeps._commit() == git("rev-parse", "--short=10", "HEAD")
+    (tmp_path / "ours.py").write_text("changed")
+    assert sweeps._commit().endswith("-dirty")
+    monkeypatch.setattr(sweeps, "__file__", str(tmp_path / "installed.py"))
+    assert sweeps._commit() == "unknown"
+
+
 def test_committed_tables_are_read_and_gone_on_with():
     for path, config, grid in (
         ("docs/paper/results.csv", {"figure": "figure3"}, "critic"),
