@@ -8,8 +8,8 @@ import pytest
 from keras.src.saving import serialization_lib
 
 import keras_infomax as kim
-from export import verify
 from keras_infomax import files, saved_model
+from keras_infomax.programs import verify
 from keras_infomax.training import checkpoints
 from keras_infomax.training.settings import Settings
 
