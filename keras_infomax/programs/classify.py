@@ -8,8 +8,9 @@ are classified with one after another. Writes classify.csv.
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
+from keras_infomax.programs import running
 
+READS = ("encoder",)
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_list(
     "encoder", None, "Folders of exports.", FLAGS, required=True
@@ -24,5 +25,5 @@ def main() -> None:
     """Classifies, prints and writes."""
     from keras_infomax.programs.downstream import classifying
 
-    handles = [existing("--encoder", handle) for handle in _ENCODER.value]
-    classifying.main(handles, _OUTPUT.value, _STEPS.value)
+    running.quieten_retracing()
+    classifying.main(_ENCODER.value, _OUTPUT.value, _STEPS.value)

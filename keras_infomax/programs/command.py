@@ -78,6 +78,7 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
         module.FLAGS,
         arguments,
         positional=getattr(module, "POSITIONAL", ()),
+        reads=getattr(module, "READS", ()),
         called=f"keras-infomax {name}",
     )
 

@@ -39,7 +39,8 @@ def resolve(given: str) -> str:
         return f"{known[called]}{colon}{variant}"
     word = called.removeprefix("configs/").removesuffix(".py")
     beside = [str(path) for path in pathlib.Path(called).parent.glob("*.py")]
-    hint = nearest(word, known) or nearest(called, beside)
+    hint = nearest(called, beside) if called.endswith(".py") else ""
+    hint = hint or nearest(word, known)
     raise UsageError(
         f"--config must be the name of a config or the path of a file; received "
         f"{called!r}.{hint} Names: {', '.join(known)}."

@@ -9,8 +9,8 @@ writes files for LiteRT and ONNX, too; `archive` packs the SavedModel.
 from absl import flags
 
 import keras_infomax as kim
-from keras_infomax.programs.mistakes import existing
 
+READS = ("workdir",)
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a finished training run.", FLAGS, required=True
@@ -37,7 +37,7 @@ _IMAGE_DTYPE = flags.DEFINE_enum(
 def main() -> None:
     """Exports."""
     kim.saved_model.export_workdir(
-        existing("--workdir", _WORKDIR.value),
+        _WORKDIR.value,
         _OUTPUT.value,
         encoder=_ENCODER.value,
         overwrite=_OVERWRITE.value,

@@ -9,8 +9,7 @@ separated by commas. Writes similar.csv, and similar.png of the first encoder.
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
+READS = ("encoder",)
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_list(
     "encoder", None, "Folders of exports.", FLAGS, required=True
@@ -22,5 +21,4 @@ def main() -> None:
     """Searches, prints, draws and writes."""
     from keras_infomax.programs.downstream import finding_similar
 
-    handles = [existing("--encoder", handle) for handle in _ENCODER.value]
-    finding_similar.main(handles, _OUTPUT.value)
+    finding_similar.main(_ENCODER.value, _OUTPUT.value)

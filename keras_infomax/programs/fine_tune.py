@@ -9,8 +9,9 @@ Several encoders may be given, separated by commas. Writes few_labels.csv and .p
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
+from keras_infomax.programs import running
 
+READS = ("encoder",)
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_list(
     "encoder", None, "Folders of exports.", FLAGS, required=True
@@ -28,5 +29,5 @@ def main() -> None:
     """Compares, prints, draws and writes."""
     from keras_infomax.programs.downstream import fine_tuning
 
-    handles = [existing("--encoder", handle) for handle in _ENCODER.value]
-    fine_tuning.main(handles, _OUTPUT.value, _DRAWS.value, _STEPS.value)
+    running.quieten_retracing()
+    fine_tuning.main(_ENCODER.value, _OUTPUT.value, _DRAWS.value, _STEPS.value)

@@ -10,8 +10,7 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
+READS = ("workdir",)
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a run, or of runs.", FLAGS, required=True
@@ -27,7 +26,7 @@ def main() -> None:
     from keras_infomax import probes
     from keras_infomax.training import comparison
 
-    workdir = existing("--workdir", _WORKDIR.value)
+    workdir = _WORKDIR.value
     output = _OUTPUT.value or pathlib.Path(workdir) / "probes.csv"
     rows = comparison.compare(workdir, output, _PROBES.value or list(probes.PROBES))
     print(comparison.summary(rows))

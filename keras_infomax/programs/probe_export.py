@@ -10,8 +10,7 @@ import json
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
+READS = ("encoder",)
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_string(
     "encoder", None, "Folder of the SavedModel.", FLAGS, required=True
@@ -46,4 +45,4 @@ def classify(encoder_folder: str) -> dict[str, float]:
 
 def main() -> None:
     """Probes."""
-    print(json.dumps(classify(existing("--encoder", _ENCODER.value))))
+    print(json.dumps(classify(_ENCODER.value)))

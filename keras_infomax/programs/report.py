@@ -12,6 +12,7 @@ from absl import flags
 
 from keras_infomax.programs.mistakes import existing
 
+READS = ("workdir",)
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder with results.csv.", FLAGS, required=True
@@ -24,7 +25,7 @@ def main() -> None:
     from keras_infomax.paper import claims_page, figures, verdicts
     from keras_infomax.training import sweeps
 
-    folder = pathlib.Path(existing("--workdir", _WORKDIR.value))
+    folder = pathlib.Path(_WORKDIR.value)
     table = existing("--workdir", folder / "results.csv")
     results = verdicts.Results(sweeps.read_table(table))
     for path in figures.draw(results, folder):

@@ -10,8 +10,7 @@ the workdir, this fits it to what they ended with, and fills in the last of thei
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
+READS = ("workdir", "results")
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the runs.", FLAGS, required=True
@@ -26,8 +25,8 @@ def main() -> None:
     from keras_infomax import probes
     from keras_infomax.training import comparison, sweeps
 
-    folder = existing("--workdir", _WORKDIR.value)
-    table = sweeps.Table(existing("--results", _RESULTS.value))
+    folder = _WORKDIR.value
+    table = sweeps.Table(_RESULTS.value)
     keys = {
         workdir: sweeps.key(comparison.read_settings(workdir))
         for workdir in comparison.finished_workdirs(folder)

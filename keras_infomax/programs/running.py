@@ -10,7 +10,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from keras_infomax.programs import config_files, documentation, help_pages, starting
-from keras_infomax.programs.mistakes import UsageError
+from keras_infomax.programs.mistakes import UsageError, existing
 from keras_infomax.spelling import nearest
 
 # What a config may have beside the keys of `Settings`.
@@ -22,6 +22,7 @@ def run(
     flag_values: flags.FlagValues = flags.FLAGS,
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
+    reads: Sequence[str] = (),
     called: str = "this program",
 ) -> None:
     """Parses flags and calls `main`.
@@ -37,13 +38,14 @@ def run(
         flag_values: Its flags.
         arguments: What follows its name. Defaults to those of the process.
         positional: Names of its positional arguments.
+        reads: Names of those, and of its flags, that name files or folders to read.
         called: What its user calls it, for messages.
     """
     if flag_values is flags.FLAGS:
         app.define_help_flags()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = _checked(given, flag_values, called)
+        given = _checked(given, flag_values, called, reads)
     except UsageError as error:
         _end(error, 2)
     with starting.quiet():
@@ -66,6 +68,11 @@ def run(
             _end(error, 1)
 
 
+def quieten_retracing() -> None:
+    """Silences TensorFlow's warning that one model after another is compiled."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
 def _load() -> None:
     """Loads all of the library, whose classes Keras finds by their registered names."""
     import keras_infomax as kim
@@ -80,8 +87,13 @@ def _load() -> None:
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
 
 
-def _checked(given: list[str], flag_values: flags.FlagValues, called: str) -> list[str]:
-    """The arguments with the path of the config, if their names are right.
+def _checked(
+    given: list[str],
+    flag_values: flags.FlagValues,
+    called: str,
+    reads: Sequence[str] = (),
+) -> list[str]:
+    """The arguments with the path of the config, if all that they name is there.
 
     Without TensorFlow, so that a mistyped word is told at once.
     """
@@ -96,6 +108,7 @@ def _checked(given: list[str], flag_values: flags.FlagValues, called: str) -> li
             break
         if not argument.startswith("-") or len(argument) == 1:
             checked.append(argument)
+            _read(argument, "FOLDER", reads)
             continue
         name, equals, value = argument.lstrip("-").partition("=")
         missing.pop(name, None)
@@ -111,12 +124,21 @@ def _checked(given: list[str], flag_values: flags.FlagValues, called: str) -> li
             )
         checked.append(argument)
         if not equals and not (is_key or flag is None or flag.boolean):
-            checked += [value for value in [next(rest, None)] if value is not None]
+            value = next(rest, "")
+            checked.append(value)
+        _read(value, name, reads)
     if missing:
         wanted = " and ".join(f"--{name}=..." for name in missing)
         raise UsageError(f"{called} needs {wanted}{_advice(called)}.")
     # In front: the flag of a config wants to know of it before its keys.
     return [*config, *checked]
+
+
+def _read(value: str, name: str, reads: Sequence[str]) -> None:
+    """Refuses a path, or several with commas between them, at which nothing is."""
+    if name in reads:
+        for path in value.split(","):
+            existing(name if name.isupper() else f"--{name}", path)
 
 
 def _flag(name: str, flag_values: flags.FlagValues) -> Any:

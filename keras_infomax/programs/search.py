@@ -6,12 +6,11 @@ Several processes share the trials by keras-tuner's environment variables; see
 docs/search.md.
 """
 
-import logging
-
 from absl import flags
 from ml_collections import config_flags
 
 import keras_infomax as kim
+from keras_infomax.programs import running
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
@@ -29,8 +28,7 @@ flags.mark_flag_as_required("config", FLAGS)
 def main() -> None:
     """Searches."""
     config, workdir, tuning = _CONFIG.value, _WORKDIR.value, kim.tuning
-    # TensorFlow warns that one model after another is compiled.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    running.quieten_retracing()
     trials = tuning.search(config, workdir)
     if tuning.is_worker():
         print("No trials are left; the chief reports.")

@@ -17,9 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
 POSITIONAL = ("FOLDER",)
+READS = ("FOLDER",)
 FLAGS = flags.FlagValues()
 _TOLERANCE = flags.DEFINE_float(
     "tolerance",
@@ -98,7 +97,7 @@ def table(results: list[dict[str, Any]], tolerance: float) -> tuple[str, bool]:
 
 def main(folder: str) -> None:
     """Verifies."""
-    lines, good = table(verify(existing("FOLDER", folder)), _TOLERANCE.value)
+    lines, good = table(verify(folder), _TOLERANCE.value)
     print(lines)
     if not good:
         raise ValueError(f"{folder!r} is not fit for use; see the table.")

@@ -20,8 +20,9 @@ class Progress(keras.callbacks.Callback):
     The time left is that of the steps and of the evaluations to come. The first call of
     a run, which is compiled, is not counted, nor is what is done once.
 
-    To be listed last, with `opening` in front of all other callbacks: what the others
-    do in between at the end of an epoch is the evaluation.
+    To be listed last: what other callbacks do at the end of an epoch is the evaluation.
+    Until there has been one, it is taken to last as long as that of the untrained model
+    by the callbacks between `opening` and `measured`, which compile little.
 
     Args:
         steps: Steps of the whole run.
@@ -38,7 +39,8 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.steps = steps
         self.eval_every = eval_every
-        self.opening = _Opening(self)
+        self.opening = _AtEpochBegin(self._open)
+        self.measured = _AtEpochBegin(self._take_first)
         self.per_step: float | None = None
         self.per_evaluation: float | None = None
         self._now = now
@@ -88,9 +90,6 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         now = self._now()
         self._step = self._epoch_start = epoch * self.eval_every
-        if self.per_evaluation is None:
-            # Of the untrained model, the probes alone: they are not compiled.
-            self.per_evaluation = now - self._mark
         self._mark = now
         if not self._compiled and sys.stdout.isatty():
             self._rewrite(f"{self._place()}  compiling", now)
@@ -114,6 +113,13 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.clear()
+
+    def _open(self) -> None:
+        self._mark = self._now()
+
+    def _take_first(self) -> None:
+        if self.per_evaluation is None:
+            self.per_evaluation = self._now() - self._mark
 
     def _move(self, now: float) -> None:
         terminal = sys.stdout.isatty()
@@ -145,17 +151,15 @@ class Progress(keras.callbacks.Callback):
         self._said, self._shown = now, len(line)
 
 
-class _Opening(keras.callbacks.Callback):
-    """Tells the other when the evaluation of the untrained model begins."""
+class _AtEpochBegin(keras.callbacks.Callback):
+    """Calls a function at its place among the callbacks, when an epoch begins."""
 
-    steps_between_looks = None
-
-    def __init__(self, progress):
+    def __init__(self, call):
         super().__init__()
-        self.progress = progress
+        self.call = call
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.progress._mark = self.progress._now()
+        self.call()
 
 
 def duration(seconds: float) -> str:

@@ -121,6 +121,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
                     progress.opening,
                     callbacks.StopOnNonFinite(),
                     *experiment.measuring,
+                    progress.measured,
                     _board(run, settings, experiment, profile_steps),
                     _Recorder(run, settings, experiment, progress),
                     progress,

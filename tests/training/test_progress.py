@@ -32,6 +32,8 @@ def run(progress, clock, until=STEPS):
         progress.opening.on_epoch_begin(epoch)
         if not epoch:
             clock.now += EVALUATING
+            progress.measured.on_epoch_begin(epoch)
+            clock.now += COMPILING
         progress.on_epoch_begin(epoch)
         for batch in range(CALL - 1, EVERY, CALL):
             clock.now += CALL * STEP
@@ -53,6 +55,8 @@ def test_time_left_leaves_out_compilation(clock, capsys):
     progress.on_train_begin()
     progress.opening.on_epoch_begin(0)
     clock.now += EVALUATING
+    progress.measured.on_epoch_begin(0)
+    clock.now += COMPILING
     progress.on_epoch_begin(0)
     clock.now += COMPILING
     progress.on_train_batch_end(CALL - 1)
@@ -90,7 +94,7 @@ def test_one_line_is_rewritten_on_a_terminal(clock, monkeypatch):
     shown = screen.getvalue().split("\n")
     # All of the first epoch is one line, and it is gone when the next is printed.
     (moving, last), rest = shown[0].rsplit("\r", 1), shown[1:]
-    assert last == "  87 s, about 45 s to go"
+    assert last == "  2 min, about 45 s to go"
     assert rest == [""]
     states = [state.strip() for state in moving.split("\r") if state.strip()]
     assert states[0] == "step   0/400  compiling"
