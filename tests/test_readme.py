@@ -4,6 +4,7 @@
 the README is then run there and in an empty folder, as `make release` does.
 """
 
+import importlib
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from keras_infomax.programs import config_files
+from keras_infomax.programs import command, config_files, running
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
@@ -34,12 +35,12 @@ def commands(page):
     return [shlex.split(line) for line in lines if line]
 
 
-def run(command, folder):
+def run(words, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if INSTALLED:
         del environment["PYTHONPATH"]
     result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True
+        words, cwd=folder, env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -83,10 +84,9 @@ def folder(page, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "page",
-    [README, *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])],
-    ids=lambda page: f"{page.parent.name}/{page.stem}",
+    "page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}"
 )
 def test_commands_run_in_order(page, folder):
     """With `:smoke` behind every config, and TensorBoard only looking."""
@@ -99,8 +99,8 @@ def test_commands_run_in_order(page, folder):
         elif program == "pip":
             assert arguments == ["install", "keras_infomax[programs]"]
         elif program == "tensorboard":
-            command = [PYTHON, "-m", "tensorboard.main", *arguments]
-            assert "mi_nats" in run([*command, "--inspect"], folder)
+            board = [PYTHON, "-m", "tensorboard.main", *arguments, "--inspect"]
+            assert "mi_nats" in run(board, folder)
         else:
             printed = run(typed(program, arguments), folder)
             assert "0 runs to do" not in printed.splitlines()
@@ -115,12 +115,11 @@ def test_commands_run_in_order(page, folder):
 def typed(program, arguments):
     """The command of a page, shrunk to seconds."""
     if program == "keras-infomax":
-        command = [*called(), arguments[0]]
-        rest = arguments[1:]
+        words, rest = [*called(), arguments[0]], arguments[1:]
     else:
         assert program == "python"
-        command, rest = [PYTHON, *arguments[:2]], arguments[2:]
-    if command[-1] in ("sweep", "trainers.sweep"):
+        words, rest = [PYTHON, *arguments[:2]], arguments[2:]
+    if words[-1] in ("sweep", "trainers.sweep"):
         rest = [a for a in rest if not a.startswith("--seeds=")]
         rest += [
             f"--config.grid.{key}=('{value}',)"
@@ -128,10 +127,10 @@ def typed(program, arguments):
             else f"--config.grid.{key}=({value},)"
             for key, value in first_points(rest)
         ]
-    if command[-1] == "demo":
+    if words[-1] == "demo":
         # It has no variant; its config is the one of the first training.
-        command[-1], rest = "train", ["--config=digits_halves:smoke", *rest]
-    return [*command, *map(smoke, rest)]
+        words[-1], rest = "train", ["--config=digits_halves:smoke", *rest]
+    return [*words, *map(smoke, rest)]
 
 
 def called():
@@ -164,6 +163,17 @@ def smoke(argument):
         if argument.startswith(f"--{key}="):
             return f"--{key}=2"
     return argument
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_flags_keys_and_configs_of_commands_are_known(page):
+    for program, *arguments in commands(page):
+        if program == "keras-infomax":
+            name, *rest = arguments
+            module = importlib.import_module(
+                f"keras_infomax.programs.{command.COMMANDS[name]}"
+            )
+            assert running._checked(rest, module.FLAGS, program)
 
 
 def test_commands_of_the_readme_write_below_runs():
