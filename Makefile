@@ -4,29 +4,27 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-# TensorFlow's start-up chatter hides what a newcomer should see.
-export TF_CPP_MIN_LOG_LEVEL ?= 3
-
-.PHONY: help demo check test test-slow bench lock clean
+.PHONY: help demo check test test-slow bench release lock clean
 
 help:
 	@echo "make demo       train, probe, export and load back on 5,000 digits (minutes)"
 	@echo "make test       lint, types, import contract, doctests, tests"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make bench      a training step beside TensorFlow, PyTorch and JAX (minutes)"
+	@echo "make release    build, check, install and try what would be uploaded (minutes)"
 	@echo "make lock       write constraints.txt anew from setup.cfg"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # A stamp an extra: a second call installs nothing unless the declarations changed.
-$(VENV)/installed-%: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/installed-%: setup.cfg setup.py pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing keras_infomax[$*] into $(VENV) (once; a few minutes)"
 	$(INSTALL) ".[$*]"
 	@touch $@
 
 demo: $(VENV)/installed-programs
-	$(BIN)/python -m trainers.demo --workdir=runs/demo
+	$(BIN)/keras-infomax demo --workdir=runs/demo
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -51,6 +49,19 @@ bench: $(VENV)/installed-test .venv-bench/installed
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow --numprocesses=2 --dist=worksteal
 
+# What would be uploaded, in an environment of its own and in an empty folder. For the
+# README's last block, which nobody needs who has Keras 3: TensorFlow Hub.
+release: $(VENV)/installed-test
+	rm -rf dist .venv-release
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --constraint constraints.txt \
+	  "$$(ls dist/*.whl)[programs,tuning]" tensorflow-hub tf_keras setuptools
+	README_PYTHON=.venv-release/bin/python $(BIN)/python -m pytest -v \
+	  tests/test_readme.py -k README -m "slow or not slow"
+	@echo "dist/ is fit for use: twine upload dist/*"
+
 lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
@@ -60,4 +71,4 @@ lock:
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench .venv-release build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

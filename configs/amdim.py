@@ -12,7 +12,7 @@ The method is `keras_infomax.methods.amdim`, whose arguments are `config.options
 Bachman et al., 2019, https://arxiv.org/abs/1906.00910.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

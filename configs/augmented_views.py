@@ -14,7 +14,7 @@ The method is `keras_infomax.methods.augmented_views`, whose arguments are
 `config.options`: Chen et al., 2020, https://arxiv.org/abs/2002.05709.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

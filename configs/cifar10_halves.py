@@ -7,7 +7,7 @@ batch 128 at learning rate 1e-5 (Tschannen et al., 2020, appendix G): about an h
 two cores. The pixel baseline is about 0.34.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -15,7 +15,7 @@ The method is `keras_infomax.methods.cmc`, whose arguments are `config.options`:
 Tian et al., 2019, https://arxiv.org/abs/1906.05849.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -14,7 +14,7 @@ The method is `keras_infomax.methods.cpc`, whose arguments are `config.options`:
 van den Oord et al., 2018, https://arxiv.org/abs/1807.03748.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -15,7 +15,7 @@ The method is `keras_infomax.methods.deep_infomax`, whose arguments are
 `config.options`: Hjelm et al., 2019, https://arxiv.org/abs/1808.06670.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

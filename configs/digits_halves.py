@@ -5,7 +5,7 @@
 Less than a minute on two cores. Expect the probe 3 to 6 points above the pixels.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -7,7 +7,7 @@ Some five minutes on two cores. The baseline depends on the split, between about
 and 0.81; what the encodings gain over it is what to look at.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -16,7 +16,7 @@ The method is `keras_infomax.methods.metric_learning`, whose arguments are
 https://arxiv.org/abs/1907.13625.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

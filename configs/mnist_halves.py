@@ -6,7 +6,7 @@ Needs MNIST from TensorFlow Datasets; see `--config.data_dir`. 21,000 steps of b
 128, evaluated every 1,000: some minutes on two cores. The pixel baseline is 0.85.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -13,7 +13,7 @@ layer and the neighbours to find less. For MNIST, put
 `--config.dataset=mnist --config.steps=21000` behind the first command.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

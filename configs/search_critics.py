@@ -8,7 +8,7 @@ of MI. Take another method with `--config.search.method=bayesian`, and more
 trials with `--config.search.max_trials=40`, which goes on where the search ended.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

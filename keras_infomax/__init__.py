@@ -8,27 +8,47 @@ model.fit(pairs_of_views)
 """
 
 import importlib
+import pathlib
+import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from keras_infomax import (
-    bounds,
-    callbacks,
-    critics,
-    datasets,
-    encoders,
-    losses,
-    methods,
-    models,
-    probes,
-    saved_model,
-    training,
-    views,
-)
-from keras_infomax.execution import distribution
-from keras_infomax.models import InfoMax, MemoryTerm, Term
-from keras_infomax.saved_model import HubEncoder
 from keras_infomax.version import __version__
+
+
+def _starts_a_program() -> bool:
+    """Whether this process is `keras-infomax`, or a program by `python -m`, starting.
+
+    It may be asked for help alone, which shall not wait for TensorFlow.
+    """
+    called = sys.argv[0] if getattr(sys, "argv", None) else ""
+    if called != "-m":
+        return pathlib.PurePath(called).stem == "keras-infomax"
+    after = sys.orig_argv.index("-m") + 1 if "-m" in sys.orig_argv else 0
+    module = sys.orig_argv[after] if after else "keras_infomax"
+    return module.partition(".")[0] in ("keras_infomax", "trainers", "export")
+
+
+# Programs load them on first use; see `programs.running`. Elsewhere at once: Keras
+# finds a class that it loads by its name, if its module has been imported.
+if TYPE_CHECKING or not _starts_a_program():
+    from keras_infomax import (
+        bounds,
+        callbacks,
+        critics,
+        datasets,
+        encoders,
+        losses,
+        methods,
+        models,
+        probes,
+        saved_model,
+        training,
+        views,
+    )
+    from keras_infomax.execution import distribution
+    from keras_infomax.models import InfoMax, MemoryTerm, Term
+    from keras_infomax.saved_model import HubEncoder
 
 __all__ = [
     "HubEncoder",
@@ -51,6 +71,15 @@ __all__ = [
     "tuning",
     "views",
 ]
+
+# Where names are that are no modules right below.
+_HOMES = {
+    "HubEncoder": "saved_model",
+    "InfoMax": "models",
+    "MemoryTerm": "models",
+    "Term": "models",
+    "distribution": "execution",
+}
 
 # Names of earlier versions, and where their contents are now.
 _MOVED = {
@@ -113,9 +142,12 @@ _MOVED = {
 
 
 def __getattr__(name: str) -> Any:
-    # On first use: it needs keras-tuner, which few have installed.
-    if name == "tuning":
-        return importlib.import_module("keras_infomax.tuning")
+    if name in _HOMES:
+        home = importlib.import_module(f"keras_infomax.{_HOMES[name]}")
+        return getattr(home, name)
+    # `tuning` always on first use: it needs keras-tuner, which few have installed.
+    if name in __all__:
+        return importlib.import_module(f"keras_infomax.{name}")
     if name in _MOVED:
         place = f"keras_infomax.{_MOVED[name]}"
         warnings.warn(

@@ -6,17 +6,18 @@ what was received, and what to write instead. Scalars of NumPy pass as those of 
 a boolean is no number, and a string is neither.
 """
 
-import difflib
 import math
 import numbers
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_infomax.spelling import nearest, nearest_word
 
 # Of what was received, so that a message stays readable.
 _MOST_SHOWN = 80
@@ -334,9 +335,7 @@ def one_of(argument: str, value: Any, choices: Sequence[Any]) -> Any:
             return choice
     *rest, last = map(repr, choices)
     listed = f"{', '.join(rest)} or {last}" if rest else last
-    word = (
-        _nearest_word(value, [c for c in choices if isinstance(c, str)]) or choices[0]
-    )
+    word = nearest_word(value, [c for c in choices if isinstance(c, str)]) or choices[0]
     raise refusal(argument, listed, value, f"Write, for example, {argument}={word!r}.")
 
 
@@ -662,21 +661,6 @@ def unmasked(argument: str, value: Any) -> None:
         )
 
 
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """A hint such as ` Did you mean 'mlp'?`, or an empty string.
-
-    Args:
-        word: What was given; what is no string is like none.
-        known: What would have been known.
-
-    Example:
-    >>> nearest("bilinaer", ["bilinear", "mlp"])
-    " Did you mean 'bilinear'?"
-    """
-    close = _nearest_word(word, known)
-    return f" Did you mean {close!r}?" if close else ""
-
-
 def lookup(
     kind: str, name: Any, table: Mapping[str, Any], example: str | None = None
 ) -> Any:
@@ -698,19 +682,12 @@ def lookup(
     if isinstance(name, str) and name in table:
         return table[name]
     known = sorted(table)
-    word = _nearest_word(name, known) or known[0]
+    word = nearest_word(name, known) or known[0]
     raise ValueError(
         f"Unknown {kind} {shown(name)}.{nearest(name, known)} Expected one of: "
         f"{', '.join(map(repr, known))}. Give such an identifier, for example "
         f"{example or f'{kind}={word!r}'}."
     )
-
-
-def _nearest_word(word: Any, known: Iterable[str]) -> str | None:
-    if not isinstance(word, str):
-        return None
-    close = difflib.get_close_matches(word, [*known], n=1, cutoff=0.5)
-    return next(iter(close), None)
 
 
 def _unfit(argument, expected, value, example, advice="", optional=False):

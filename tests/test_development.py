@@ -45,9 +45,9 @@ def test_the_files_that_are_named_exist():
 def test_the_map_is_the_import_contract():
     contract = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     (layers,) = re.findall(r"^layers =\n((?:    .*\n)+)", contract, re.MULTILINE)
-    (drawn,) = re.findall(r"^```\n(trainers.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    lines = drawn.splitlines()[1:]
-    rooms = [line.strip().split(" | ") for line in layers.splitlines()]
+    (drawn,) = re.findall(r"^```\n(programs.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    lines = drawn.splitlines()
+    rooms = [line.strip().split(" | ") for line in layers.splitlines()[1:]]
     assert len(rooms) == len(lines)
     for expected, line in zip(rooms, lines, strict=True):
         words = line.split()[: len(expected)]

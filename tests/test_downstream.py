@@ -6,7 +6,12 @@ import pytest
 from conftest import ROOT
 
 import keras_infomax as kim
-from export import classify, digits, find_similar, fine_tune
+from keras_infomax.programs.downstream import (
+    classifying,
+    digits,
+    finding_similar,
+    fine_tuning,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def table(name):
 
 
 def test_classifiers_learn_and_leave_a_frozen_encoder_alone(handle, data):
-    on_encodings, on_pixels = classify.classify([handle], data, steps=200)
+    on_encodings, on_pixels = classifying.classify([handle], data, steps=200)
     assert (on_encodings["by"], on_pixels["by"]) == ("encodings", "pixels")
     # By chance it is a tenth.
     assert min(on_encodings["accuracy"], on_pixels["accuracy"]) > 0.4
@@ -52,44 +57,44 @@ def test_classifiers_learn_and_leave_a_frozen_encoder_alone(handle, data):
 
 
 def test_few_labels_are_as_many_of_each_class(data):
-    for size in fine_tune.SIZES[:2]:
-        chosen = fine_tune.choose(data.labels, size, seed=3)
+    for size in fine_tuning.SIZES[:2]:
+        chosen = fine_tuning.choose(data.labels, size, seed=3)
         assert np.bincount(data.labels[chosen]).tolist() == [size // 10] * 10
-    again = fine_tune.choose(data.labels, 100, seed=3)
+    again = fine_tuning.choose(data.labels, 100, seed=3)
     np.testing.assert_array_equal(chosen, again)
-    assert set(again) != set(fine_tune.choose(data.labels, 100, seed=4))
+    assert set(again) != set(fine_tuning.choose(data.labels, 100, seed=4))
 
 
 @pytest.mark.slow
 def test_every_start_is_trained_on_every_draw(handle, data, monkeypatch, tmp_path):
-    monkeypatch.setattr(fine_tune, "SIZES", (10, 100))
-    rows = fine_tune.compare([handle], data, draws=1, steps=3)
+    monkeypatch.setattr(fine_tuning, "SIZES", (10, 100))
+    rows = fine_tuning.compare([handle], data, draws=1, steps=3)
     assert [(row["labels"], row["start"]) for row in rows] == [
-        (size, start) for size in (10, 100) for start in fine_tune.STARTS
+        (size, start) for size in (10, 100) for start in fine_tuning.STARTS
     ]
-    assert "| 100 | " in fine_tune.summary(rows)
-    fine_tune.plot(rows, tmp_path / "few_labels.png")
+    assert "| 100 | " in fine_tuning.summary(rows)
+    fine_tuning.plot(rows, tmp_path / "few_labels.png")
     assert (tmp_path / "few_labels.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_only_what_is_fine_tuned_moves(handle):
     for start, trains in (("frozen", 0), ("fine-tuned", 6), ("from scratch", 6)):
-        layer = fine_tune.layer_of(start, handle)
+        layer = fine_tuning.layer_of(start, handle)
         assert len(layer.trainable_variables) == trains
 
 
 def test_another_network_is_no_comparison(tmp_path):
     kim.saved_model.export(kim.encoders.mlp((14, 28, 1), (8,), 4), tmp_path / "small")
     with pytest.raises(ValueError, match="exports of encoders.mlp with its default"):
-        fine_tune.layer_of("from scratch", str(tmp_path / "small"))
+        fine_tuning.layer_of("from scratch", str(tmp_path / "small"))
 
 
 def test_an_encoder_of_something_else_is_refused(data, tmp_path):
     kim.saved_model.export(kim.encoders.mlp((28, 28, 1), (8,), 4), tmp_path / "whole")
     for example in (
-        lambda handle: classify.classify([handle], data, 1),
-        lambda handle: fine_tune.compare([handle], data, 1, 1),
-        lambda handle: find_similar.search(handle, data),
+        lambda handle: classifying.classify([handle], data, 1),
+        lambda handle: fine_tuning.compare([handle], data, 1, 1),
+        lambda handle: finding_similar.search(handle, data),
     ):
         with pytest.raises(ValueError, match=r"top halves, .*\(None, 28, 28, 1\)"):
             example(str(tmp_path / "whole"))
@@ -97,7 +102,7 @@ def test_an_encoder_of_something_else_is_refused(data, tmp_path):
 
 @pytest.mark.slow
 def test_similar_are_those_of_the_largest_cosine(handle, data, tmp_path):
-    found = find_similar.search(handle, data)
+    found = finding_similar.search(handle, data)
     pixels = data.x.reshape(len(data.x), -1)
     for query in (0, 7):
         view = data.test_x[query].ravel()
@@ -109,10 +114,10 @@ def test_similar_are_those_of_the_largest_cosine(handle, data, tmp_path):
             np.sort(cosines)[::-1][:10],
             rtol=1e-5,
         )
-    judged = find_similar.judge(found["pixels"], data, 0, "pixels")
+    judged = finding_similar.judge(found["pixels"], data, 0, "pixels")
     nearest = data.labels[found["pixels"][:, 0]] == data.test_labels
     assert judged["precision_at_1"] == np.mean(nearest)
-    find_similar.plot(found, data, tmp_path / "similar.png")
+    finding_similar.plot(found, data, tmp_path / "similar.png")
     assert (tmp_path / "similar.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -123,7 +128,7 @@ def test_the_page_quotes_the_results():
         for r in table("few_labels.csv")
     ]
     assert len(rows) == 3 * 3 * 3 * 3
-    assert fine_tune.summary(rows) in page
+    assert fine_tuning.summary(rows) in page
     for by in ("encodings", "pixels"):
         found = [float(r["accuracy"]) for r in table("classify.csv") if r["by"] == by]
         line = f"{np.mean(found):.3f} ({min(found):.3f} to {max(found):.3f})"

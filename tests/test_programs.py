@@ -44,17 +44,15 @@ def test_the_demo_prints_and_writes_its_facts(tmp_path):
 
 
 def test_mistakes_are_one_line(tmp_path):
-    for flags, message in (
-        (["--config=configs/digits_halves.py:smok"], "Did you mean 'smoke'"),
-        ([*SMALL, "--config.critc=mlp"], 'Did you mean "critic"'),
-        ([*SMALL, "--config.critic=mlpp"], "Did you mean 'mlp'"),
-        ([*SMALL, "--config.dataset=mnits"], "Did you mean 'mnist'"),
+    for flags, expected, message in (
+        (["--config=configs/digits_halves.py:smok"], 2, "Did you mean 'smoke'"),
+        ([*SMALL, "--config.critic=mlpp"], 1, "Did you mean 'mlp'"),
     ):
         process = start("trainers.train", *flags, f"--workdir={tmp_path}")
         code, _, err = finish(process)
-        assert code == 1
-        assert "Traceback" not in err
-        (line,) = (line for line in err.splitlines() if line.startswith("error: "))
+        assert code == expected
+        (line,) = err.splitlines()
+        assert line.startswith("error: ")
         assert message in line
 
 

@@ -1,8 +1,13 @@
-"""Runs what the README and the docs tell a newcomer to type."""
+"""Runs what the README and the docs tell a newcomer to type.
 
+`README_PYTHON` names the Python of an environment in which the package is installed;
+the README is then run there and in an empty folder, as `make release` does.
+"""
+
+import importlib
 import os
+import pathlib
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -10,8 +15,12 @@ import sys
 import pytest
 from conftest import ROOT
 
+from keras_infomax.programs import command, config_files, running
+
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+INSTALLED = os.environ.get("README_PYTHON")
+PYTHON = os.path.abspath(INSTALLED) if INSTALLED else sys.executable
 
 
 def blocks(page, language):
@@ -26,10 +35,12 @@ def commands(page):
     return [shlex.split(line) for line in lines if line]
 
 
-def run(command, folder):
+def run(words, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if INSTALLED:
+        del environment["PYTHONPATH"]
     result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True
+        words, cwd=folder, env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -61,23 +72,23 @@ def test_python_blocks_run_in_order(page, check, tmp_path):
     (index,) = [i for i, part in enumerate(parts) if "best.keras" in part] or [0]
     parts.insert(index + 1, check)
     script.write_text("\n".join(parts), encoding="utf-8")
-    run([sys.executable, "-W", "ignore", str(script)], tmp_path)
+    run([PYTHON, "-W", "ignore", str(script)], tmp_path)
 
 
 @pytest.fixture
-def checkout(tmp_path):
-    """A folder that looks like the checkout to the commands, but gets their output."""
-    for name in ("configs", "trainers", "export", "keras_infomax"):
-        (tmp_path / name).symlink_to(ROOT / name)
+def folder(page, tmp_path):
+    """An empty folder; for the docs, one that looks like the checkout to commands."""
+    if page != README:
+        for name in ("configs", "trainers", "export", "keras_infomax"):
+            (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "page",
-    [README, *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])],
-    ids=lambda page: f"{page.parent.name}/{page.stem}",
+    "page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}"
 )
-def test_commands_run_in_order(page, checkout):
+def test_commands_run_in_order(page, folder):
     """With `:smoke` behind every config, and TensorBoard only looking."""
     ran = []
     for program, *arguments in commands(page):
@@ -85,31 +96,56 @@ def test_commands_run_in_order(page, checkout):
             program, *arguments = arguments[2:]
         if program == "make":
             assert re.search(rf"^{arguments[0]}:", makefile(), re.MULTILINE)
+        elif program == "pip":
+            assert arguments == ["install", "keras_infomax[programs]"]
         elif program == "tensorboard":
-            command = [sys.executable, "-m", "tensorboard.main", *arguments]
-            assert "mi" in run([*command, "--inspect"], checkout)
+            board = [PYTHON, "-m", "tensorboard.main", *arguments, "--inspect"]
+            assert "mi" in run(board, folder)
         else:
-            assert program == "python"
-            if "trainers.sweep" in arguments:
-                arguments = [a for a in arguments if not a.startswith("--seeds=")]
-                arguments += [
-                    f"--config.grid.{key}=('{value}',)"
-                    if isinstance(value, str)
-                    else f"--config.grid.{key}=({value},)"
-                    for key, value in first_points(arguments)
-                ]
-            run([sys.executable, *map(smoke, arguments)], checkout)
-            ran.append(arguments[1])
+            printed = run(typed(program, arguments), folder)
+            assert "0 runs to do" not in printed.splitlines()
+            ran.append(arguments[0 if program == "keras-infomax" else 1])
     if page == README:
-        assert set(ran) >= {"trainers.train", "trainers.sweep", "export.saved_model"}
-        assert (checkout / "runs/digits_encoder/model_card.json").exists()
+        wanted = {"demo", "train", "sweep", "search", "report", "export", "verify"}
+        assert set(ran) == wanted
+        assert (folder / "runs/digits_encoder/model_card.json").exists()
+        assert sorted(p.name for p in folder.iterdir()) == ["runs"]
+
+
+def typed(program, arguments):
+    """The command of a page, shrunk to seconds."""
+    if program == "keras-infomax":
+        words, rest = [*called(), arguments[0]], arguments[1:]
+    else:
+        assert program == "python"
+        words, rest = [PYTHON, *arguments[:2]], arguments[2:]
+    if words[-1] in ("sweep", "trainers.sweep"):
+        rest = [a for a in rest if not a.startswith("--seeds=")]
+        rest += [
+            f"--config.grid.{key}=('{value}',)"
+            if isinstance(value, str)
+            else f"--config.grid.{key}=({value},)"
+            for key, value in first_points(rest)
+        ]
+    if words[-1] == "demo":
+        # It has no variant; its config is the one of the first training.
+        words[-1], rest = "train", ["--config=digits_halves:smoke", *rest]
+    return [*words, *map(smoke, rest)]
+
+
+def called():
+    """The command `keras-infomax`, of whichever environment."""
+    if INSTALLED:
+        return [str(pathlib.Path(PYTHON).parent / "keras-infomax")]
+    return [PYTHON, "-m", "keras_infomax"]
 
 
 def first_points(arguments):
     """The first value of every axis of a sweep's grid."""
     (flag,) = (a for a in arguments if a.startswith("--config="))
     path = flag.removeprefix("--config=").partition(":")[0]
-    grid = runpy.run_path(str(ROOT / path))["get_config"]().grid
+    name = path.removeprefix("configs/").removesuffix(".py")
+    grid = config_files.load(name).grid
     return [(key, points[0]) for key, points in grid.items()]
 
 
@@ -130,10 +166,31 @@ def smoke(argument):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_flags_keys_and_configs_of_commands_are_known(page):
+    for program, *arguments in commands(page):
+        if program == "keras-infomax":
+            name, *rest = arguments
+            module = importlib.import_module(
+                f"keras_infomax.programs.{command.COMMANDS[name]}"
+            )
+            assert running._checked(rest, module.FLAGS, program)
+
+
+def test_commands_of_the_readme_write_below_runs():
+    for program, *arguments in commands(README):
+        if program == "keras-infomax":
+            flags = dict(a.split("=", 1) for a in arguments if a.startswith("--"))
+            for name in ("--workdir", "--output", "--results"):
+                assert flags.get(name, "runs/").startswith("runs/")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_the_files_that_are_named_exist(page):
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`(configs/[\w/]+\.py)`", text):
         assert (ROOT / name).is_file()
+    for name in re.findall(r"--config=([\w/]+)(?![\w/.])", text):
+        assert name in config_files.names()
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     for name in re.findall(r"\]\(((?!http)[^)]+)\)", prose):
-        assert (page.parent / name).is_file()
+        assert (page.parent / name).exists()

@@ -10,7 +10,7 @@ The sizes on either side of Figure 3's own 128 are run at its steps; quick takes
 A step of the MLP critic costs as the square of the size.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -8,7 +8,7 @@ and two runs a seed; quick takes 2,000 steps. Expect (Tschannen et al., 2020, se
 3.1) estimate and accuracy to rise all the same, from the pixels' 0.85 towards 0.89.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

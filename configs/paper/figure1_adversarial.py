@@ -28,7 +28,7 @@ had fallen from 0.84 to 0.63 and the notebook's probe had 0.77 on the encodings 
 on the pixels; but the converged probe, which `probe_accuracy` is, had 0.84 and 0.79.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

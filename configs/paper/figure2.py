@@ -14,7 +14,7 @@ from 0, on an axis to 8. After 2,000 steps, seed 0 had an accuracy of 0.886 with
 InfoNCE and 0.875 with NWJ, and 60 % of the images were below 2.6 and 2.0.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -11,7 +11,7 @@ some when it becomes hard to invert (Tschannen et al., 2020, section 3.1) falls 
 The paper names this control and has no results for it.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

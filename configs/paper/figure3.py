@@ -8,7 +8,7 @@ InfoNCE near log 128 for every critic; NWJ highest for the MLP critic, which has
 worst accuracy, near the pixels' 0.85.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -8,7 +8,7 @@ the ConvNet, four runs of each a seed. Expect (Tschannen et al., 2020, section 3
 distance to the target near 0 after 7,000 steps, and the ConvNet clearly above the MLP.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

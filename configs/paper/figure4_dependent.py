@@ -11,7 +11,7 @@ of dependent ones far above it. Over the last tenth of the steps, seed 0 had mea
 0.0197 (InfoNCE) and 0.0199 (NWJ) for the former, 0.194 and 0.100 for the latter.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -9,7 +9,7 @@ first, which takes minutes by itself. Expect (Tschannen et al., 2020, appendix G
 orders of Figure 3, at accuracies between 0.26 and 0.36.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -8,7 +8,7 @@ two cores, four runs of each encoder a seed; quick takes 6,000 steps. Expect (Ts
 et al., 2020, appendix G) the order of Figure 4, at accuracies between 0.15 and 0.40.
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

@@ -12,7 +12,7 @@ ConvNet: 2 minutes and an hour. Seed 0 had 0.935 (probe 0.938) with the MLP, and
 the ConvNet after 2,000 steps 0.934 (probe 0.936).
 """
 
-from trainers.configuration import configuration
+from keras_infomax.programs.configuration import configuration
 
 
 def get_config(variant=""):

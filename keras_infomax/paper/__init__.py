@@ -1,6 +1,6 @@
 """The paper's claims and figures, judged and drawn from a table of results.
 
-Only `trainers.report` uses this room; nothing in the library needs it.
+Only `keras-infomax report` uses this room; nothing in the library needs it.
 """
 
 from keras_infomax.paper.claims import CHANGES, CLAIMS

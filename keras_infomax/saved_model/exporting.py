@@ -54,7 +54,7 @@ def export(
 
     Beside it lie `model_card.json` and `README.md`, which say what it is and how to
     load it, `reference.npz`, inputs and the encodings that they must give, and
-    `manifest.json`, checksums that `load` compares. `python -m export.verify` checks
+    `manifest.json`, checksums that `load` compares. `keras-infomax verify` checks
     all of it.
 
     Regularisation of weights is carried; losses that an encoder adds for its inputs,

@@ -113,8 +113,8 @@ def finished_workdirs(workdir: str | os.PathLike) -> list[pathlib.Path]:
     if not found:
         raise ValueError(
             f"workdir must hold a finished run, or folders of such; {workdir} has no "
-            "model.keras, nor has a folder in it. Train with trainers.train or "
-            "trainers.sweep first."
+            "model.keras, nor has a folder in it. Train with keras-infomax train or "
+            "sweep first."
         )
     return found
 

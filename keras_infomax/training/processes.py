@@ -133,6 +133,27 @@ def deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def native_errors_to(path: str | os.PathLike) -> Iterator[None]:
+    """Processes that are started in the block have a file for their standard error.
+
+    What is written there from elsewhere than Python, such as TensorFlow's notes on the
+    machine while it is imported, or the reason why a process was aborted.
+
+    Args:
+        path: The file, written to at its end.
+    """
+    sys.stderr.flush()
+    before = os.dup(2)
+    try:
+        with open(path, "ab") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
 def end(children: list[Any]) -> None:
     """Ends processes of `multiprocessing`, and waits until they are gone.
 

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from keras_infomax.execution import strategies
 from keras_infomax.training import experiments, layer_names, plots, processes, runs
 from keras_infomax.training.baselines import remember
 from keras_infomax.training.experiments import adversarial, dependent, supervised
+from keras_infomax.training.progress import Progress
 from keras_infomax.training.settings import Settings
 
 EXPERIMENTS = {
@@ -104,6 +104,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
         )
     if baselines is not None and chief:
         remember(experiment.measuring, baselines)
+    progress = Progress(settings.steps, settings.eval_every)
     try:
         with run.saving():
             data = experiment.data
@@ -117,10 +118,13 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
                 steps_per_epoch=settings.eval_every,
                 validation_data=experiment.held_out,
                 callbacks=[
+                    progress.opening,
                     callbacks.StopOnNonFinite(),
                     *experiment.measuring,
+                    progress.measured,
                     _board(run, settings, experiment, profile_steps),
-                    _Recorder(run, settings, experiment),
+                    _Recorder(run, settings, experiment, progress),
+                    progress,
                 ],
                 shuffle=False,
                 verbose=0,
@@ -133,6 +137,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
             f"{run.workdir}."
         ) from error
     finally:
+        progress.clear()
         run.close()
     return run.rows[-1]
 
@@ -186,20 +191,17 @@ def _board(run, settings, experiment, profile_steps):
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Records each evaluation in the run, and tells how far it is.
+    """Records each evaluation in the run, and tells of it.
 
     Comes after the measuring callbacks, whose results it records.
     """
 
-    def __init__(self, run, settings, experiment):
+    def __init__(self, run, settings, experiment, progress):
         super().__init__()
         self.run = run
         self.settings = settings
         self.experiment = experiment
-
-    def on_train_begin(self, logs=None):
-        self.started = time.monotonic()
-        self.first_step = self.run.rows[-1]["step"] if self.run.rows else 0
+        self.progress = progress
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.run.rows:
@@ -213,11 +215,7 @@ class _Recorder(keras.callbacks.Callback):
         self.record(0, {f"val_{name}": value for name, value in results.items()})
 
     def on_epoch_end(self, epoch, logs=None):
-        step = (epoch + 1) * self.settings.eval_every
-        self.record(step, logs)
-        elapsed = time.monotonic() - self.started
-        left = elapsed * (self.settings.steps - step) / (step - self.first_step)
-        print(f"  {elapsed:.0f} s, about {left:.0f} s to go", flush=True)
+        self.record((epoch + 1) * self.settings.eval_every, logs)
 
     def record(self, step, logs):
         row = {
@@ -229,10 +227,10 @@ class _Recorder(keras.callbacks.Callback):
         for callback in self.experiment.measuring:
             row.update(callback.measurements)
         self.run.record(self.model, row)
-        print(_progress(self.run.rows[-1], self.settings.steps), flush=True)
+        self.progress.say(_told(self.run.rows[-1], self.settings.steps))
 
 
-def _progress(row: runs.Row, steps: int) -> str:
+def _told(row: runs.Row, steps: int) -> str:
     """One line on an evaluation."""
     parts = [f"step {row['step']:>{len(str(steps))}}/{steps}"]
     if row["mi"] is not None:

@@ -198,12 +198,12 @@ class Settings:
         if grid := values.pop("grid", None):
             raise ValueError(
                 f"This config is a grid over {', '.join(grid)}, not one run. Run it "
-                "with python -m trainers.sweep."
+                "with keras-infomax sweep (python -m trainers.sweep)."
             )
         if space := values.pop("space", None):
             raise ValueError(
                 f"This config is a search over {', '.join(space)}, not one run. Run it "
-                "with python -m trainers.search."
+                "with keras-infomax search (python -m trainers.search)."
             )
         for key in values:
             if key not in known:

@@ -41,6 +41,8 @@ _INTEGERS = ("split_seed", "batch_size", "seed", "steps", "step")
 # Text that is in names of folders as it is.
 _SAFE = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 _LONGEST_NAME = 100
+# What a run prints, in its workdir, and what TensorFlow writes past Python.
+_LOG, _NATIVE_ERRORS = "log.txt", "stderr.txt"
 
 _MEMORY_PER_PROCESS = 4 * 2**30
 
@@ -283,7 +285,9 @@ class _Sweeping:
         )
         # It would let signals through again when it starts, with the first process.
         resource_tracker.ensure_running()
-        with processes.deaf_to_interrupts():
+        errors = self.workdir / name / _NATIVE_ERRORS
+        errors.parent.mkdir(parents=True, exist_ok=True)
+        with processes.deaf_to_interrupts(), processes.native_errors_to(errors):
             process.start()
             self.running[name] = settings, process
 
@@ -491,8 +495,7 @@ def _run_one(
     """Runs in a process of its own, whose output goes to a log."""
     processes.end_with(parent)
     workdir = folder / name
-    workdir.mkdir(parents=True, exist_ok=True)
-    with open(workdir / "log.txt", "a", encoding="utf-8") as log:
+    with open(workdir / _LOG, "a", encoding="utf-8") as log:
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             import tensorflow as tf
 
@@ -506,9 +509,12 @@ def _run_one(
 
 
 def _reason(workdir: pathlib.Path, exit_code: int) -> str:
-    where = workdir / "log.txt"
-    text = where.read_text(encoding="utf-8", errors="replace") if where.exists() else ""
-    last = (text.strip().splitlines() or ["no output"])[-1]
+    last, where = "no output", workdir / _LOG
+    for path in (where, workdir / _NATIVE_ERRORS):
+        text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+        if lines := text.strip().splitlines():
+            last, where = lines[-1], path
+            break
     return f"{last} (exit code {exit_code}, log in {where})"
 
 

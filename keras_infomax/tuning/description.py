@@ -75,7 +75,7 @@ class Search:
         if settings.pop("grid", None):
             raise ValueError(
                 "A search has a config.space; received config.grid, too. Run a grid "
-                "with python -m trainers.sweep."
+                "with keras-infomax sweep (python -m trainers.sweep)."
             )
         known = {field.name for field in dataclasses.fields(cls)}
         known -= {"settings", "space"}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import keras_infomax as kim
-from export import verify
 from keras_infomax import files, private, saved_model
+from keras_infomax.programs import verify
 from keras_infomax.training import checkpoints
 from keras_infomax.training.settings import Settings
 

@@ -11,9 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from export_checks import VIEW, hub, make_views
 from keras import layers
 
-from export import verify
 from keras_infomax import encoders, saved_model
 from keras_infomax.files import manifest
+from keras_infomax.programs import verify
 from keras_infomax.saved_model import archives, formats, serving
 from keras_infomax.training.settings import Settings
 

@@ -23,9 +23,9 @@ from structure_checks import (
     of_words,
 )
 
-from export import standalone, verify
 from keras_infomax import saved_model, structures
 from keras_infomax.probes import encode
+from keras_infomax.programs import standalone, verify
 
 
 def as_declared(encoder, view):

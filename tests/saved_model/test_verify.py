@@ -8,9 +8,9 @@ import pytest
 from conftest import ROOT
 from export_checks import make_trained_encoder
 
-from export import standalone, verify
 from keras_infomax import saved_model
 from keras_infomax.files import manifest
+from keras_infomax.programs import standalone, verify
 from keras_infomax.training import processes
 
 

@@ -211,3 +211,20 @@ def test_a_script_ends_with_a_parent_that_is_killed(start, tmp_path, monkeypatch
     process.kill()
     process.wait()
     assert gone(child)
+
+
+def test_children_have_a_file_for_what_is_not_of_python(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process, _ = start(
+        """
+    command = [sys.executable, "-c", "import os; os.write(2, b'note of a child\\\\n')"]
+    with processes.native_errors_to("stderr.txt"):
+        subprocess.run(command)
+    print("seen", file=sys.stderr, flush=True)
+    os.write(2, b"and this")
+    print("done", flush=True)
+"""
+    )
+    _, err = process.communicate(timeout=30)
+    assert err == "seen\nand this"
+    assert (tmp_path / "stderr.txt").read_text() == "note of a child\n"

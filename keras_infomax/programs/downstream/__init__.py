@@ -1,0 +1,1 @@
+"""Examples of what an exported encoder is good for: the work of three programs."""

@@ -1,0 +1,33 @@
+"""Judges the encoders of finished runs by several probes, into one table.
+
+    keras-infomax probe --workdir=runs/digits
+    keras-infomax probe --workdir=runs/digits --probes=linear,mlp
+
+W is the workdir of a run or of a sweep; the table is W/probes.csv by default.
+"""
+
+import pathlib
+
+from absl import flags
+
+READS = ("workdir",)
+FLAGS = flags.FlagValues()
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of a run, or of runs.", FLAGS, required=True
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Table; W/probes.csv by default.", FLAGS)
+_PROBES = flags.DEFINE_list(
+    "probes", None, "Names of probes, separated by commas; all by default.", FLAGS
+)
+
+
+def main() -> None:
+    """Probes."""
+    from keras_infomax import probes
+    from keras_infomax.training import comparison
+
+    workdir = _WORKDIR.value
+    output = _OUTPUT.value or pathlib.Path(workdir) / "probes.csv"
+    rows = comparison.compare(workdir, output, _PROBES.value or list(probes.PROBES))
+    print(comparison.summary(rows))
+    print(output)

@@ -1,0 +1,207 @@
+"""Runs a program's main function so that its user sees an error, not a traceback."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from keras_infomax.programs import config_files, documentation, help_pages, starting
+from keras_infomax.programs.mistakes import UsageError, existing
+from keras_infomax.spelling import nearest
+
+# What a config may have beside the keys of `Settings`.
+_OF_MANY_RUNS = ("grid", "space", "search")
+
+
+def run(
+    main: Callable[..., None],
+    flag_values: flags.FlagValues = flags.FLAGS,
+    arguments: Sequence[str] | None = None,
+    positional: Sequence[str] = (),
+    reads: Sequence[str] = (),
+    called: str = "this program",
+) -> None:
+    """Parses flags and calls `main`.
+
+    A mistake in the command is one line on stderr and exit code 2: an unknown flag,
+    key or config, or a file that is not there. So is a `ValueError`, `ImportError` or
+    `OSError` of the run, which its message explains, with exit code 1. Any other
+    exception is ours and keeps its traceback. Ctrl-C and SIGTERM end the program with
+    one line, too, and exit code 130 or 143.
+
+    Args:
+        main: The program; takes the positional arguments.
+        flag_values: Its flags.
+        arguments: What follows its name. Defaults to those of the process.
+        positional: Names of its positional arguments.
+        reads: Names of those, and of its flags, that name files or folders to read.
+        called: What its user calls it, for messages.
+    """
+    if flag_values is flags.FLAGS:
+        app.define_help_flags()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        given = _checked(given, flag_values, called, reads)
+    except UsageError as error:
+        _end(error, 2)
+    with starting.quiet():
+        _load()
+    # Not before: it needs TensorFlow.
+    from keras_infomax.training import processes
+
+    processes.end_if_orphaned()
+    with processes.stopping_in_one_line():
+        # The flag of a config looks for its keys there.
+        sys.argv[1:] = given
+        rest = _parse(flag_values)
+        try:
+            if len(rest) != len(positional):
+                raise UsageError(_count(rest, positional, called))
+            main(*rest)
+        except (UsageError, FileNotFoundError) as error:
+            _end(error, 2)
+        except (ValueError, ImportError, OSError) as error:
+            _end(error, 1)
+
+
+def quieten_retracing() -> None:
+    """Silences TensorFlow's warning that one model after another is compiled."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _load() -> None:
+    """Loads all of the library, whose classes Keras finds by their registered names."""
+    import keras_infomax as kim
+
+    for name in kim.__all__:
+        if name != "tuning":  # It needs keras-tuner.
+            getattr(kim, name)
+    # Here, since it says on stderr that there is no driver where there is none.
+    importlib.import_module("tensorflow").config.list_physical_devices()
+    # TensorFlow tells of every file that it writes.
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+
+
+def _checked(
+    given: list[str],
+    flag_values: flags.FlagValues,
+    called: str,
+    reads: Sequence[str] = (),
+) -> list[str]:
+    """The arguments with the path of the config, if all that they name is there.
+
+    Without TensorFlow, so that a mistyped word is told at once.
+    """
+    checked: list[str] = []
+    config: list[str] = []
+    missing = {n: True for n in flag_values if help_pages.is_required(flag_values[n])}
+    rest = iter(given)
+    known = [f"--{name}" for name in flag_values]
+    for argument in rest:
+        if argument == "--":
+            checked += [argument, *rest]
+            break
+        if not argument.startswith("-") or len(argument) == 1:
+            checked.append(argument)
+            _read(argument, "FOLDER", reads)
+            continue
+        name, equals, value = argument.lstrip("-").partition("=")
+        missing.pop(name, None)
+        if name == "config" and "config" in flag_values:
+            value = value if equals else next(rest, "")
+            config = [f"--config={config_files.resolve(value)}"]
+            continue
+        flag, is_key = _flag(name, flag_values), _is_key(name, flag_values)
+        if flag is None and not is_key:
+            raise UsageError(
+                f"{called} has no flag --{name}.{nearest(f'--{name}', known)} It has "
+                f"{', '.join(known)}{_advice(called)}."
+            )
+        checked.append(argument)
+        if not equals and not (is_key or flag is None or flag.boolean):
+            value = next(rest, "")
+            checked.append(value)
+        _read(value, name, reads)
+    if missing:
+        wanted = " and ".join(f"--{name}=..." for name in missing)
+        raise UsageError(f"{called} needs {wanted}{_advice(called)}.")
+    # In front: the flag of a config wants to know of it before its keys.
+    return [*config, *checked]
+
+
+def _read(value: str, name: str, reads: Sequence[str]) -> None:
+    """Refuses a path, or several with commas between them, at which nothing is."""
+    if name in reads:
+        for path in value.split(","):
+            existing(name if name.isupper() else f"--{name}", path)
+
+
+def _flag(name: str, flag_values: flags.FlagValues) -> Any:
+    if name in flag_values:
+        return flag_values[name]
+    positive = name.removeprefix("no")
+    if positive in flag_values and flag_values[positive].boolean:
+        return flag_values[positive]
+    return None
+
+
+def _is_key(name: str, flag_values: flags.FlagValues) -> bool:
+    """Whether a flag is one for a key of the config, as `config.steps`."""
+    if "config" not in flag_values or not name.removeprefix("no").startswith("config."):
+        return False
+    key = name.partition(".")[2].partition(".")[0]
+    known = [each.name for each in documentation.settings()]
+    if key not in (*known, *_OF_MANY_RUNS):
+        raise UsageError(
+            f"Unknown config key {key!r}.{nearest(key, known)} Expected keys: "
+            f"{', '.join(sorted(known))}."
+        )
+    return True
+
+
+def _parse(flag_values: flags.FlagValues) -> list[str]:
+    try:
+        rest = flag_values(sys.argv)[1:]
+    except flags.Error as error:
+        # Where a config raises, ml_collections gives all of its traceback.
+        told = str(error).strip().splitlines()[-1].strip()
+        _end(told.removeprefix("ValueError: "), 2)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        # Raised by ml_collections, for a key that a config does not have (it names
+        # the nearest one) or a value of another type.
+        if isinstance(error, KeyError):
+            key = str(error.args[0]).strip("'\"")
+            _end(f"the config has no key {key!r}", 2)
+        reason: object = error
+        while isinstance(reason, Exception):
+            reason = reason.args[0] if reason.args else str(reason)
+        text = str(reason).strip().splitlines() or [type(error).__name__]
+        if "Traceback" in str(reason):
+            _end(f"the config cannot be read: {text[-1].strip()}", 2)
+        _end(f"a flag does not fit the config: {' '.join(' '.join(text).split())}", 2)
+    if not flags.FLAGS.is_parsed():
+        # Or absl says so of every warning.
+        flags.FLAGS.mark_as_parsed()
+    return rest
+
+
+def _count(rest: Sequence[str], positional: Sequence[str], called: str) -> str:
+    if len(rest) > len(positional):
+        found = " ".join(rest[len(positional) :])
+        return f"{called} has no use for {found!r}; flags begin with --."
+    return f"{called} needs {' '.join(positional[len(rest) :])}{_advice(called)}."
+
+
+def _advice(called: str) -> str:
+    return f"; {called} --help explains" if called.startswith("keras-infomax") else ""
+
+
+def _end(message: object, code: int) -> NoReturn:
+    # Messages of Keras run over several lines.
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(code)

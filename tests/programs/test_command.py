@@ -1,0 +1,174 @@
+"""The command `keras-infomax`: its help, and what it says of mistakes."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from run_checks import finish, start
+
+from keras_infomax.programs import (
+    command,
+    config_files,
+    documentation,
+    running,
+    train,
+    verify,
+)
+from keras_infomax.programs.mistakes import UsageError, existing
+from keras_infomax.training.settings import Settings
+from keras_infomax.tuning import Search
+
+
+def keras_infomax(*arguments):
+    return finish(start("keras_infomax", *arguments))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]], ids=str)
+def test_help_is_quick_and_whole(arguments):
+    before = os.times()
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "keras_infomax", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    after = os.times()
+    assert found.returncode == 0
+    # Not the time on the clock, which depends on what else the machine does.
+    assert after.children_user - before.children_user < 1
+    imported = {line.split("|")[-1].strip() for line in found.stderr.splitlines()}
+    assert "keras_infomax.programs.command" in imported
+    assert not imported & {"tensorflow", "keras", "numpy", "keras_infomax.checks"}
+    text = " ".join(found.stdout.split())
+    for name in config_files.names():
+        assert f" {name} " in text
+    for key, default in Settings().as_dict().items():
+        assert re.search(rf" {key} [^\[].*?\[{re.escape(repr(default))}\]", text), key
+    assert "Rows in a batch, of which all but one are negatives. [128]" in text
+    assert "keras-infomax train --config=digits_halves" in text
+
+
+@pytest.mark.parametrize("name", command.COMMANDS)
+def test_every_command_has_help_and_flags_of_its_own(name, capsys):
+    # All in one process, in which a flag of absl may be defined once.
+    command.run(name, ["--help"])
+    shown = capsys.readouterr().out
+    assert re.match(rf"keras-infomax {name}\s", shown)
+    assert f"keras-infomax {name} " in shown.partition("\n\n")[2]
+    assert command.summaries()[name] in " ".join(shown.split())
+
+
+def test_meanings_and_defaults_are_those_of_the_classes():
+    for found, of_class in ((documentation.settings(), Settings),):
+        assert {key.name: key.default for key in found} == of_class().as_dict()
+    fields = Search.__dataclass_fields__
+    assert [key.name for key in documentation.search()] == list(fields)[2:]
+    for key in documentation.search():
+        if key.name != "options":
+            assert key.default == fields[key.name].default
+    for key in (*documentation.settings(), *documentation.search()):
+        assert key.meaning.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "no command 'trian'. Did you mean 'train'?"),
+        ([], "name a command"),
+        (["train", "--wrkdir=a"], "no flag --wrkdir. Did you mean '--workdir'?"),
+        (["train", "--config=digits_halves"], "train needs --workdir=...;"),
+        (["train", "--config=digit_halves", "--workdir=a"], "mean 'digits_halves'?"),
+        (["train", "--config=configs/cm.py", "--workdir=a"], "mean 'configs/cmc.py'?"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_one_line_without_waiting(arguments, message):
+    code, out, err = keras_infomax(*arguments)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def checked(*arguments, module=train):
+    return running._checked(list(arguments), module.FLAGS, "keras-infomax train")
+
+
+def test_configs_by_name_path_and_variant(tmp_path, monkeypatch):
+    path = str(config_files.folder() / "paper/figure3.py")
+    expected = [f"--config={path}:quick", "--workdir", "a", "--config.seed=3"]
+    # The config goes first, where the flags of its keys look for it.
+    given = ["--workdir", "a", "--config.seed=3", "--config=paper/figure3:quick"]
+    assert checked(*given) == expected
+    given[-1:] = ["--config", "paper/figure3:quick"]
+    assert checked(*given) == expected
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cmc.py").touch()
+    assert checked("--config=cmc.py", "--workdir=a")[0] == "--config=cmc.py"
+    for name in ("cm.py", "configs/cmc.py"):
+        with pytest.raises(UsageError, match=r"Did you mean 'cmc(\.py)?'\? Names: am"):
+            checked(f"--config={name}", "--workdir=a")
+
+
+def test_keys_are_checked_before_the_config_is_loaded():
+    flags = ["--config=cmc", "--workdir=a"]
+    with pytest.raises(UsageError, match="key 'critc'. Did you mean 'critic'"):
+        checked(*flags, "--config.critc=mlp")
+    for known in ("steps=3", "grid.bound=('nwj',)", "search.seed=3", "options.clip=2"):
+        assert checked(*flags, f"--config.{known}")[-1] == f"--config.{known}"
+    assert checked(*flags, "--noconfig.shared_encoder")[-1].startswith("--noconfig")
+
+
+def test_positional_arguments_and_values_apart():
+    assert checked("runs/e", "--tolerance", "-1", module=verify) == [
+        *("runs/e", "--tolerance", "-1")
+    ]
+    assert checked("--", "--odd", module=verify) == ["--", "--odd"]
+
+
+def test_what_is_to_be_read_must_be_there(tmp_path):
+    (tmp_path / "digits").mkdir()
+    path = tmp_path / "digits"
+    assert existing("--workdir", path) == str(path)
+    with pytest.raises(UsageError, match="--workdir must .*Did you mean '.*digits'"):
+        existing("--workdir", tmp_path / "digit")
+    for nothing in ("", tmp_path / "none" / "none"):
+        with pytest.raises(UsageError, match="there is no"):
+            existing("--workdir", nothing)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "--workdir=trainer"],
+        ["export", "--workdir", "trainer", "--output=runs/e"],
+        ["fine-tune", "--encoder=export,trainer"],
+        ["verify", "trainer"],
+    ],
+    ids=str,
+)
+def test_a_missing_file_is_told_without_waiting(arguments):
+    code, _, err = keras_infomax(*arguments)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert "there is no 'trainer'. Did you mean 'trainers'?" in line
+
+
+def test_programs_run_from_a_checkout_are_the_same():
+    from export import fine_tune
+    from export import verify as verified
+    from keras_infomax import programs
+    from keras_infomax.programs.downstream import fine_tuning
+    from trainers import demo
+    from trainers.configuration import configuration
+
+    assert verified is verify
+    assert demo is programs.demo
+    assert fine_tune is fine_tuning
+    assert configuration is programs.configuration.configuration
+    code, out, _ = finish(start("trainers.train", "--help"))
+    assert code == 0
+    assert out.startswith("keras-infomax train --config=... --workdir=...")
