@@ -4,7 +4,7 @@ None of these classes has to be inherited: an object that has the attribute is o
 lacks it is treated as the sentence after "otherwise" says.
 """
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -70,17 +70,3 @@ class Measuring(Protocol):
     """
 
     measurements: dict[str, float | None]
-
-
-@runtime_checkable
-class HasEstimate(Protocol):
-    """A loss that estimates mutual information, in nats, from partners and scores.
-
-    Read by `InfoMax`, which reports it as `"mi"`; see `losses.ScoreLoss`.
-    """
-
-    def estimate(self, partners: Any, scores: Any, weights: Any = None) -> Any:
-        """Scalar tensor."""
-
-    def ceiling(self, columns: int) -> float:
-        """Largest value for so many columns; infinite if there is none."""

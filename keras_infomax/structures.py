@@ -51,7 +51,7 @@ def of(encoder: keras.Layer) -> Any:
     Returns:
         Structure of `Spec`s, or `None` while nobody knows.
     """
-    # Without :=, which AutoGraph does not know, and tells everybody of.
+    # Without :=, which AutoGraph does not support, and warns of.
     known = getattr(encoder, "view_spec", None)
     if known is not None:
         return known

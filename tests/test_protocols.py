@@ -25,7 +25,6 @@ NAMES = {
         (protocols.LossesAreMeansOverRows, lambda: kim.encoders.PriorMatching()),
         (protocols.UpdatesSeeAllRows, lambda: kim.MemoryTerm("x", "y", "i", 9)),
         (protocols.LooksBetweenSteps, lambda: kim.callbacks.StopOnNonFinite()),
-        (protocols.HasEstimate, lambda: kim.losses.InfoNCE()),
     ],
 )
 def test_what_is_ours_is_what_the_page_says(protocol, made):

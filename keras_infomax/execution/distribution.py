@@ -109,7 +109,7 @@ def share(rows):
 
 
 def _replica_context():
-    """The context to communicate in, or None where there is nobody to talk to."""
+    """The context to communicate in, or None where there is one replica."""
     if num_replicas() == 1:
         return None
     return tf.distribute.get_replica_context()

@@ -11,11 +11,11 @@ from keras_infomax import private
 
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32
-# Its batches are in memory together, and so are the next; so many bytes, and no more.
+# Its batches are in memory together, and so are the next: at most so many bytes.
 _MOST_BYTES = 2**25
 
 # Layers that XLA compiles for processors into code faster than TensorFlow's own.
-# Convolutions and recurrences are not among them, nobody knows a user's layers, and
+# Convolutions and recurrences are not among them. A user's layer is not known, and
 # dropout would draw other numbers than it does without XLA.
 _FUSED_LAYERS = (
     keras.layers.InputLayer,
@@ -210,7 +210,7 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
             lambda index: index < tf.shape(tf.nest.flatten(batches)[0])[0], body, (0,)
         )
 
-    # Apart from the steps, lest what seldom runs is compiled with them.
+    # Apart from the steps, so that what seldom runs is not compiled with them.
     @tf.function(autograph=False)
     def fetch(first, iterator, count):
         found = [first, *(iterator.get_next_as_optional() for _ in range(count - 1))]
@@ -248,8 +248,8 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
 def waiting_for_data(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A step of which nothing runs before its data are there.
 
-    Where data end that nobody has counted, TensorFlow would run what needs none of
-    them: the optimizer would count a step more, and a mean the rows of a batch more.
+    Where data of unknown length end, TensorFlow would still run what needs no data: the
+    optimizer would count one step too many, and a mean the rows of one batch too many.
     """
 
     def after_data(data):
@@ -273,7 +273,7 @@ def keras_function(model: keras.Model, kind: str, step: Callable[[Any], Any]) ->
     """
     step_name, function_name = f"{kind}_step", f"{kind}_function"
     outer = getattr(model, function_name)
-    # What its user may have put there. Not setattr, by which Keras would track it.
+    # Its user may have put a step there. Not setattr, by which Keras would track it.
     own = {k: v for k, v in vars(model).items() if k == step_name}
     vars(model)[step_name] = step
     try:

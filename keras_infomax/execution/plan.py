@@ -17,9 +17,9 @@ from keras_infomax.execution import fusion
 
 # Python's share of a step is small by then, and a progress bar still moves.
 _MOST_STEPS = 32
-# A shorter training ends before several steps in a call have paid for their tracing,
+# In a shorter run, to trace several steps in a call costs more than it saves.
 _FEWEST_TO_GROUP = 100
-# and before XLA has paid for compiling: half a second, for a millisecond a step.
+# Compiling by XLA takes half a second, and saves a millisecond a step.
 _FEWEST_TO_FUSE = 500
 
 
@@ -42,7 +42,7 @@ class Length:
 
     Args:
         epochs: Number of epochs that are left.
-        steps: Number of steps in an epoch, or `None` if nobody knows.
+        steps: Number of steps in an epoch, or `None` if it is not known.
         ends_with_data: Whether an epoch is all of the data, and not a part of it.
         taken: Number of steps that the model has taken before.
     """

@@ -1,8 +1,8 @@
 """Layers that draw random numbers, on several replicas.
 
-A layer such as dropout draws numbers for the rows that it is given, from a seed that
-all replicas have. Given its own rows alone, each replica would draw the same numbers,
-and others than one device draws for the whole batch.
+A layer such as dropout draws numbers for the rows that it is given. All replicas have
+the same seed: if each called the layer with its own rows, all would draw the same
+numbers, which are not those that one device draws for the whole batch.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def draws(layer):
 
 @contextlib.contextmanager
 def called_with_all_rows(networks):
-    """Has random layers draw what one device would.
+    """Makes random layers draw what one device would.
 
     They are called with the rows of all replicas, gathered with gradients, and each
     replica keeps its own rows of the results. A model that is no graph of layers is

@@ -44,7 +44,7 @@ def step_function(model, step):
         end of the data, and returns the results of the last one.
     """
     strategy, steps = model.distribute_strategy, model.steps_per_execution
-    # It asks tensors nothing; converting all that it calls would take a second.
+    # It has no Python control flow on tensors; converting it would take a second.
     step = tf.autograph.experimental.do_not_convert(step)
     if model.jit_compile:  # On one replica; several refuse it.
         step = tf.function(step, jit_compile=True, reduce_retracing=True)

@@ -39,9 +39,9 @@ class BaseModel(keras.Model):
     Both options of `compile` that concern execution are `"auto"` unless they are given,
     and saved as they were given.
 
-    Callbacks may call whatever they like in the middle of a run, also the method that
-    called them: what a run has chosen ends with it, and compiled functions are kept by
-    what they execute; see `_running` and `_by_execution`.
+    Callbacks may call any method in the middle of a run, also the one that called them.
+    What a run has chosen ends with it, and there is one compiled function for each
+    `plan.Execution`; see `_running` and `_by_execution`.
     """
 
     train_function: Any
@@ -134,7 +134,7 @@ class BaseModel(keras.Model):
             # As in Keras, which otherwise keeps those of an earlier call.
             self._metrics_given = _Given(metrics, weighted_metrics)
         if self._run is not None:
-            # By a callback: its run goes on with these parts, and its steps in a call.
+            # By a callback: its run goes on with the new parts, as many steps a call.
             self.make_train_function()
             self.make_test_function()
             self.make_predict_function()
@@ -175,11 +175,14 @@ class BaseModel(keras.Model):
         validation_freq=1,
     ):
         fit_arguments.check_compiled("fit", self)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = fit_arguments.checked_callbacks(callbacks)
-            if not any(isinstance(c, StopOnNonFinite) for c in callbacks):
-                # NaN in the data would go unnoticed: a fused ReLU swallows it.
-                callbacks.insert(0, StopOnNonFinite())
+        callbacks = fit_arguments.checked_callbacks(callbacks)
+        is_list_of_keras = isinstance(callbacks, keras.callbacks.CallbackList)
+        of_run = callbacks.callbacks if is_list_of_keras else callbacks
+        if not any(isinstance(c, StopOnNonFinite) for c in of_run):
+            # NaN in the data would go unnoticed: a fused ReLU swallows it.
+            of_run.insert(0, StopOnNonFinite())
+            if is_list_of_keras:  # Keras has set the model of the others.
+                of_run[0].set_model(self)
         length = plan.length(
             x,
             batch_size,
@@ -311,8 +314,8 @@ class BaseModel(keras.Model):
     def _by_execution(self, make):
         """Function of data that does what the present run executes.
 
-        It is made once for each execution, and as long as the model is not compiled
-        anew: no run is compiled for what another one has chosen in the meantime.
+        One is made for each execution, and kept until the model is compiled anew. So
+        a run never calls what was compiled for the choice of another run.
         """
         made = {}
 
@@ -334,7 +337,7 @@ class BaseModel(keras.Model):
         def make():
             if is_distributed:
                 return replicas.step_function(self, self._watched_train_step)
-            # Parts that a callback has compiled anew may be none for XLA.
+            # A callback may have compiled the model anew, with parts unfit for XLA.
             fused = self._execution.fused and plan.can_fuse(
                 self, self._asked["jit_compile"]
             )

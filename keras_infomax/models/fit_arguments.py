@@ -127,7 +127,7 @@ def checked_callbacks(callbacks: Any) -> Any:
 
 
 def check_validation(given: bool, **options: Any) -> None:
-    """Refuses options of a validation that there is not.
+    """Refuses options of validation where there are no data for it.
 
     Args:
         given: Whether there are data to validate on.
@@ -227,7 +227,7 @@ def checked_data(
         What Keras takes as x, without targets and weights.
 
     Raises:
-        ValueError: If the data have targets, no rows, or weights that are none.
+        ValueError: If the data have targets, too few rows, or weights that are unfit.
     """
     if x is None:
         raise ValueError(f"x must be given. {_FORMS.format(method=method)}")

@@ -638,7 +638,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         return loss
 
     def _stand_ins(self, outputs):
-        """Targets of the right shapes, for scores that nobody will look at."""
+        """Targets of the right shapes, for a loss whose value is not used."""
         if not self.scores_pairs:
             return outputs
         return {n: ops.arange(_rows(of), dtype="int32") for n, of in outputs.items()}

@@ -229,8 +229,8 @@ def asserted(holds, message, found, values):
 def as_value_errors():
     """Makes a plain `ValueError` of what a step raises.
 
-    Of what `asserted` raises from within a graph, and of errors that AutoGraph has
-    wrapped in the lines of code that it was at.
+    That is, of what `asserted` raises from within a graph, and of errors that AutoGraph
+    has wrapped in lines of code.
     """
     try:
         yield

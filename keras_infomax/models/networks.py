@@ -146,7 +146,7 @@ def encoder_of(network, name):
             needed = others
     taken = _only(network.input, {id(view) for view in needed})
     with warnings.catch_warnings():
-        # Keras says of a dictionary what it does not say of one inside of another.
+        # Keras warns of a dictionary, though not of one inside another structure.
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
         return keras.Model(taken, outputs[name], name=name)
 
@@ -230,8 +230,8 @@ def encoding_shape(encoder):
 def check_encodings(argument, shape):
     """Raises a `ValueError` unless an encoder has given one vector a row.
 
-    Encoders that are built are refused when the critic is; of others this is the first
-    that is seen. As encodings of many locations, feature maps would be scored, too.
+    Encoders that are built are checked with the critic; the output of others is known
+    only here. Feature maps would be scored, too, as encodings of many locations.
 
     Args:
         argument: What to call the encoder in messages.

@@ -46,7 +46,7 @@ class Checkpoints:
     @property
     def last_step(self) -> int:
         """Step of the newest checkpoint, whatever is in it; 0 if there is none."""
-        return max((step_of(folder) for folder in self.newest_first()), default=0)
+        return max([0, *map(step_of, self.newest_first())])
 
     def take_data(self, digest: str | None) -> None:
         """Notes what data the run is of, and refuses those of the newest checkpoint.

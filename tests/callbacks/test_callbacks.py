@@ -688,6 +688,16 @@ def test_a_model_of_ours_names_the_step_of_broken_weights(options):
     assert re.search(r"in step 37 \S+/kernel holds", found)
 
 
+@pytest.mark.parametrize("own", [[], [keras.callbacks.History()]], ids=len)
+def test_a_list_of_keras_is_watched_too(own):
+    model = InfoMax(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]))
+    model.compile("sgd", InfoNCE())
+    callbacks = keras.callbacks.CallbackList(own, add_history=True, model=model)
+    views = np.full((8, 4), np.nan, "float32")
+    with pytest.raises(ValueError, match="in step 1 the loss is nan"):
+        model.fit((views, views), callbacks=callbacks, verbose=0)
+
+
 def test_replicas_name_the_step_among_several(strategy):
     found = watched(swallowing_relu, np.nan, strategy, steps_per_execution=8)
     assert re.search(r"in step 37 \S+/kernel holds", found)

@@ -48,6 +48,14 @@ def test_weights_and_optimizer_come_back(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_folder_of_another_name_is_no_step(tmp_path):
+    (tmp_path / "step-old").mkdir()
+    ours = checkpoints.Checkpoints(tmp_path, SETTINGS)
+    assert ours.last_step == 0
+    write(tmp_path, [7])
+    assert ours.last_step == 7
+
+
 def flip(folder):
     path = folder / "state.keras"
     data = bytearray(path.read_bytes())
