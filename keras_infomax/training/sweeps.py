@@ -30,6 +30,7 @@ from typing import Any
 
 from keras_infomax import checks, files, measures
 from keras_infomax.training import processes, recipe, runs
+from keras_infomax.training.progress import duration
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
 
 # Those that every table has; other measures follow, before the commit.
@@ -257,13 +258,15 @@ class _Sweeping:
                         self._start(self.waiting.pop(0), threads)
                     for name in self._ended():
                         self._take(name)
-                        progress.show(
-                            len(self.waiting), len(self.running), len(self.failures)
-                        )
+                        progress.show(*self._counts())
+                    progress.tick(*self._counts())
                     time.sleep(0.2)
         finally:
             processes.end([process for _, process in self.running.values()])
         return self.failures
+
+    def _counts(self) -> tuple[int, int, int]:
+        return len(self.waiting), len(self.running), len(self.failures)
 
     def _where(self) -> str:
         left = len(self.waiting) + len(self.running) + len(self.failures)
@@ -543,20 +546,38 @@ def _default_processes() -> int:
 
 
 class _Progress:
-    """One line on a sweep, overwritten on a terminal."""
+    """One line on a sweep, which is rewritten on a terminal."""
 
     def __init__(self, total: int, done_before: int):
         self.total = total
-        self.started = time.time()
+        self.started = self.shown = time.time()
+        self.width = 0
         print(f"{total} runs to do, {done_before} done before.", flush=True)
 
     def show(self, waiting: int, running: int, failed: int) -> None:
+        """Tells that a run has ended."""
         ended = self.total - waiting - running
-        left = (time.time() - self.started) / ended * (self.total - ended)
-        end = time.strftime("%d %b %H:%M", time.localtime(time.time() + left))
-        line = (
-            f"{ended}/{self.total} runs ended, {failed} failed, {running} running, "
-            f"about {left / 60:.0f} min to go, until {end}"
-        )
         terminal = sys.stdout.isatty()
+        line = self._line(ended, running, failed)
         print(line, end="\r" if terminal and ended < self.total else "\n", flush=True)
+        self.shown = time.time()
+
+    def tick(self, waiting: int, running: int, failed: int) -> None:
+        """Tells on a terminal that time goes by."""
+        if sys.stdout.isatty() and time.time() - self.shown >= 1.0:
+            line = self._line(self.total - waiting - running, running, failed)
+            print(line, end="\r", flush=True)
+            self.shown = time.time()
+
+    def _line(self, ended: int, running: int, failed: int) -> str:
+        passed = time.time() - self.started
+        line = f"{ended}/{self.total} runs ended, {failed} failed, {running} running, "
+        if ended:
+            left = passed / ended * (self.total - ended)
+            end = time.strftime("%d %b %H:%M", time.localtime(time.time() + left))
+            line += f"about {left / 60:.0f} min to go, until {end}"
+        else:
+            line += duration(passed)
+        # Nothing of a longer line stays below it.
+        self.width, line = len(line), line.ljust(self.width)
+        return line

@@ -482,3 +482,21 @@ def test_what_is_no_sweep_is_refused(tmp_path):
         with pytest.raises(ValueError, match="seeds must be a positive integer"):
             SWEEP.runs(seeds)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_tells_that_time_goes_by(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(sweeps.time, "time", lambda: now[0])
+    progress = sweeps._Progress(total=4, done_before=1)
+    now[0] += 30
+    progress.tick(2, 2, 0)
+    assert capsys.readouterr().out == "4 runs to do, 1 done before.\n"
+    monkeypatch.setattr(sweeps.sys.stdout, "isatty", lambda: True)
+    progress.tick(2, 2, 0)
+    progress.tick(2, 2, 0)
+    now[0] += 30
+    progress.show(1, 2, 1)
+    shown = capsys.readouterr().out.split("\r")
+    assert shown[0] == "0/4 runs ended, 0 failed, 2 running, 30 s"
+    assert shown[1].startswith("1/4 runs ended, 1 failed, 2 running, about 3 min to go")
+    assert len(shown) == 3
