@@ -28,6 +28,7 @@ class EncodingLoss(keras.losses.Loss):
         ValueError: If the encodings are no matrices of one shape, or rows have weights.
 
     Example:
+    >>> from keras import ops
     >>> class Distance(EncodingLoss):
     ...     def value(self, x, y):
     ...         return ops.mean(ops.square(x - y))
