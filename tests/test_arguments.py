@@ -467,6 +467,7 @@ GOOD = {
     "tuning.report": {"trials": [TRIAL], "folder": "."},
     "tuning.search": {"config": {"space": SPACE}, "workdir": "search"},
     "tuning.to_text": {"trials": [TRIAL]},
+    "losses.LossMetric": {"loss": kim.losses.InfoNCE()},
     "saved_model.HubEncoder": {"handle": "encoder"},
     "training.Sweep": {"settings": {}, "grid": {"critic": ["mlp"]}},
     "training.make_experiment": {"settings": kim.training.Settings()},

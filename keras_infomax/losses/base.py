@@ -194,7 +194,16 @@ class LossMetric(keras.metrics.Mean):
     """
 
     def __init__(self, loss, name=None, dtype=None):
-        super().__init__(name=name or loss.name, dtype=dtype or loss.dtype)
+        checks.instance(
+            "loss",
+            loss,
+            keras.losses.Loss,
+            "a loss",
+            "Write, for example, loss=keras_infomax.losses.InfoNCE().",
+        )
+        name = checks.text("name", name, "infonce", optional=True) or loss.name
+        dtype = loss.dtype if dtype is None else float_policy(dtype)
+        super().__init__(name=name, dtype=dtype)
         self.loss = loss
 
     def update_state(self, y_true, y_pred, sample_weight=None):
