@@ -6,7 +6,7 @@
 On the embedded digits; `:quick`, its first 400 steps, takes a little over a minute
 on two busy cores. The probe reads the encodings of whole images: 0.95 by then
 (two seeds), against 0.879 of their pixels. All 3,000 steps were not run.
-`--config.dataset=cifar10` takes CIFAR-10; images in colour are mirrored and recoloured,
+`--config.dataset=cifar10` takes CIFAR-10; images in colour are mirrored and recolored,
 too. Your own, by a backbone of `keras.applications`: `--config.dataset=folder:PATH`,
 `--config.image_size="(96, 96)"` and `--config.options.encoder=MobileNetV2`.
 

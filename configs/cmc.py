@@ -6,7 +6,7 @@ About a minute and a half on two cores, on the embedded digits, whose views are 
 four quadrants. The probe reads the encodings of whole images: 0.91 after all 1,000
 steps (two seeds), against 0.879 of their pixels. Encoders that are not trained at all
 make 0.90; the best, 0.95, are those of step 250, for the 4,000 digits are soon learned
-by heart: see `val_mi`. `--config.dataset=cifar10` takes lightness and colours.
+by heart: see `val_mi`. `--config.dataset=cifar10` takes lightness and colors.
 
 A memory bank: `--config.options.examples=4000 --config.bound=infonce`, and
 `--config.learning_rate=1e-4`, since encodings must not outrun the bank.

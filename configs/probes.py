@@ -6,10 +6,10 @@
 
 Is the linear protocol the right one (Tschannen et al., 2020, section 5)? The second
 command judges the encoders of the first by linear probes, one hidden layer, nearest
-neighbours, few labels and fine-tuning, see `probes.get`, and the pixels by the same.
+neighbors, few labels and fine-tuning, see `probes.get`, and the pixels by the same.
 About ten minutes on two busy cores, of which the probes take four. Expect the linear
 probe to find 4 to 6 points more in the encodings than in the pixels, and the hidden
-layer and the neighbours to find less. For MNIST, put
+layer and the neighbors to find less. For MNIST, put
 `--config.dataset=mnist --config.steps=21000` behind the first command.
 """
 

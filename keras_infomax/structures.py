@@ -185,7 +185,7 @@ def checked(
         expected: Structure of `Spec`s; `None` where anything will do.
         given: Structure of tensors or arrays.
         taker: What wants it so, for messages.
-        received: The word for what was given, "received" or "got".
+        received: The word for what was given, "received" or "received".
         cast: Whether numbers of any dtype do for floats, which Keras makes of them.
 
     Raises:

@@ -305,7 +305,7 @@ def test_encodings_of_parts_are_those_of_the_encoder():
 def test_labelled_views_of_parts_are_checked(pair, message):
     with pytest.raises(ValueError, match=message):
         Probes(pair, (TABLE, LABELS), {"linear": "linear"})
-    with pytest.raises(ValueError, match=r"shape of train, \{'cat'.*got \(7,\)"):
+    with pytest.raises(ValueError, match=r"shape of train, \{'cat'.*received \(7,\)"):
         Probes((TABLE, LABELS), (TOKENS, LABELS), {"linear": "linear"})
 
 

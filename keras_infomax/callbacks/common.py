@@ -127,8 +127,8 @@ def encoder_of(model: keras.Model, name: str) -> keras.Layer:
     encoder = getattr(model, name, None)
     if not isinstance(encoder, keras.Layer):
         raise ValueError(
-            f"encoder must name a layer or model that the trained model holds; got "
-            f"{name!r}, which is {encoder!r} on {model.name!r}. "
+            f"encoder must name a layer or model that the trained model holds; "
+            f"received {name!r}, which is {encoder!r} on {model.name!r}. "
             "InfoMax has 'encoder_x' and 'encoder_y'."
         )
     return encoder

@@ -67,7 +67,7 @@ class Probes(Measuring):
             those that fine-tune; `None` before the first `fit`.
 
     Raises:
-        ValueError: If `train` or `test` is not a pair of labelled finite views, if
+        ValueError: If `train` or `test` is not a pair of labeled finite views, if
             their shapes differ, if `train` has one class only, if there are no probes
             or one is unknown, or if `every` or `unit` is none of the above; in `fit` if
             the views are not what the encoder takes.
@@ -93,14 +93,14 @@ class Probes(Measuring):
         train_shape, test_shape = map(_shape_of_rows, (self.train[0], self.test[0]))
         if train_shape != test_shape:
             raise ValueError(
-                f"test must hold views of the shape of train, {train_shape}; got "
+                f"test must hold views of the shape of train, {train_shape}; received "
                 f"{test_shape}. Make both sets alike."
             )
         if not isinstance(probes, Mapping) or not probes:
             raise ValueError(
                 "probes must be a dictionary from names to probes, with at least one; "
-                f"got {probes!r}. The names are those that the logs will have, as in "
-                "{'mlp': probes.MLPProbe()}."
+                f"received {probes!r}. The names are those that the logs will have, as "
+                "in {'mlp': probes.MLPProbe()}."
             )
         checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}
@@ -245,8 +245,8 @@ class LinearProbe(Probes):
 def _labelled_views(name: str, pair: Any) -> tuple[Any, np.ndarray]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(
-            f"{name} must be a pair (x, labels) of arrays; got {type(pair).__name__}. "
-            "Collect a data set into two arrays first."
+            f"{name} must be a pair (x, labels) of arrays; received "
+            f"{type(pair).__name__}. Collect a data set into two arrays first."
         )
     return labelled_views(name, *pair)
 

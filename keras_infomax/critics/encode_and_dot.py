@@ -31,7 +31,7 @@ class EncodeAndDotCritic(Critic):
     Call arguments:
         x: Encodings `(rows, dim_x)`.
         y: Encodings `(columns, dim_y)`.
-        training: Whether batch normalisation uses the statistics of the batch.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Returns:
         Scores `(rows, columns)`, between `-units` and `units` at first.
@@ -46,7 +46,7 @@ class EncodeAndDotCritic(Critic):
     Reference:
         Hjelm et al., 2019, "Learning deep representations by mutual information
         estimation and maximization", section 3.2 and appendix A,
-        https://arxiv.org/abs/1808.06670; the widths and normalisations of its
+        https://arxiv.org/abs/1808.06670; the widths and normalizations of its
         published code.
     """
 

@@ -63,7 +63,7 @@ class MLPCritic(Critic):
         self.rest = [*(dense(self, units, "relu") for units in rest), dense(self, 1)]
 
     def build_parameters(self, dim_x, dim_y):
-        # One kernel for the concatenated pair, so that it is initialised as such.
+        # One kernel for the concatenated pair, so that it is initialized as such.
         self.first.build((None, dim_x + dim_y))
         self.dim_x = dim_x
         build_chain(self.rest, self.hidden_units[0])

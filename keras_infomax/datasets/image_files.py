@@ -36,7 +36,7 @@ class Header(NamedTuple):
 
     Args:
         size: `(height, width)`, as stored: the EXIF orientation may exchange them.
-        channels: 1 if it is grey, otherwise 3.
+        channels: 1 if it is gray, otherwise 3.
         animated: Whether it has more frames or pages than the first.
     """
 

@@ -27,10 +27,10 @@ class ImageDataset:
         name: What the data set is called in messages and reports.
         train_images: uint8 array, or float array in [0, 1], of shape
             `(rows, height, width, channels)`.
-        train_labels: int64 array `(rows,)`, or `None` for unlabelled images.
+        train_labels: int64 array `(rows,)`, or `None` for unlabeled images.
         test_images: As `train_images`, with the same dtype and image shape.
         test_labels: As `train_labels`.
-        num_classes: Number of classes, or `None` if nothing is labelled.
+        num_classes: Number of classes, or `None` if nothing is labeled.
         class_names: A name for each class, or `None` if they have none.
     """
 
@@ -75,7 +75,7 @@ def load(
     """Loads a data set by name. Never downloads anything.
 
     A folder of images holds one sub-folder a class, with images at any depth, or the
-    images themselves if they are unlabelled. If it has the sub-folders `train` and
+    images themselves if they are unlabeled. If it has the sub-folders `train` and
     `test`, each is laid out like that; otherwise a fifth of the images is set aside as
     test split. One line tells how many images of which classes were read, and a second
     one what was left out: hidden files, files of other types, empty folders. Links are
@@ -83,8 +83,8 @@ def load(
 
     BMP, GIF, JPEG, PNG, TIFF and WebP files are read, the first frame of each, turned
     upright as their EXIF data say. Palettes and CMYK become RGB, 16 bits a channel
-    become the upper 8, alpha channels are dropped, and grey images among coloured ones
-    become coloured. Pipes, devices and images of more than `max_pixels` are never
+    become the upper 8, alpha channels are dropped, and gray images among colored ones
+    become colored. Pipes, devices and images of more than `max_pixels` are never
     opened, or not decoded.
 
     Args:
@@ -110,7 +110,7 @@ def load(
 
     Raises:
         ValueError: If the data set is unknown, not prepared, unreadable, too large or
-            not one of labelled images. The message says what to do.
+            not one of labeled images. The message says what to do.
         ImportError: If the package that holds the data set is not installed.
 
     Example:
@@ -164,7 +164,7 @@ def from_arrays(
 
     Args:
         train: `(images, labels)`. Images are uint8, or float in [0, 1], of shape
-            `(rows, height, width, channels)`; grey images `(rows, height, width)`
+            `(rows, height, width, channels)`; gray images `(rows, height, width)`
             get an axis of one channel. Labels are integers `(rows,)` from 0 up, or
             `None`. Lists and tensors will do.
         test: As `train`, with the same dtype and image shape.

@@ -45,7 +45,7 @@ def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
 
 
 def convnet(input_shape, filters=(64, 128), output_dim=100):
-    """Convolutions of 5 x 5 and stride 2, normalisation, mean pooling, linear output.
+    """Convolutions of 5 x 5 and stride 2, normalization, mean pooling, linear output.
 
     Args:
         input_shape: `(height, width, channels)` of a view.
@@ -137,7 +137,7 @@ def skip_mlp(input_shape, hidden_layers=4, output_dim=None):
         h <- relu(W h + b) + h    for each hidden layer
         h <- W h + b + h          for the output
 
-    Every layer is as wide as the flattened view. At initialisation the kernels are
+    Every layer is as wide as the flattened view. At initialization the kernels are
     tiny (standard deviation 0.0001) and the biases 0, so that the encoder is nearly the
     identity, which is invertible; how far training takes it from there, the condition
     number of its Jacobian tells.
@@ -211,7 +211,7 @@ class FeatureMapNormalization(keras.layers.Layer):
         output = gain * (inputs - mean) / (deviation + epsilon) + bias
 
     Mean and standard deviation are taken over height, width and channels together,
-    for each example by itself: unlike batch normalisation, nothing leaks between the
+    for each example by itself: unlike batch normalization, nothing leaks between the
     examples of a batch, which a contrastive bound could exploit. It lowers the
     variance of NWJ. `keras.layers.LayerNormalization(axis=[1, 2, 3])` would learn a
     gain for every position instead.

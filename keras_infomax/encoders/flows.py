@@ -42,10 +42,10 @@ class RealNVP(keras.Model):
         h = [kept; changed * scale(kept) + shift(kept)]
 
     Scale and shift come from a multilayer perceptron with ReLU hidden layers. Additive
-    couplings, the default and those of the paper's maximisation of mutual information,
+    couplings, the default and those of the paper's maximization of mutual information,
     have scale 1 and so preserve volume. Those of its adversarial experiment are affine.
 
-    At initialisation the kernels are tiny (standard deviation 0.0001) and the biases
+    At initialization the kernels are tiny (standard deviation 0.0001) and the biases
     0, so that the flow is the product of its permutations up to rounding. This holds
     for affine couplings, too, and there departs from the paper's notebook:
     `scale = 0.001 + 0.999 * softplus(s + log(e - 1))` is 1 at `s = 0`, where
@@ -54,9 +54,9 @@ class RealNVP(keras.Model):
 
     The permutations are weights that are not trained: wherever weights go, to a file,
     a checkpoint, an export or `set_weights`, the permutations go with them. `seed`
-    only initialises them.
+    only initializes them.
 
-    A mixed precision policy is ignored in favour of the dtype of its weights, float32:
+    A mixed precision policy is ignored in favor of the dtype of its weights, float32:
     encodings in half precision could not be inverted.
 
     Args:

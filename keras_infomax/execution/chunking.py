@@ -79,7 +79,7 @@ def encode(encoder, views, training, chunk_size):
 
     Raises:
         ValueError: If the encoder has losses of its activations, or, in training mode,
-            a batch normalisation: both would differ from those of the whole batch.
+            a batch normalization: both would differ from those of the whole batch.
     """
     _refuse_what_chunks_change(encoder, training)
     variables = encoder.non_trainable_variables

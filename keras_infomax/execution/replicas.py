@@ -155,7 +155,7 @@ def refuse_what_differs(model):
 
     Raises:
         ValueError: If the model is compiled by XLA, has an optimizer whose options
-            replicas cannot follow, a batch normalisation that is not synchronised,
+            replicas cannot follow, a batch normalization that is not synchronized,
             or random numbers in a critic or in chunks.
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
@@ -325,7 +325,7 @@ def _or_eagerly():
 
 
 def _sees_all_rows(layer):
-    # One that is not synchronised has been refused before the run.
+    # One that is not synchronized has been refused before the run.
     of_keras = isinstance(layer, keras.layers.BatchNormalization)
     return of_keras or getattr(layer, "updates_see_all_rows", False)
 
@@ -387,7 +387,7 @@ def layer_losses(model, rows):
 
 
 def _check_mean_over_rows(layer):
-    # Layers of Keras have such losses by a regulariser alone.
+    # Layers of Keras have such losses by a regularizer alone.
     of_keras = type(layer).__module__.startswith("keras.")
     regularized = type(layer.activity_regularizer) in _MEAN_REGULARIZERS
     if (of_keras and regularized) or getattr(

@@ -88,7 +88,7 @@ def _encoder(encoder, image_shape, encoding_dim):
 
 
 def _quick_to_normalize(backbone):
-    """Has batch normalisation follow the batches of short runs, and of all replicas.
+    """Has batch normalization follow the batches of short runs, and of all replicas.
 
     Averages of a momentum of 0.999 would take thousands of steps to leave their start,
     and until then encodings in inference would tell nothing.

@@ -47,9 +47,9 @@ def cmc(
 
     Args:
         image_shape: `(height, width, channels)`.
-        views: How the network takes the views: `"lab"` (lightness and colours, which
-            takes colour images), `"quadrants"`, `"halves"` (top and bottom), or a
-            layer from images to a tuple of views. Defaults to `"lab"` for colour
+        views: How the network takes the views: `"lab"` (lightness and colors, which
+            takes color images), `"quadrants"`, `"halves"` (top and bottom), or a
+            layer from images to a tuple of views. Defaults to `"lab"` for color
             images and `"quadrants"` for others.
         encoder: Encoder, as in `encoders.get`; one for each view.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the

@@ -41,7 +41,7 @@ def check_compiled(method: str, model: keras.Model) -> None:
 
 
 def check_no_targets(method: str, y: Any, class_weight: Any = None) -> None:
-    """Refuses what only labelled data have.
+    """Refuses what only labeled data have.
 
     Args:
         method: Name of the method that was called.

@@ -31,7 +31,7 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
             if `batch_size` is not a positive integer, or if the encodings are not of
             shape `(rows, dim)` or not all finite.
         RuntimeError: If encoding moved a variable of the encoder: a weight, a statistic
-            of a batch normalisation, the seed of a dropout.
+            of a batch normalization, the seed of a dropout.
 
     Example:
     >>> encoder = keras.Sequential([keras.layers.Dense(8)])
@@ -100,12 +100,12 @@ def checked_views(
     expected = structures.of(encoder)
     if not isinstance(expected, structures.Spec | None):
         # Or a list of arrays would pass for an array.
-        views = structures.checked(argument, expected, views, taker, "got", cast)
+        views = structures.checked(argument, expected, views, taker, "received", cast)
     views = views_as_arrays(argument, views)
     if not encoder.built:
         ensure_built(encoder, tensor_specs(views))
         expected = structures.of(encoder)
-    return structures.checked(argument, expected, views, taker, "got", cast)
+    return structures.checked(argument, expected, views, taker, "received", cast)
 
 
 def tensor_specs(views: Any) -> Any:
@@ -147,8 +147,8 @@ def _graph(encoder, specs):
     shape = encode_batch.output_shapes
     if not isinstance(shape, tf.TensorShape) or shape.rank != 2:
         raise ValueError(
-            f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
-            "with a pooling or flattening layer, or probe one of its outputs."
+            f"encoder must return encodings of shape (rows, dim); received {shape}. "
+            "End it with a pooling or flattening layer, or probe one of its outputs."
         )
     return encode_batch
 
@@ -169,7 +169,7 @@ def _check_finite(encoder, encodings):
         return
     finite = np.isfinite(encodings).all(axis=1)
     raise ValueError(
-        f"encoder must return finite encodings; got NaN or infinity in "
+        f"encoder must return finite encodings; received NaN or infinity in "
         f"{np.sum(~finite)} of {len(finite)} rows, first in row "
         f"{np.argmin(finite)}. Look for NaN in the views and in the weights of "
         f"{encoder.name!r}."

@@ -67,7 +67,7 @@ class FewLabels(Probe):
         )
         if (per_class is None) == (fraction is None):
             raise ValueError(
-                "Exactly one of per_class and fraction must be given; got "
+                "Exactly one of per_class and fraction must be given; received "
                 f"{per_class!r} and {fraction!r}. Write, for example, per_class=10."
             )
         checks.positive_integer("per_class", per_class, 10, optional=True)
@@ -151,7 +151,7 @@ class FewLabels(Probe):
         if self.per_class is not None and smallest < self.per_class:
             raise ValueError(
                 f"labels must hold at least per_class={self.per_class} rows of every "
-                f"class; got one class with {smallest}. Give more rows, or draw a "
+                f"class; received one class with {smallest}. Give more rows, or draw a "
                 "fraction of them."
             )
         self.fitted = []

@@ -30,8 +30,8 @@ class FineTuning(Probe):
     does not move: what is trained are copies of its weights, put in its place for the
     length of a call (`keras.Layer.stateless_call`).
 
-    The encoder runs in training mode, its regularisation losses count, and Adam
-    minimises the cross-entropy. The epoch is kept after which a tenth of the rows,
+    The encoder runs in training mode, its regularization losses count, and Adam
+    minimizes the cross-entropy. The epoch is kept after which a tenth of the rows,
     held out, were predicted best. The softmax layer starts at zero.
 
     Args:
@@ -93,8 +93,8 @@ class FineTuning(Probe):
     def _fit(self, x, targets):
         if self.encoder is None:
             raise ValueError(
-                "FineTuning must have an encoder to start from; got None. Give it one, "
-                "FineTuning(encoder), or use of(encoder)."
+                "FineTuning must have an encoder to start from; received None. Give it "
+                "one, FineTuning(encoder), or use of(encoder)."
             )
         x = checked_views(self.encoder, x, "x")
         specs = tensor_specs(x)
@@ -195,8 +195,8 @@ def _start(encoder: keras.Layer, specs: Any, classes: int) -> _Network:
     shape = keras.tree.map_structure(lambda found: found.shape, encodings)
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1:
         raise ValueError(
-            f"encoder must return encodings of shape (rows, dim); got {shape}. End it "
-            "with a pooling or flattening layer."
+            f"encoder must return encodings of shape (rows, dim); received {shape}. "
+            "End it with a pooling or flattening layer."
         )
     return _Network(
         trainable, others, tf.zeros((shape[-1], classes)), tf.zeros(classes)
@@ -241,9 +241,9 @@ def _step(
         gradients = tape.gradient(loss, network.weights)
         if all(gradient is None for gradient in gradients[:-2]):
             raise ValueError(
-                f"encoder must have weights that train; got {encoder.name!r}, with "
-                f"{len(network.trainable)} trainable variables, none of which takes "
-                "part in its encodings. Set trainable=True, and give a Keras model "
+                f"encoder must have weights that train; received {encoder.name!r}, "
+                f"with {len(network.trainable)} trainable variables, none of which "
+                "takes part in its encodings. Set trainable=True, and give a Keras model "
                 "rather than a loaded SavedModel."
             )
         gradients = [

@@ -24,7 +24,7 @@ def judge(
     train: Labelled,
     test: Labelled,
 ) -> dict[str, Judgement]:
-    """Fits probes on one labelled set and measures them on another.
+    """Fits probes on one labeled set and measures them on another.
 
     Probes that are frozen see encodings and are fitted in place. The others see views,
     and what is fitted is the copy that they make for this encoder.

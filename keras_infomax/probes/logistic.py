@@ -34,7 +34,7 @@ class LogisticProbe(Probe):
     The protocol of Tschannen et al.: each feature is scaled so that the training
     encodings span [0, 1], then a linear classifier with an L2 penalty is fitted,
 
-        minimise  ||W||^2 / 2 - C * sum_i log softmax(W z_i + b)[label_i]
+        minimize  ||W||^2 / 2 - C * sum_i log softmax(W z_i + b)[label_i]
 
     over the scaled encodings `z_i`, of two classes with one vector W for the second.
     The optimum is unique; L-BFGS finds it from zero, and the same encodings always give

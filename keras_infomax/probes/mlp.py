@@ -16,7 +16,7 @@ class MLPProbe(Probe):
     """A multilayer perceptron with one hidden layer of ReLU units.
 
     Each feature is scaled so that the training rows span [0, 1], as in
-    `LogisticProbe`. Adam then minimises the cross-entropy in batches of 200, and the
+    `LogisticProbe`. Adam then minimizes the cross-entropy in batches of 200, and the
     epoch is kept after which a tenth of the rows, held out, were predicted best.
     scikit-learn's network serves, because training one more Keras model while another
     is in `fit` would draw on random states and names that the two share.

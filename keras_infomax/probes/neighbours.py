@@ -20,18 +20,18 @@ class NeighboursProbe(Probe):
     variance count little, while a linear probe can stretch them.
 
     Votes become probabilities relative to the nearest row's, and with a prior of one
-    more neighbour, as near as the nearest, whose class is uniform:
+    more neighbor, as near as the nearest, whose class is uniform:
 
         p[i, c] = (votes[i, c] / v_i + 1 / classes) / (sum of the row / v_i + 1)
 
-    where `v_i` is the largest single vote, so that a class without a neighbour is
+    where `v_i` is the largest single vote, so that a class without a neighbor is
     improbable and not impossible, and the order of the classes stays.
 
     Time and the memory of a block are those of all similarities between test and
     training rows; 10,000 against 60,000 take some ten seconds on one core.
 
     Args:
-        k: Positive integer, the number of neighbours, or all rows if there are fewer.
+        k: Positive integer, the number of neighbors, or all rows if there are fewer.
             Defaults to 200.
         temperature: Positive float; the smaller, the more the nearest decide. Defaults
             to 0.07.

@@ -80,7 +80,7 @@ class Probe(abc.ABC):
             The probe itself.
 
         Raises:
-            ValueError: If `x` and `labels` do not describe labelled finite rows, or if
+            ValueError: If `x` and `labels` do not describe labeled finite rows, or if
                 they hold one class only.
         """
         x, labels = self._checked_labelled(x, labels)
@@ -122,7 +122,7 @@ class Probe(abc.ABC):
 
         Raises:
             ValueError: If the probe is not fitted, if `x` has another width, or if `x`
-                and `labels` do not describe labelled finite rows.
+                and `labels` do not describe labeled finite rows.
         """
         x, labels = self._checked_labelled(x, labels)
         return float(np.mean(self.predict(x) == labels))
@@ -172,7 +172,8 @@ class Probe(abc.ABC):
         if self.classes is None:
             raise ValueError(
                 f"{type(self).__name__} must be fitted before it predicts or scores; "
-                "got an unfitted one. Call fit(x, labels) on training encodings first."
+                "received an unfitted one. Call fit(x, labels) on training encodings "
+                "first."
             )
 
     def _checked_labelled(self, x: Any, labels: Any) -> tuple[Any, np.ndarray]:
@@ -184,7 +185,7 @@ class Probe(abc.ABC):
         x = finite_rows("x", x) if self.frozen else checked_views("x", x)
         if _features(x) != self._features:
             raise ValueError(
-                f"x must have {self._features} features a row, as in fit; got "
+                f"x must have {self._features} features a row, as in fit; received "
                 f"{_features(x)}. Encode training and test rows alike."
             )
         return self._logits(x)

@@ -12,7 +12,7 @@ _NUMBER = "Number the classes, as np.unique(labels, return_inverse=True)[1] does
 
 
 def check_labelled(name: str, x: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns labelled rows as arrays that a probe can use, or says why it cannot.
+    """Returns labeled rows as arrays that a probe can use, or says why it cannot.
 
     Args:
         name: What to call the pair in messages.
@@ -44,13 +44,13 @@ def checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
     labels = checks.array(f"labels of {name}", labels, "integers (rows,)", _NUMBER)
     if labels.shape != (rows,):
         raise ValueError(
-            f"{name} must have one label a row, shape ({rows},); got labels of shape "
-            f"{labels.shape}. Take labels and rows from the same examples, and flatten "
-            "a column of labels with labels.reshape(-1)."
+            f"{name} must have one label a row, shape ({rows},); received labels of "
+            f"shape {labels.shape}. Take labels and rows from the same examples, and "
+            "flatten a column of labels with labels.reshape(-1)."
         )
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
-            f"{name} must have integer labels; got {labels.dtype}. {_NUMBER}"
+            f"{name} must have integer labels; received {labels.dtype}. {_NUMBER}"
         )
     return labels
 
@@ -71,7 +71,7 @@ def finite_rows(name: str, x: Any) -> np.ndarray:
         x = x.astype("float32", copy=False)
     if x.ndim < 2 or not x.size:
         raise ValueError(
-            f"{name} must have shape (rows, ...) with at least one row; got shape "
+            f"{name} must have shape (rows, ...) with at least one row; received shape "
             f"{x.shape}. {advice}"
         )
     _check_finite(name, x)
@@ -82,13 +82,13 @@ def _check_finite(name: str, x: np.ndarray) -> None:
     finite = np.isfinite(x)
     if not finite.all():
         raise ValueError(
-            f"{name} must be finite in float32; got NaN or infinity in "
+            f"{name} must be finite in float32; received NaN or infinity in "
             f"{np.sum(~finite)} of {x.size} values. Clean or rescale the rows."
         )
 
 
 def labelled_views(name: str, views: Any, labels: Any) -> tuple[Any, np.ndarray]:
-    """Returns labelled views as arrays that an encoder can take.
+    """Returns labeled views as arrays that an encoder can take.
 
     Args:
         name: What to call the pair in messages.
@@ -145,12 +145,12 @@ def views_as_arrays(name: str, views: Any, rows: int | None = None) -> Any:
         is_float = np.issubdtype(part.dtype, np.floating)
         if part.ndim < (2 if is_float else 1) or not len(part):
             raise ValueError(
-                f"{name} must have shape (rows, ...) with at least one row; got shape "
-                f"{part.shape}. Give a batch of views, not a single one."
+                f"{name} must have shape (rows, ...) with at least one row; received "
+                f"shape {part.shape}. Give a batch of views, not a single one."
             )
     if len({len(part) for part in parts}) > 1:
         raise ValueError(
-            f"{name} must have equally many rows in all parts; got "
+            f"{name} must have equally many rows in all parts; received "
             f"{structures.described(views)}. Row i of each is a part of view i."
         )
     return views
@@ -219,6 +219,6 @@ def check_classes(name: str, labels: np.ndarray) -> None:
     classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} must hold at least two classes; got only class {classes[0]}. "
+            f"{name} must hold at least two classes; received only class {classes[0]}. "
             "Shuffle the examples before taking a part of them."
         )

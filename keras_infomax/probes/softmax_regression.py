@@ -17,7 +17,7 @@ def fit(
     tolerance: float,
     max_iterations: int,
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Minimises the penalised negative log-likelihood of a linear softmax classifier.
+    """Minimizes the penalized negative log-likelihood of a linear softmax classifier.
 
         ||W||^2 / (2 C rows) - mean_i log softmax(W x_i + b)[target_i]
 
@@ -47,7 +47,7 @@ def fit(
         axes = _whitening(whitened, 1 / (C * rows))
         if axes is not None:
             whitened = tf.matmul(whitened, axes.astype("float32"))
-        # The last column is the intercept's, which is not penalised.
+        # The last column is the intercept's, which is not penalized.
         whitened = tf.pad(whitened, [[0, 0], [0, 1]], constant_values=1.0)
     # Where the targets are among the logits; as one index, they are found at once.
     of_targets = np.asarray(targets, "int64") * rows + np.arange(rows)

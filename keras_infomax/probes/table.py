@@ -55,7 +55,7 @@ def get(probe: Any) -> Any:
     | `"linear"` | `LogisticProbe()`, the paper's protocol solved to convergence |
     | `"linear_stopped"` | the same by SAGA at a tolerance of 0.1, as in its notebook |
     | `"mlp"` | `MLPProbe()`, one hidden layer |
-    | `"neighbours"` | `NeighboursProbe()`, k nearest neighbours |
+    | `"neighbours"` | `NeighboursProbe()`, k nearest neighbors |
     | `"few_labels"` | `FewLabels(per_class=10)`, linear |
     | `"one_percent"` | `FewLabels(fraction=0.01)`, linear |
     | `"ten_percent"` | `FewLabels(fraction=0.1)`, linear |

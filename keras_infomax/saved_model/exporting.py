@@ -57,8 +57,8 @@ def export(
     `manifest.json`, checksums that `load` compares. `keras-infomax verify` checks
     all of it.
 
-    Regularisation of weights is carried; losses that an encoder adds for its inputs,
-    such as activity regularisation, are not.
+    Regularization of weights is carried; losses that an encoder adds for its inputs,
+    such as activity regularization, are not.
 
     Args:
         encoder: Built Keras model or layer mapping views, tensors `(rows, ...)` or any

@@ -30,9 +30,9 @@ class HubEncoder(keras.layers.Layer):
     `object(inputs)` or `object(inputs, training=...)`.
 
     Frozen means that nothing moves: neither weights nor the statistics of batch
-    normalisation, and dropout is off. Prefer it to `keras.layers.TFSMLayer` wherever
+    normalization, and dropout is off. Prefer it to `keras.layers.TFSMLayer` wherever
     the encoder takes part in training: that layer moves statistics although frozen,
-    drops regularisation losses, and its variables have names with which an optimizer
+    drops regularization losses, and its variables have names with which an optimizer
     cannot be built inside `fit`. For inference alone `TFSMLayer` does, and needs no
     keras_infomax.
 

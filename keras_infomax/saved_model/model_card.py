@@ -284,7 +284,7 @@ layer = tensorflow_hub.KerasLayer(path, trainable=True)
 
 To fine-tune in Keras 3 without keras_infomax, name the training endpoint, and build the
 optimizer before `fit`, which otherwise stumbles over the names of the variables.
-Regularisation losses are not carried that way.
+Regularization losses are not carried that way.
 
 ```python
 layer = keras.layers.TFSMLayer(

@@ -1,6 +1,6 @@
 """Remembers pixel baselines, which all runs on the same views share.
 
-A linear probe on raw colour images takes minutes, more than many a run: a sweep fits
+A linear probe on raw color images takes minutes, more than many a run: a sweep fits
 it once.
 """
 

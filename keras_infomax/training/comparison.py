@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
-    """The encoder of a finished run, and the labelled views that its probe saw.
+    """The encoder of a finished run, and the labeled views that its probe saw.
 
     Args:
         settings: Settings of the run.

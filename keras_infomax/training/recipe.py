@@ -52,7 +52,7 @@ def train(
         config: Keys and values of `settings.Settings`; what is left out is default.
         workdir: Folder of the run, made if it does not exist.
         data: Data set to use instead of loading `config.dataset`; its name is
-            recorded. An unlabelled one is trained on without a probe.
+            recorded. An unlabeled one is trained on without a probe.
         baselines: Folder in which runs on the same views share their pixel baselines.
             By default each run fits its own.
         profile_steps: As for `callbacks.TensorBoard`.

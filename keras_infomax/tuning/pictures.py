@@ -21,7 +21,7 @@ def draw(
 ) -> None:
     """Draws probe accuracy against MI, and the score over each setting that varies.
 
-    In the first two panels colours tell the critics apart, and marks the bounds, if
+    In the first two panels colors tell the critics apart, and marks the bounds, if
     they vary; otherwise the first settings that do and are no numbers. An estimate can
     be negative, which MI cannot: such marks are at 0.
 

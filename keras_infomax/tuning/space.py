@@ -53,7 +53,7 @@ class Range:
     Args:
         min: The smallest.
         max: The largest.
-        step: Distance of two neighbours, or their ratio if `sampling` is `"log"`.
+        step: Distance of two neighbors, or their ratio if `sampling` is `"log"`.
         sampling: `"linear"`, `"log"` or `"reverse_log"`, as in keras-tuner.
     """
 

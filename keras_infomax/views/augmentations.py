@@ -22,11 +22,11 @@ class Augmented(keras.layers.Layer):
 
     Args:
         layers: Keras layers of random augmentation, such as
-            `keras.layers.RandomRotation(0.05)`, applied in this order. Those of colour
+            `keras.layers.RandomRotation(0.05)`, applied in this order. Those of color
             need `value_range=(0, 1)`, or they take pixels up to 255. All must draw
             from the seed passed to their `get_random_transformation`. Defaults to
-            `augmentations()`, which suits digits, for grey images, and to
-            `photographic()` for those in colour.
+            `augmentations()`, which suits digits, for gray images, and to
+            `photographic()` for those in color.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -39,7 +39,7 @@ class Augmented(keras.layers.Layer):
 
     Raises:
         ValueError: If a layer is not random, or is made of others, such as
-            `keras.layers.RandAugment`, or if one needs colours and the images are grey.
+            `keras.layers.RandAugment`, or if one needs colors and the images are gray.
 
     Example:
     >>> images = keras.ops.ones((8, 28, 28, 1))
@@ -141,9 +141,9 @@ def augmentations(
         brightness: Largest number added to all pixels, both ways.
         contrast: Largest relative change of the distance of pixels from their mean.
         flip: Whether to mirror left and right half of the time.
-        saturation: Largest relative change of saturation, both ways; coloured images.
-        hue: Largest shift of hue, as a fraction of the colour circle; coloured images.
-        grey: Probability of taking away all colour; coloured images.
+        saturation: Largest relative change of saturation, both ways; colored images.
+        hue: Largest shift of hue, as a fraction of the color circle; colored images.
+        grey: Probability of taking away all color; colored images.
         fill_mode: What enters from outside the image: `"constant"` for black,
             `"reflect"`, `"wrap"` or `"nearest"`.
 
@@ -168,7 +168,7 @@ def augmentations(
     }
     for argument, strength in strengths.items():
         checks.probability(argument, strength, example=0.2)
-    # At half of the circle all colours are reached.
+    # At half of the circle all colors are reached.
     checks.number("hue", hue, "in [0, 0.5]", lambda v: 0 <= v <= 0.5, 0.1)
     flip = checks.boolean("flip", flip)
     fill_mode = checks.one_of(
@@ -196,11 +196,11 @@ def augmentations(
 
 
 def photographic():
-    """The augmentation layers of photographs: mirrored and recoloured, too.
+    """The augmentation layers of photographs: mirrored and recolored, too.
 
     Returns:
         List of Keras layers, for `Augmented`. Half of the images are mirrored, a fifth
-        lose their colour, and what enters from outside an image mirrors its border.
+        lose their color, and what enters from outside an image mirrors its border.
     """
     return augmentations(
         zoom=0.3,

@@ -25,7 +25,7 @@ def get(identifier: Any) -> Callable:
     Args:
         identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
             itself), `"augmented"` (two augmentations, which suit digits if the images
-            are grey, and photographs if they are in colour), `"augmented_photographs"`
+            are gray, and photographs if they are in color), `"augmented_photographs"`
             (the latter, whatever the images), or a layer or function from images
             `(rows, height, width, channels)` to a tuple of views, which is returned as
             it is.

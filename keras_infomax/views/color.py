@@ -1,4 +1,4 @@
-"""The Lab colour space, and the two views of a colour image that it gives."""
+"""The Lab color space, and the two views of a color image that it gives."""
 
 import keras
 from keras import ops
@@ -11,14 +11,14 @@ _XYZ_OF_RGB = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
-# The a and b of sRGB colours lie between -108 and 99.
+# The a and b of sRGB colors lie between -108 and 99.
 _LARGEST_CHROMA = 110.0
 
 _SCALE = "Scale pixels with datasets.to_float; grey images have no Lab views."
 
 
 def rgb_to_lab(images):
-    """Converts sRGB colours to CIE Lab under the white D65 (2 degree observer).
+    """Converts sRGB colors to CIE Lab under the white D65 (2 degree observer).
 
         v = c / 12.92 if c <= 0.04045, else ((c + 0.055) / 1.055)^2.4
         (X, Y, Z) = matrix (v_red, v_green, v_blue), divided by those of white
@@ -75,9 +75,9 @@ def rgb_to_lab(images):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class LabViews(keras.layers.Layer):
-    """Takes two views of each colour image: its lightness, and its colours.
+    """Takes two views of each color image: its lightness, and its colors.
 
-    What both share is not colour or lightness, but what lies behind them. The layer
+    What both share is not color or lightness, but what lies behind them. The layer
     has no weights, and its views are scaled for an encoder: L / 100, which lies in
     [0, 1], and (a, b) / 110, in [-1, 1].
 
@@ -94,8 +94,8 @@ class LabViews(keras.layers.Layer):
         ValueError: If the images are not float of three channels.
 
     Example:
-    >>> lightness, colours = LabViews()(ops.ones((8, 32, 32, 3)))
-    >>> lightness.shape, colours.shape
+    >>> lightness, colors = LabViews()(ops.ones((8, 32, 32, 3)))
+    >>> lightness.shape, colors.shape
     (TensorShape([8, 32, 32, 1]), TensorShape([8, 32, 32, 2]))
 
     Reference:

@@ -377,13 +377,16 @@ X, LABELS = TRAIN
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": X}, r"train must be a pair \(x, labels\) of arrays; got ndarray"),
+        (
+            {"train": X},
+            r"train must be a pair \(x, labels\) of arrays; received ndarray",
+        ),
         ({"test": (X, LABELS, LABELS)}, r"test must be a pair"),
         ({"train": (X[:4], LABELS[:3])}, r"train .*one label a row"),
-        ({"test": (X, LABELS / 2)}, "test must have integer labels; got float64"),
+        ({"test": (X, LABELS / 2)}, "test must have integer labels; received float64"),
         ({"test": (X * np.nan, LABELS)}, "test must be finite"),
         ({"train": (X, LABELS * 0)}, "train must hold at least two classes"),
-        ({"test": (X[:, :1], LABELS)}, r"shape of train, \(2, 4\); got \(1, 4\)"),
+        ({"test": (X[:, :1], LABELS)}, r"shape of train, \(2, 4\); received \(1, 4\)"),
         ({"test": (X[:0], LABELS[:0])}, "test .*at least one row"),
         ({"every": 0}, "every must be a positive integer; received 0"),
         ({"every": 0.5}, "every must be a positive integer; received 0.5"),
@@ -524,8 +527,8 @@ def test_two_replicas_are_judged_by_several_probes_as_one_device_is(strategy):
 @pytest.mark.parametrize(
     ("probes", "message"),
     [
-        ({}, "probes must be a dictionary .* got {}"),
-        (["linear"], r"probes must be a dictionary .* got \['linear'\]"),
+        ({}, "probes must be a dictionary .* received {}"),
+        (["linear"], r"probes must be a dictionary .* received \['linear'\]"),
         ({"probe": "liner"}, "Unknown probe 'liner'. Did you mean 'linear'"),
     ],
 )

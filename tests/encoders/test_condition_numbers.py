@@ -242,7 +242,7 @@ def test_mistakes_of_the_callback_are_refused():
         ValueError, match="every must be a positive integer; received 0"
     ):
         ConditionNumbers(VIEWS, every=0)
-    with pytest.raises(ValueError, match="got 'encoder'"):
+    with pytest.raises(ValueError, match="received 'encoder'"):
         infomax().fit(
             pairs(), verbose=0, callbacks=[ConditionNumbers(VIEWS, encoder="encoder")]
         )

@@ -120,8 +120,8 @@ def test_fitting_leaves_the_given_probe_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "Exactly one .* got None and None"),
-        ({"per_class": 1, "fraction": 0.1}, "Exactly one .* got 1 and 0.1"),
+        ({}, "Exactly one .* received None and None"),
+        ({"per_class": 1, "fraction": 0.1}, "Exactly one .* received 1 and 0.1"),
         ({"per_class": 0}, "per_class must be a positive integer, or None; received 0"),
         ({"fraction": 0.0}, r"fraction must be in \(0, 1\]; received 0.0"),
         ({"fraction": 1.5}, r"fraction must be in \(0, 1\]; received 1.5"),
@@ -138,7 +138,7 @@ def test_the_constructor_says_what_is_wrong(arguments, message):
 
 
 def test_classes_must_have_enough_rows():
-    with pytest.raises(ValueError, match="per_class=11 .* got one class with 10"):
+    with pytest.raises(ValueError, match="per_class=11 .* received one class with 10"):
         FewLabels(Recorder(), per_class=11).fit(X, LABELS)
 
 

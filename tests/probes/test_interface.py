@@ -130,12 +130,12 @@ def test_an_unfitted_probe_reports_nothing(probe):
 
 def test_bad_rows_are_refused(probe):
     x, labels = TRAIN
-    with pytest.raises(ValueError, match="two classes; got only class 0"):
+    with pytest.raises(ValueError, match="two classes; received only class 0"):
         probe.fit(x, labels * 0)
     with pytest.raises(ValueError, match="finite in float32"):
         probe.fit(np.where(x > 1, np.nan, x), labels)
     probe.fit(x, labels)
-    with pytest.raises(ValueError, match="5 features a row.*got 4"):
+    with pytest.raises(ValueError, match="5 features a row.*received 4"):
         probe.predict(x[:, 1:])
     with pytest.raises(ValueError, match="one label a row"):
         probe.information(x, labels[1:])

@@ -125,10 +125,10 @@ def test_integer_views_reach_the_encoder_as_integers():
 
 
 def test_encodings_that_are_not_vectors_are_refused():
-    with pytest.raises(ValueError, match=r"\(rows, dim\); got \(None, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"\(rows, dim\); received \(None, 4, 5\)"):
         encode(keras.layers.Identity(), np.ones((2, 4, 5)))
     twice = keras.layers.Lambda(lambda x: [x, x])
-    with pytest.raises(ValueError, match=r"\(rows, dim\); got"):
+    with pytest.raises(ValueError, match=r"\(rows, dim\); received"):
         encode(twice, np.ones((2, 5)))
 
 
@@ -143,8 +143,8 @@ def test_encodings_that_are_not_finite_are_refused():
 @pytest.mark.parametrize(
     ("views", "batch_size", "message"),
     [
-        (np.ones(5), 10, r"views .* got shape \(5,\)"),
-        (np.ones((0, 5)), 10, r"views .* got shape \(0, 5\)"),
+        (np.ones(5), 10, r"views .* received shape \(5,\)"),
+        (np.ones((0, 5)), 10, r"views .* received shape \(0, 5\)"),
         (np.ones((4, 5)), 0, "batch_size .* received 0"),
         (np.ones((4, 5)), 2.5, "batch_size .* received 2.5"),
     ],
@@ -315,16 +315,16 @@ X, LABELS = blobs(20)
 @pytest.mark.parametrize(
     ("x", "labels", "message"),
     [
-        (X, np.ones(20, int), "labels .*two classes; got only class 1"),
+        (X, np.ones(20, int), "labels .*two classes; received only class 1"),
         (X, LABELS[:-1], r"one label a row, shape \(20,\); .*\(19,\)"),
         (X, LABELS[:, None], r"one label a row.*reshape\(-1\)"),
-        (X, LABELS.astype(float), "integer labels; got float64"),
+        (X, LABELS.astype(float), "integer labels; received float64"),
         (X, np.array(["a", "b"] * 10), "labels of x must be integers"),
         (np.where(X > 1, np.nan, X), LABELS, "finite in float32"),
         (np.where(X > 1, 1e300, X), LABELS, "finite in float32"),
-        (X[:0], LABELS[:0], r"at least one row; got shape \(0, 5\)"),
-        (X[:, :0], LABELS, r"at least one row.*got shape \(20, 0\)"),
-        (X[0], LABELS[:5], r"shape \(rows, ...\).*got shape \(5,\)"),
+        (X[:0], LABELS[:0], r"at least one row; received shape \(0, 5\)"),
+        (X[:, :0], LABELS, r"at least one row.*received shape \(20, 0\)"),
+        (X[0], LABELS[:5], r"shape \(rows, ...\).*received shape \(5,\)"),
     ],
 )
 def test_fit_says_what_is_wrong_with_the_data(x, labels, message):
@@ -341,9 +341,9 @@ def test_an_unfitted_probe_reports_nothing():
 
 def test_test_rows_must_be_as_wide_as_training_rows():
     probe = LogisticProbe().fit(X, LABELS)
-    with pytest.raises(ValueError, match="5 features a row.*got 4"):
+    with pytest.raises(ValueError, match="5 features a row.*received 4"):
         probe.predict(X[:, 1:])
-    with pytest.raises(ValueError, match="5 features a row.*got 4"):
+    with pytest.raises(ValueError, match="5 features a row.*received 4"):
         probe.score(X[:, 1:], LABELS)
 
 

@@ -153,8 +153,8 @@ class TensorBoard(keras.callbacks.Callback):
             return
         if self.views is not None and not hasattr(self.model, "terms"):
             raise ValueError(
-                "views must be None for a model that scores no pairs; got views for "
-                f"{self.model.name!r}, a {type(self.model).__name__}."
+                "views must be None for a model that scores no pairs; received views "
+                f"for {self.model.name!r}, a {type(self.model).__name__}."
             )
         self._writers = event_files.RunWriters(self.log_dir)
         if self.hyper_parameters is not None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 # Rows and columns of a picture, and the pixels that it is enlarged to at least.
 _MOST, _PIXELS = 256, 128
 
-# Dark blue to yellow, evenly bright steps; what is left out of the scores is grey.
+# Dark blue to yellow, evenly bright steps; what is left out of the scores is gray.
 _COLOURS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
 )
@@ -42,10 +42,10 @@ def split(partners: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
 def picture(scores: Any) -> np.ndarray:
     """Score matrix as an image, its first rows and columns if it is large.
 
-    Colours run from the 1st to the 99th percentile of the scores.
+    Colors run from the 1st to the 99th percentile of the scores.
 
     Args:
-        scores: Scores `(rows, columns)`; minus infinity is left out, and grey.
+        scores: Scores `(rows, columns)`; minus infinity is left out, and gray.
 
     Returns:
         uint8 array `(height, width, 3)`, a square of equal pixels for each score.

@@ -72,7 +72,7 @@ def load_encoder(handle: str, trainable: bool) -> HubEncoder:
 
 
 def classifier(encoder: keras.layers.Layer) -> keras.Model:
-    """A softmax layer on standardised encodings.
+    """A softmax layer on standardized encodings.
 
     Args:
         encoder: Layer from views to encodings `(rows, dim)`.

@@ -129,7 +129,7 @@ def adversarial(
     Args:
         settings: Settings. The learning rate is the head's; the encoder's is
             `ENCODER_RATE` of it. Those of critics and bounds have no effect.
-        data: Labelled data set to use instead of loading `settings.dataset`.
+        data: Labeled data set to use instead of loading `settings.dataset`.
 
     Raises:
         ValueError: If the settings are unfit, or the data have no labels.

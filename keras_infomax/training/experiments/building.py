@@ -62,7 +62,7 @@ def infomax(
 
     Args:
         settings: Settings.
-        data: Data set to use instead of loading `settings.dataset`. An unlabelled one
+        data: Data set to use instead of loading `settings.dataset`. An unlabeled one
             is trained on without a probe.
 
     Raises:
@@ -338,7 +338,7 @@ def make_encoder(settings: Settings, view: Any) -> keras.Model:
 def make_probes(
     settings: Settings, data: datasets.ImageDataset, views_of: Any
 ) -> list[keras.callbacks.Callback]:
-    """A linear probe of view x, and one stopped early if asked for, of labelled images.
+    """A linear probe of view x, and one stopped early if asked for, of labeled images.
 
     Where views are random, one draw for each split is fixed for the whole run, so that
     the curve shows the encoder alone, and the pixel baseline is that of the same draw.

@@ -88,7 +88,7 @@ def supervised(
 
     Args:
         settings: Settings; those of critics and bounds have no effect.
-        data: Labelled data set to use instead of loading `settings.dataset`.
+        data: Labeled data set to use instead of loading `settings.dataset`.
 
     Raises:
         ValueError: If the settings are unfit, or the data have no labels.
