@@ -243,8 +243,8 @@ def _step(
             raise ValueError(
                 f"encoder must have weights that train; received {encoder.name!r}, "
                 f"with {len(network.trainable)} trainable variables, none of which "
-                "takes part in its encodings. Set trainable=True, and give a Keras model "
-                "rather than a loaded SavedModel."
+                "takes part in its encodings. Set trainable=True, and give a Keras "
+                "model rather than a loaded SavedModel."
             )
         gradients = [
             tf.zeros_like(weight)
