@@ -15,6 +15,8 @@ def nearest(word: Any, known: Iterable[str]) -> str:
     Example:
     >>> nearest("bilinaer", ["bilinear", "mlp"])
     " Did you mean 'bilinear'?"
+    >>> nearest("MLP", ["bilinear", "mlp"])
+    " Did you mean 'mlp'?"
     """
     close = nearest_word(word, known)
     return f" Did you mean {close!r}?" if close else ""
@@ -29,5 +31,7 @@ def nearest_word(word: Any, known: Iterable[str]) -> str | None:
     """
     if not isinstance(word, str):
         return None
-    close = difflib.get_close_matches(word, [*known], n=1, cutoff=0.5)
-    return next(iter(close), None)
+    # Without case: names of classes, such as InfoNCE, are near to their short names.
+    by_folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[close[0]] if close else None

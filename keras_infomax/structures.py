@@ -175,7 +175,6 @@ def checked(
     expected: Any,
     given: Any,
     taker: str = "the encoder takes it",
-    received: str = "received",
     cast: bool = False,
 ) -> Any:
     """What is given, arranged as expected, once it is known to be that.
@@ -185,7 +184,6 @@ def checked(
         expected: Structure of `Spec`s; `None` where anything will do.
         given: Structure of tensors or arrays.
         taker: What wants it so, for messages.
-        received: The word for what was given, "received" or "received".
         cast: Whether numbers of any dtype do for floats, which Keras makes of them.
 
     Raises:
@@ -194,7 +192,7 @@ def checked(
     fits, found = arranged(expected, given)
     if not fits:
         raise ValueError(
-            f"{argument} must be {described(expected)}, as {taker}; {received} "
+            f"{argument} must be {described(expected)}, as {taker}; received "
             f"{described(given)}. {_how_to_give(expected)}"
         )
     tensors = keras.tree.flatten(found)
@@ -207,7 +205,7 @@ def checked(
             part = f", part {spec.name!r}," if is_structure(expected) else ""
             kind = "a floating point tensor, " if _is_float(spec.dtype) else ""
             raise ValueError(
-                f"{argument}{part} must be {kind}{spec}, as {taker}; {received} "
+                f"{argument}{part} must be {kind}{spec}, as {taker}; received "
                 f"{described(tensor)}. {advice}"
             )
     return found

@@ -12,6 +12,12 @@ def test_unknown_names_are_refused_with_the_nearest():
         checks.lookup("critic", "mpl", {"mlp": 1, "bilinear": 2})
 
 
+@pytest.mark.parametrize("name", ["MLP", "MLPCritic", "Mlp"])
+def test_case_does_not_hide_the_nearest(name):
+    with pytest.raises(ValueError, match="Did you mean 'mlp'"):
+        checks.lookup("critic", name, {"mlp": 1, "bilinear": 2})
+
+
 @pytest.mark.parametrize("name", ["zebra", None, 3])
 def test_no_hint_where_nothing_is_near(name):
     with pytest.raises(ValueError, match=r"Expected one of: 'bilinear', 'mlp'") as info:

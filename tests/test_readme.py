@@ -176,6 +176,13 @@ def test_flags_keys_and_configs_of_commands_are_known(page):
             assert running._checked(rest, module.FLAGS, program)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_programs_are_called_as_an_installed_package_has_them(page):
+    """`trainers` and `export` are in a checkout alone, and so are the benchmarks."""
+    for block in blocks(page, "(?:sh|text)"):
+        assert not re.search(r"-m (trainers|export)\b|--config=configs/", block)
+
+
 def test_commands_of_the_readme_write_below_runs():
     for program, *arguments in commands(README):
         if program == "keras-infomax":

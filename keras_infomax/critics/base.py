@@ -88,6 +88,11 @@ def build_chain(layers, dim):
         dim = layer.units
 
 
+# What a layer has that makes no weights, or makes them in its sublayers: Keras builds
+# those as they are called, and takes one shape here.
+_BUILT_BY_A_CALL = (keras.layers.Layer.build, keras.Model.build)
+
+
 def ensure_built(critic, x_shape, y_shape):
     """Builds a critic, or makes sure that it was built for such encodings.
 
@@ -99,9 +104,17 @@ def ensure_built(critic, x_shape, y_shape):
     Raises:
         ValueError: If its weights are for encodings of other sizes.
     """
-    if not critic.built:
+    if critic.built:
+        _check_sizes(critic, x_shape, y_shape)
+    if type(critic).build in _BUILT_BY_A_CALL:
+        # Also where Keras says that it is built: of one that it loads it does so before
+        # the sublayers have weights.
+        critic(keras.KerasTensor(x_shape), keras.KerasTensor(y_shape))
+    elif not critic.built:
         critic.build(x_shape, y_shape)
-        return
+
+
+def _check_sizes(critic, x_shape, y_shape):
     shapes = (critic.get_build_config() or {}).get("shapes_dict")
     if not shapes or not critic.weights:
         return

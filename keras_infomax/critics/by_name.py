@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from keras_infomax.checks import lookup
+from keras_infomax.checks import lookup, refusal
 from keras_infomax.critics import encode_and_dot, inner_products, mlp, separable
 
 CRITICS = {
@@ -28,7 +28,8 @@ def get(identifier, **options):
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one. If
-            the layer takes one input, as an encoder does.
+            the layer takes one input, as an encoder does, or it is no layer, but a
+            class or a function.
 
     Example:
     >>> get("mlp", hidden_units=(64,)).hidden_units
@@ -43,6 +44,14 @@ def get(identifier, **options):
                 "keras_infomax.critics, or a layer with call(self, x, y)."
             )
         return identifier
+    if callable(identifier):
+        raise refusal(
+            "critic",
+            "a layer that is called as critic(x, y), or a name",
+            identifier,
+            "Make an instance of a class, such as BilinearCritic(), and put a function "
+            "into a layer with call(self, x, y).",
+        )
     return lookup("critic", identifier, CRITICS)(**options)
 
 

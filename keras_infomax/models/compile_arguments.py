@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from keras_infomax import losses, private
-from keras_infomax.checks import nearest
+from keras_infomax.checks import lookup, nearest
 
 # Names of Keras that choose a cross-entropy; the shapes here leave one.
 _CROSSENTROPY = (
@@ -65,7 +65,7 @@ def checked_loss(loss: Any) -> Any:
             return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         if _knows(keras.losses.get, loss):
             raise _unfit("loss", loss, _USE_LOSS)
-        return losses.get(loss)
+        return lookup("loss", loss, losses.LOSSES)()
     if loss is keras.losses.SparseCategoricalCrossentropy:
         return loss(from_logits=True)
     if inspect.isclass(loss) or (isinstance(loss, Mapping) and "class_name" in loss):

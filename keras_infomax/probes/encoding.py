@@ -100,12 +100,12 @@ def checked_views(
     expected = structures.of(encoder)
     if not isinstance(expected, structures.Spec | None):
         # Or a list of arrays would pass for an array.
-        views = structures.checked(argument, expected, views, taker, "received", cast)
+        views = structures.checked(argument, expected, views, taker, cast)
     views = views_as_arrays(argument, views)
     if not encoder.built:
         ensure_built(encoder, tensor_specs(views))
         expected = structures.of(encoder)
-    return structures.checked(argument, expected, views, taker, "received", cast)
+    return structures.checked(argument, expected, views, taker, cast)
 
 
 def tensor_specs(views: Any) -> Any:

@@ -323,3 +323,9 @@ def test_estimates_are_computed_in_the_dtype_of_the_loss():
         infomax(loss).test_on_batch((X, X), sample_weight=weights) for loss in losses
     )
     assert one == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["infonse", "InfoNCE"])
+def test_the_message_on_an_unknown_loss_calls_it_so(name):
+    with pytest.raises(ValueError, match=f"Unknown loss '{name}'.*loss='infonce'"):
+        infomax(name)

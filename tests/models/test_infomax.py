@@ -57,6 +57,64 @@ def test_scores_are_those_of_the_critic_on_the_encodings():
     np.testing.assert_allclose(model((TOP, BOTTOM)), expected, rtol=1e-4, atol=1e-6)
 
 
+@keras.saving.register_keras_serializable("test_infomax")
+class Layered(layers.Layer):
+    """A critic as users write it: its sublayer makes the weights, without `build`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(3)
+
+    def call(self, x, y):
+        return keras.ops.matmul(self.dense(x), keras.ops.transpose(y))
+
+
+@keras.saving.register_keras_serializable("test_infomax")
+class LayeredModel(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(3)
+
+    def call(self, x, y):
+        return keras.ops.matmul(self.dense(x), keras.ops.transpose(y))
+
+
+@pytest.mark.parametrize("critic", [Layered, LayeredModel])
+@pytest.mark.filterwarnings("ignore:.*build:UserWarning")  # Of Keras, on loading.
+def test_a_critic_without_build_is_trained_and_saved(critic, tmp_path):
+    model = infomax(critic=critic())
+    model.fit((TOP, BOTTOM), batch_size=16, verbose=0)
+    kernel, bias = model.critic.dense.get_weights()
+    assert kernel.shape == (5, 3)
+    assert (bias != 0).all()  # It starts at zero.
+    x, y = model.encoder_x(TOP).numpy(), model.encoder_y(BOTTOM).numpy()
+    scores = model((TOP, BOTTOM))
+    np.testing.assert_allclose(scores, (x @ kernel + bias) @ y.T, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded((TOP, BOTTOM)), scores)
+    loaded.fit((TOP, BOTTOM), batch_size=16, verbose=0)
+    assert (loaded.critic.dense.get_weights()[0] != kernel).any()
+
+
+def test_a_critic_without_weights_needs_no_build():
+    class Product(layers.Layer):
+        def call(self, a, b):
+            return keras.ops.matmul(a, keras.ops.transpose(b))
+
+    model = kim.InfoMax(encoder(6), encoder(4), Product())
+    same = kim.InfoMax(model.encoder_x, model.encoder_y, "inner_product")
+    np.testing.assert_allclose(
+        model((TOP, BOTTOM)), same((TOP, BOTTOM)), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("critic", [kim.critics.BilinearCritic, lambda x, y: x @ y])
+def test_a_critic_that_is_no_layer_is_refused(critic):
+    with pytest.raises(ValueError, match=r"critic must be a layer.*call\(self, x, y\)"):
+        kim.InfoMax(encoder(6), encoder(4), critic)
+
+
 def test_one_step_is_gradient_descent_on_the_negated_bound():
     model = infomax(optimizer=keras.optimizers.SGD(0.5))
     variables = model.trainable_variables
