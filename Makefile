@@ -59,7 +59,7 @@ release: $(VENV)/installed-test
 	.venv-release/bin/python -m pip install --quiet --constraint constraints.txt \
 	  "$$(ls dist/*.whl)[programs,tuning]" tensorflow-hub tf_keras setuptools
 	README_PYTHON=.venv-release/bin/python $(BIN)/python -m pytest -v \
-	  tests/test_readme.py -k README -m "slow or not slow"
+	  tests/test_readme.py -m "slow or not slow"
 	@echo "dist/ is fit for use: twine upload dist/*"
 
 lock:
