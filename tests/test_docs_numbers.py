@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -140,7 +141,9 @@ def test_methods(dataset):
     page = text("docs/methods/README.md")
     rows = [r for r in table("docs/methods/results.csv") if r["dataset"] == dataset]
     names = {row["figure"] for row in rows}
-    assert names == set(METHODS)
+    # A new method may have no results yet, but what is quoted has.
+    assert names <= set(METHODS)
+    assert set(re.findall(r"\| `(\w+)` \| \d+ \|", page)) == names
     for name in names:
         ours = [row for row in rows if row["figure"] == name]
         first = [row for row in ours if row["step"] == "0"]
