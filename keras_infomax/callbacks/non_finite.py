@@ -100,7 +100,7 @@ def _finder_of_broken(variables: list[keras.Variable]) -> Callable[[], list[str]
     def trace():
         return [tf.reduce_all(tf.math.is_finite(v.value)) for v in floating]
 
-    # Concrete, lest TensorFlow warn of retracing when there is one fit after another.
+    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
     finite = trace.get_concrete_function()
 
     def find_broken():

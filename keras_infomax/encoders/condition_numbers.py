@@ -101,7 +101,7 @@ def checked_views(views: Any) -> np.ndarray:
 
 
 def _differentiator(encoder: keras.Layer, row_shape: tuple[int, ...]) -> Any:
-    # Concrete, lest TensorFlow warn of retracing when there is one after another.
+    # Concrete: TensorFlow warns of retracing where many are traced.
     @tf.function(input_signature=[tf.TensorSpec((None, *row_shape))])
     def trace(batch):
         with tf.GradientTape() as tape:

@@ -10,7 +10,7 @@ from keras_infomax import checks
 class PriorMatching(keras.layers.Layer):
     """Draws encodings towards a uniform distribution, by a discriminator of its own.
 
-    Sigmoids of the encodings, codes z in (0, 1), shall look to a discriminator D, a
+    Sigmoids of the encodings, codes z in (0, 1), should look to a discriminator D, a
     multilayer perceptron, like draws u from the uniform distribution. In training mode
     the layer adds two losses of its own,
 

@@ -255,7 +255,7 @@ def _step(
         weights, adam = adam.step(network.weights, gradients, learning_rate)
         return network.replaced(weights, others), adam
 
-    # Concrete, lest TensorFlow warn of retracing when there is one fit after another.
+    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
     return _concrete(trace, network, adam, specs, tf.TensorSpec((None,), "int64"))
 
 

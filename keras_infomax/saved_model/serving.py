@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_infomax import checks, datasets, methods, views
+from keras_infomax.datasets import image_files
 from keras_infomax.training.settings import Settings
 
 Shape = tuple[int | None, ...]
@@ -138,7 +139,9 @@ def of_run(
     size = settings.image_size
 
     def view_of_images(images):
-        return take(datasets.to_float(_resized(images, size) if size else images))
+        return take(
+            datasets.to_float(image_files.resize(images, size) if size else images)
+        )
 
     raw_shape: Shape = (None, None, shape[2]) if size else shape
     return Preprocessing(view_of_images, raw_shape, image_dtype)
@@ -178,11 +181,3 @@ def _image_shape(
         if tuple(found) == view_shape:
             return shape
     return None
-
-
-def _resized(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    # As keras_infomax.datasets.image_files resizes what is read.
-    resized = tf.image.resize(images, size, antialias=True)
-    if images.dtype.is_integer:
-        resized = tf.round(resized)
-    return tf.saturate_cast(resized, images.dtype)

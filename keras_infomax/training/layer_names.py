@@ -29,6 +29,6 @@ def counted_anew() -> Iterator[None]:
     try:
         yield
     finally:
-        # What is named later is named unlike both.
+        # Layers that are named later get names that neither has used.
         for name, count in before.items():
             within[name] = max(within[name], count)

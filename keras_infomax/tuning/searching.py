@@ -1,4 +1,4 @@
-"""Searches from a config and a workdir, and does with the best trial what is due.
+"""Runs a search from a config in a workdir; trains and exports its best trial.
 
 search.json   what is searched
 trials/       keras-tuner's own files

@@ -278,7 +278,7 @@ def _scorer(model: Any, views: Any) -> Any:
     def trace():
         return model(rows, training=False, with_partners=True)
 
-    # Concrete, lest TensorFlow warn of retracing when there is one fit after another.
+    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
     return trace.get_concrete_function()
 
 
