@@ -49,8 +49,9 @@ def get(identifier, **options):
             "critic",
             "a layer that is called as critic(x, y), or a name",
             identifier,
-            "Make an instance of a class, such as BilinearCritic(), and put a function "
-            "into a layer with call(self, x, y).",
+            "Give an identifier such as 'bilinear', or make an instance of a class, "
+            "such as BilinearCritic(); put a function into a layer with "
+            "call(self, x, y).",
         )
     return lookup("critic", identifier, CRITICS)(**options)
 
