@@ -265,18 +265,14 @@ def checked_views(method: str, x: Any) -> Any:
     Raises:
         ValueError: If it is a structure of something else, or has no rows.
     """
-    if x is None:
+    empty = _is_arrays(x) and 0 in (part.shape[0] for part in keras.tree.flatten(x))
+    if x is None or empty:
         raise ValueError(
-            "x must be views of at least one row; received None. Pass "
-            f"{method}((x, y))."
+            "x must be views of at least one row; received "
+            f"{structures.described(x) if empty else None}. Call {method} where there "
+            "is something to encode."
         )
-    if _is_arrays(x):
-        if 0 in (part.shape[0] for part in keras.tree.flatten(x)):
-            raise ValueError(
-                f"x must have at least one row; received {structures.described(x)}. "
-                f"Call {method} where there is something to encode."
-            )
-    elif isinstance(x, (tuple, list, dict)):
+    if not _is_arrays(x) and isinstance(x, (tuple, list, dict)):
         raise _no_arrays("x", x)
     return x
 
