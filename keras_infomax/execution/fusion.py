@@ -41,7 +41,7 @@ def gains(model: keras.Model) -> bool:
         model: Compiled Keras model; reads `compiled_metrics_given`, what it was given
             to measure by.
     """
-    if model.run_eagerly or has_chunks(model, model.loss):
+    if model.run_eagerly or has_chunks(model, model.loss, model.compiled_metrics_given):
         return False
     layers = private.layers(model, include_self=False)
     if not all(_gains(layer) or _is_graph_of_keras(layer) for layer in layers):
@@ -85,8 +85,11 @@ def _functions_of(model, layers):
 
 def _metrics(model):
     """What a model was compiled with as metrics; losses for those that are made so."""
-    given = keras.tree.flatten(model.compiled_metrics_given)
-    return [getattr(metric, "loss", metric) for metric in given]
+    return _losses_of(model.compiled_metrics_given)
+
+
+def _losses_of(metrics):
+    return [getattr(metric, "loss", metric) for metric in keras.tree.flatten(metrics)]
 
 
 def _is_ours_or_of_keras(part):
@@ -96,7 +99,7 @@ def _is_ours_or_of_keras(part):
     return where.startswith(("keras.", "keras_infomax."))
 
 
-def has_chunks(model: keras.Model, loss: Any) -> bool:
+def has_chunks(model: keras.Model, loss: Any, metrics: Any) -> bool:
     """Whether a part of a model, its loss or a metric loops over chunks of rows.
 
     XLA, which wants fixed shapes, cannot compile such loops, or computes a last chunk
@@ -105,8 +108,9 @@ def has_chunks(model: keras.Model, loss: Any) -> bool:
     Args:
         model: Keras model.
         loss: What it is compiled with.
+        metrics: Structure of the metrics that it is compiled with.
     """
-    losses = [loss, *_metrics(model)]
+    losses = [loss, *_losses_of(metrics)]
     # A loss that holds an estimate of another one is chunked as that one is.
     losses += [getattr(each, "bound", None) for each in losses]
     parts = (*private.layers(model, include_self=False), *losses)

@@ -107,7 +107,7 @@ class BaseModel(keras.Model):
                 number, or XLA shall compile a model that computes in chunks.
         """
         steps_per_execution = plan.checked_steps(steps_per_execution)
-        chunked = fusion.has_chunks(self, loss)
+        chunked = fusion.has_chunks(self, loss, (metrics, weighted_metrics))
         if chunked and jit_compile not in ("auto", False, None):
             raise ValueError(
                 "jit_compile must be off where rows are computed in chunks, whose "
