@@ -128,7 +128,7 @@ def adversarial(
 
     Args:
         settings: Settings. The learning rate is the head's; the encoder's is
-            `ENCODER_RATE` of it. Those of critics and bounds have no effect.
+            `ENCODER_RATE` of it. Those of critics and bounds are refused.
         data: Labeled data set to use instead of loading `settings.dataset`.
 
     Raises:
@@ -138,6 +138,11 @@ def adversarial(
         Tschannen et al., 2020, section 3.1 and appendix B,
         https://arxiv.org/abs/1907.13625.
     """
+    building.check_effect(
+        settings,
+        (*building.OF_CRITICS, *building.OF_BOUNDS, "shared_encoder"),
+        f"the experiment {settings.experiment!r}, which has no critic",
+    )
     data = load_labelled(settings, data)
     views_of = building.make_views(settings)
     linear_probes = building.make_probes(settings, data, views_of)

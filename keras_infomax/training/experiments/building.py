@@ -7,7 +7,7 @@ An experiment is a function of settings that returns an `Experiment`. The plain 
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -55,6 +55,32 @@ class Experiment:
     true_mi: float | None = None
 
 
+# Settings that belong together, by which experiments say what they leave alone.
+OF_CRITICS = ("critic", "critic_units", "temperature")
+OF_BOUNDS = ("bound", "target", "chunk_size")
+OF_ENCODERS = ("encoder", "encoder_units", "encoding_dim", "shared_encoder")
+
+
+def check_effect(settings: Settings, names: Iterable[str], what: str) -> None:
+    """Refuses settings that are not the default ones, and would change nothing.
+
+    Args:
+        settings: Settings.
+        names: Names of those that have no effect.
+        what: What they have no effect on.
+
+    Raises:
+        ValueError: If one of them is not its default.
+    """
+    for name in names:
+        value, default = getattr(settings, name), getattr(Settings(), name)
+        if value != default:
+            raise ValueError(
+                f"config.{name} must be left out, since it has no effect on {what}; "
+                f"received {value!r}. Its default is {default!r}."
+            )
+
+
 def infomax(
     settings: Settings, data: datasets.ImageDataset | None = None
 ) -> Experiment:
@@ -88,7 +114,7 @@ def method(
 
     Args:
         settings: Settings; `options` are the arguments of the method. Those of encoder
-            and critic have no effect.
+            and critic are refused.
         data: Data set to use instead of loading `settings.dataset`.
         build: Function of the shape of an image, and of options, to the model.
 
@@ -96,6 +122,8 @@ def method(
         ValueError: If the settings or the data are unfit, or the method has no such
             option.
     """
+    what = f"the method {settings.experiment!r}, whose parts are config.options"
+    check_effect(settings, (*OF_ENCODERS, *OF_CRITICS), what)
     known = [*inspect.signature(build).parameters][1:]
     for option in settings.options:
         if option not in known:
@@ -236,14 +264,17 @@ def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(learning_rate, epsilon=1e-8)
 
 
-def make_loss(settings: Settings) -> losses.ScoreLoss:
+def make_loss(settings: Settings) -> losses.ScoreLoss | losses.EncodingLoss:
     """The loss that the settings name.
 
     Raises:
         ValueError: If the bound is unknown, or cannot reach the target with batches
-            of this size.
+            of this size, or there are settings of what the loss does not use.
     """
     bound = losses.get(settings.bound)
+    if isinstance(bound, losses.EncodingLoss):
+        what = f"the loss {settings.bound!r}, which scores no pairs"
+        check_effect(settings, (*OF_CRITICS, "target"), what)
     if settings.chunk_size is not None:
         config = bound.get_config()
         if "chunk_size" not in config:

@@ -37,7 +37,7 @@ def dependent(
 
     Args:
         settings: Settings, whose `dataset` is `"gaussian_iid"` or
-            `"gaussian_dependent"`. Those of images, views and encoders have no effect.
+            `"gaussian_dependent"`. Those of encoders are refused.
         data: Must be `None`; the experiment draws its own data.
 
     Raises:
@@ -47,6 +47,11 @@ def dependent(
         Tschannen et al., 2020, section 4 and appendix E,
         https://arxiv.org/abs/1907.13625.
     """
+    building.check_effect(
+        settings,
+        building.OF_ENCODERS,
+        f"the experiment {settings.experiment!r}, which has no encoder",
+    )
     if data is not None:
         raise ValueError(
             "data must be None for the experiment 'dependent', which draws its own; "

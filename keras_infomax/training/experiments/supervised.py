@@ -87,7 +87,7 @@ def supervised(
     The reference from above: the same encoder on the same batches, with labels.
 
     Args:
-        settings: Settings; those of critics and bounds have no effect.
+        settings: Settings; those of critics and bounds are refused.
         data: Labeled data set to use instead of loading `settings.dataset`.
 
     Raises:
@@ -96,6 +96,11 @@ def supervised(
     Reference:
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
     """
+    building.check_effect(
+        settings,
+        (*building.OF_CRITICS, *building.OF_BOUNDS, "shared_encoder"),
+        f"the experiment {settings.experiment!r}, which has no critic",
+    )
     data = load_labelled(settings, data)
     building.check_batch_size(settings.batch_size, data)
     views_of = building.make_views(settings)
