@@ -96,7 +96,7 @@ def test_tables_with_earlier_names_are_read(tmp_path):
 
 def test_estimates_of_terms_are_in_the_files_of_a_run(digits, tmp_path):
     settings = {
-        **{k: SMALL[k] for k in ("batch_size", "encoding_dim")},
+        "batch_size": SMALL["batch_size"],
         **{"experiment": "deep_infomax", "views": "whole", "steps": 2, "eval_every": 2},
     }
     training.train(settings, tmp_path, digits)
