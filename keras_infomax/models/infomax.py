@@ -506,27 +506,21 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
     ):
         fit_arguments.check_no_targets("train_on_batch", y, class_weight)
-        x, sample_weight = fit_arguments.checked_batch(
-            "train_on_batch",
-            inputs.texts_as_tensors(x),
-            sample_weight,
-            self._fewest_rows,
-        )
+        x, sample_weight = self._checked_batch("train_on_batch", x, sample_weight)
         return super().train_on_batch(
             x, sample_weight=sample_weight, return_dict=return_dict
         )
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         fit_arguments.check_no_targets("test_on_batch", y)
-        x, sample_weight = fit_arguments.checked_batch(
-            "test_on_batch",
-            inputs.texts_as_tensors(x),
-            sample_weight,
-            self._fewest_rows,
-        )
+        x, sample_weight = self._checked_batch("test_on_batch", x, sample_weight)
         return super().test_on_batch(
             x, sample_weight=sample_weight, return_dict=return_dict
         )
+
+    def _checked_batch(self, method, x, sample_weight):
+        x = inputs.texts_as_tensors(x)
+        return fit_arguments.checked_batch(method, x, sample_weight, self._fewest_rows)
 
     def predict_on_batch(self, x):
         x = inputs.texts_as_tensors(x)

@@ -140,7 +140,7 @@ def adversarial(
     """
     building.check_effect(
         settings,
-        (*building.OF_CRITICS, *building.OF_BOUNDS, "shared_encoder"),
+        (*building.OF_PAIRS, "jacobian_rows", "options"),
         f"the experiment {settings.experiment!r}, which has no critic",
     )
     data = load_labelled(settings, data)

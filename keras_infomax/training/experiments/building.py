@@ -59,6 +59,8 @@ class Experiment:
 OF_CRITICS = ("critic", "critic_units", "temperature")
 OF_BOUNDS = ("bound", "target", "chunk_size")
 OF_ENCODERS = ("encoder", "encoder_units", "encoding_dim", "shared_encoder")
+OF_PAIRS = (*OF_CRITICS, *OF_BOUNDS, "shared_encoder", "encoder_chunk_size")
+OF_VIEWS = ("views", "noise", "coupled_noise", "image_size", "jacobian_rows")
 
 
 def check_effect(settings: Settings, names: Iterable[str], what: str) -> None:
@@ -99,6 +101,7 @@ def infomax(
             "config.options belong to the methods; the experiment 'infomax' takes "
             f"none, and received {', '.join(settings.options)}."
         )
+    check_effect(settings, ("warm_up_steps",), "the experiment 'infomax'")
     data = load_data(settings, data)
     model = make_model(settings, data, make_views(settings))
     return of_model(settings, data, model)
@@ -123,7 +126,7 @@ def method(
             option.
     """
     what = f"the method {settings.experiment!r}, whose parts are config.options"
-    check_effect(settings, (*OF_ENCODERS, *OF_CRITICS), what)
+    check_effect(settings, (*OF_ENCODERS, *OF_CRITICS, "warm_up_steps"), what)
     known = [*inspect.signature(build).parameters][1:]
     for option in settings.options:
         if option not in known:
@@ -298,6 +301,7 @@ def make_views(settings: Settings) -> Callable:
     """
     views_of = views.get(settings.views)
     if settings.noise == 0:
+        check_effect(settings, ("coupled_noise",), "views without noise")
         return views_of
     return views.Noisy(views_of, settings.noise, settings.coupled_noise)
 

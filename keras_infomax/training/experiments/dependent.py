@@ -37,7 +37,7 @@ def dependent(
 
     Args:
         settings: Settings, whose `dataset` is `"gaussian_iid"` or
-            `"gaussian_dependent"`. Those of encoders are refused.
+            `"gaussian_dependent"`. Those of views and encoders are refused.
         data: Must be `None`; the experiment draws its own data.
 
     Raises:
@@ -49,7 +49,10 @@ def dependent(
     """
     building.check_effect(
         settings,
-        building.OF_ENCODERS,
+        (
+            *(*building.OF_ENCODERS, *building.OF_VIEWS),
+            *("encoder_chunk_size", "options", "stopped_probe", "warm_up_steps"),
+        ),
         f"the experiment {settings.experiment!r}, which has no encoder",
     )
     if data is not None:

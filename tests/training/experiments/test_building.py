@@ -20,6 +20,17 @@ from keras_infomax import training
             },
             "encoder .* which has no encoder.*Its default is 'mlp'",
         ),
+        ({"coupled_noise": False}, "coupled_noise .* no effect on views without noise"),
+        ({"warm_up_steps": 5}, "warm_up_steps .* received 5"),
+        (
+            {"experiment": "supervised", "options": {"depth": 3}},
+            "options .* received {'depth': 3}",
+        ),
+        ({"experiment": "adversarial", "encoder_chunk_size": 8}, "encoder_chunk_size"),
+        (
+            {"experiment": "dependent", "dataset": "gaussian_iid", "noise": 0.1},
+            "noise .* which has no encoder",
+        ),
         ({"bound": "vicreg", "critic": "mlp"}, "critic .* which scores no pairs"),
         ({"bound": "vicreg", "target": 2.0}, "target .* which scores no pairs"),
     ],
