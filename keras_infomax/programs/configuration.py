@@ -14,7 +14,6 @@ from keras_infomax.training.settings import Settings
 _SMOKE = {
     "dataset": "digits",
     "image_size": None,
-    "warm_up_steps": 10,
     "steps": 20,
     "eval_every": 10,
 }
@@ -49,6 +48,8 @@ def configuration(
         ValueError: If the variant is unknown.
     """
     variants: dict[str, Mapping[str, Any]] = {"": {}, "smoke": _SMOKE}
+    if "warm_up_steps" in values:
+        variants["smoke"] = {**_SMOKE, "warm_up_steps": 10}
     if quick is not None:
         variants["quick"] = quick
     if variant not in variants:
