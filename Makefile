@@ -32,9 +32,11 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# In two processes: much of the time is spent waiting for programs that tests start.
+# In more processes than cores: much of the time is spent waiting, for programs that tests
+# start and for replicas that take turns. Each takes up to 4 GiB.
+WORKERS ?= 3
 test: check
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 
 # An environment of its own: PyTorch and JAX bring libraries that TensorFlow has, too.
 .venv-bench/installed: benchmarks/requirements.txt
@@ -47,7 +49,7 @@ bench: $(VENV)/installed-test .venv-bench/installed
 	$(BIN)/python -m benchmarks.overheads
 
 test-slow: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m slow --numprocesses=2 --dist=worksteal
+	$(BIN)/python -m pytest -m slow --numprocesses=$(WORKERS) --dist=worksteal
 
 # What would be uploaded, in an environment of its own and in an empty folder. For the
 # README's last block, which nobody needs who has Keras 3: TensorFlow Hub.

@@ -348,7 +348,7 @@ def test_eagerly_only_what_is_declared_is_known(strategy):
             model.fit((X, X), batch_size=9, verbose=0)
 
 
-@pytest.mark.parametrize(("steps", "validated"), [(3, False), (4, True)])
+@pytest.mark.parametrize(("steps", "validated"), [(3, False), *slow((4, True))])
 def test_steps_of_a_call_may_differ_in_rows(strategy, steps, validated):
     # In one call: two batches of six rows and one of three, of which one replica has
     # two, and in evaluation such of five and four.
@@ -416,6 +416,7 @@ def test_callbacks_see_metrics_of_all_replicas(strategy, steps):
     np.testing.assert_allclose(*found, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_losses_as_metrics_on_replicas(strategy):
     losses = [kim.losses.NWJ(), keras.losses.SparseCategoricalCrossentropy(True)]
     found = []

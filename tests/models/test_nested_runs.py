@@ -158,6 +158,7 @@ def test_a_look_in_between_changes_nothing(hook, data):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_look_in_between_changes_nothing_on_replicas(strategy):
     histories = []
     for function in (lambda *_: None, look):

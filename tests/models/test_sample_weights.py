@@ -207,8 +207,8 @@ def test_the_history_has_weighted_means():
 @pytest.mark.parametrize(
     "loss",
     [
-        "donsker_varadhan",
         "target",
+        pytest.param("donsker_varadhan", marks=pytest.mark.slow),
         pytest.param("infonce", marks=pytest.mark.slow),
         pytest.param("infonce_symmetric", marks=pytest.mark.slow),
         pytest.param("of keras", marks=pytest.mark.slow),
