@@ -348,7 +348,10 @@ def test_eagerly_only_what_is_declared_is_known(strategy):
             model.fit((X, X), batch_size=9, verbose=0)
 
 
-@pytest.mark.parametrize(("steps", "validated"), [(3, False), *slow((4, True))])
+@pytest.mark.parametrize(
+    ("steps", "validated"),
+    [(3, False), pytest.param(4, True, marks=pytest.mark.slow)],
+)
 def test_steps_of_a_call_may_differ_in_rows(strategy, steps, validated):
     # In one call: two batches of six rows and one of three, of which one replica has
     # two, and in evaluation such of five and four.
