@@ -7,10 +7,10 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks
 from keras_infomax.datasets import image_files, sources
+from keras_infomax.lazy_tensorflow import tf
 
 # Larger labels are identifiers, not classes.
 _MAX_CLASSES = 10**6

@@ -1,9 +1,9 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
-
-import tensorflow as tf
 
 from keras_infomax import checks
 from keras_infomax import views as view_layers
@@ -13,6 +13,7 @@ from keras_infomax.datasets.images import (
     check_labels,
     to_float,
 )
+from keras_infomax.lazy_tensorflow import tf
 
 # Or their numbers would leave int64.
 _TOO_MANY_STEPS = 2**62

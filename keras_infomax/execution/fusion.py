@@ -1,13 +1,15 @@
 """The steps of one call as one program of XLA, and which models gain by it."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import private
+from keras_infomax.lazy_tensorflow import tf
 
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32

@@ -4,11 +4,11 @@ import math
 import warnings
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, critics, losses, private, structures
 from keras_infomax.execution import chunking, distribution, replicas
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.models import (
     compile_arguments,
     fit_arguments,

@@ -1,9 +1,9 @@
 """Two random augmentations of each image, by the augmentation layers of Keras."""
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, private
+from keras_infomax.lazy_tensorflow import tf
 
 _OF_COLOURS = (
     keras.layers.RandomSaturation,

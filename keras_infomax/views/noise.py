@@ -1,9 +1,9 @@
 """Noise on top of other views."""
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.views.by_name import get, seeded
 
 

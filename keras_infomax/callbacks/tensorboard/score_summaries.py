@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from keras_infomax.lazy_tensorflow import tf
 
 # Rows and columns of a picture, and the pixels that it is enlarged to at least.
 _MOST, _PIXELS = 256, 128
