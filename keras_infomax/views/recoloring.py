@@ -76,11 +76,7 @@ class RandomColorJitter(random_views.RandomView):
             "hue", hue, "in [0, 0.5]", lambda v: 0 <= v <= 0.5, 0.1
         )
         self.probability = checks.probability("probability", probability)
-
-    @property
-    def needs_colors(self):
-        """Whether it takes three channels."""
-        return bool(self.saturation or self.hue)
+        self.needs_colors = bool(self.saturation or self.hue)
 
     def check(self, shape):
         super().check(shape)
@@ -152,11 +148,10 @@ class RandomGrayscale(random_views.RandomView):
     array([0.299, 0.299, 0.299], dtype=float32)
     """
 
-    needs_colors = True
-
     def __init__(self, probability=0.2, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
         self.probability = checks.probability("probability", probability)
+        self.needs_colors = True
 
     def check(self, shape):
         super().check(shape)
