@@ -1,6 +1,7 @@
 """Searches critics, bounds, encoders, sizes and rates with keras-tuner.
 
-`HyperModel` is for keras-tuner's own tuners; `search` does it all from a config.
+`HyperModel` works with keras-tuner's own tuners. `search` runs a whole search from a
+config.
 """
 
 try:
