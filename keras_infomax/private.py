@@ -15,8 +15,35 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.saving import serialization_lib
+
+# TensorFlow: datasets.
+
+
+class DatasetOfAnother(tf.data.Dataset):
+    """Base of a dataset that has the elements of another, and methods of its own.
+
+    Keras and strategies ask whether data are a `tf.data.Dataset`, whose constructor
+    takes the private tensor of one.
+
+    Args:
+        dataset: The other dataset.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset):
+        self._dataset = dataset
+        super().__init__(dataset._variant_tensor)
+
+    def _inputs(self):
+        return [self._dataset]
+
+    @property
+    def element_spec(self):
+        """Type of the elements."""
+        return self._dataset.element_spec
+
 
 # Keras: layers and variables.
 

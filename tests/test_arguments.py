@@ -137,6 +137,11 @@ def are_squares(value):
     return floats and np.shape(value)[1] == np.shape(value)[2]
 
 
+def is_range(value):
+    numbers_of = is_list(value, lambda v: is_number(v, lambda n: n > 0))
+    return numbers_of and len(value) == 2 and value[0] <= value[1]
+
+
 def are_floats(value):
     return np.asarray(value).dtype.kind == "f" and np.size(value) > 0
 
@@ -169,6 +174,9 @@ KINDS = {
     "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
     "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
     "half": lambda v: is_number(v, lambda n: 0 <= n <= 0.5),
+    "range": lambda v: is_range(v),
+    "range of shares": lambda v: is_range(v) and v[1] <= 1,
+    "odd": lambda v: is_size(v) and v % 2 == 1,
     "sizes": lambda v: is_list(v, is_size),
     "layers": lambda v: is_list(v, is_size, 1),
     "sides": lambda v: is_size(v) or (is_list(v, is_size, 2) and len(v) == 2),
@@ -237,6 +245,8 @@ BY_NAME = {
     **dict.fromkeys(("brightness", "contrast", "grey", "rotation"), "share"),
     **dict.fromkeys(("saturation", "translation", "zoom"), "share"),
     "hue": "half",
+    **dict.fromkeys(("probability", "threshold"), "share"),
+    **dict.fromkeys(("ratio", "sigma"), "range"),
     **dict.fromkeys(("momentum", "part", "validation"), "part"),
     "fraction": "fraction",
     "hidden_units": "sizes",
@@ -327,6 +337,13 @@ OVERRIDES = {
     "MLPCritic.hidden_units": "layers",
     "MLPProbe.hidden_units": "count",
     "NearIdentity.seed": "seed?",
+    **{f"{name}.seed": "seed?" for name in kim.views.__all__ if "Random" in name},
+    "RandomColorJitter.brightness": "weight",
+    "RandomColorJitter.contrast": "weight",
+    "RandomColorJitter.saturation": "weight",
+    "RandomGaussianBlur.kernel_size": "odd?",
+    "RandomResizedCrop.scale": "range of shares",
+    "RandomResizedCrop.size": "sides?",
     "PriorMatching.seed": "seed?",
     "RealNVP.seed": "seed?",
     "realnvp.seed": "seed?",

@@ -217,6 +217,22 @@ def relied_on(what):
         )
 
 
+# TensorFlow: datasets.
+
+
+@relied_on("tf.data.Dataset's constructor, _variant_tensor and _inputs")
+def test_a_dataset_of_another_is_one_and_goes_by_its_options():
+    options = tf.data.Options()
+    options.deterministic = False
+    inner = tf.data.Dataset.range(5).with_options(options)
+    outer = private.DatasetOfAnother(inner)
+    assert isinstance(outer, tf.data.Dataset)
+    assert outer.element_spec == inner.element_spec
+    assert outer.options().deterministic is False
+    assert list(outer.map(lambda x: x + 1).as_numpy_iterator()) == [1, 2, 3, 4, 5]
+    assert len(outer) == 5
+
+
 # Keras: layers and variables.
 
 

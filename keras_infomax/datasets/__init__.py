@@ -4,6 +4,7 @@
 `InfoMax.fit` trains on. Data are checked here, once, and nowhere later.
 """
 
+from keras_infomax.datasets.batch_stream import BatchStream
 from keras_infomax.datasets.images import (
     ImageDataset,
     from_arrays,
@@ -13,6 +14,7 @@ from keras_infomax.datasets.images import (
 from keras_infomax.datasets.streams import fitting, labelled, pairs, views_seed
 
 __all__ = [
+    "BatchStream",
     "ImageDataset",
     "fitting",
     "from_arrays",

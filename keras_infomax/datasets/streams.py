@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_infomax import checks
 from keras_infomax import views as view_layers
+from keras_infomax.datasets.batch_stream import BatchStream
 from keras_infomax.datasets.images import (
     as_array,
     check_images,
@@ -68,9 +69,7 @@ def pairs(
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
         row i of y are views of the same image; the index is an int32 tensor `(rows,)`.
-        If views are made row by row, it has a method `in_blocks(size)`: a dataset of
-        the same batches, `size` of them stacked, the last ones maybe fewer. `fit` asks
-        for these where it runs so many steps in a call.
+        If views are made row by row, it is a `BatchStream`.
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
@@ -82,8 +81,8 @@ def pairs(
     >>> dataset = pairs(images, "halves", batch_size=32)
     >>> len(dataset), dataset.element_spec[0][0].shape
     (3, TensorShape([32, 14, 28, 1]))
-    >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
-    [[2, 32], [1, 32]]
+    >>> type(dataset).__name__, len(dataset.take(2))
+    ('BatchStream', 2)
     """
     index = checks.boolean("index", index)
 
@@ -239,22 +238,29 @@ def _stream(
     )
     steps = passes.flat_map(batches_of_pass)
     steps = steps.apply(tf.data.experimental.assert_cardinality(num_steps))
+    row_by_row = getattr(view_layers.get(views), "row_by_row", False)
 
-    def in_blocks(size):
-        # One ahead, and no more: they are large.
-        made = steps.batch(size).map(element_of_block).prefetch(1)
-        return made.with_options(options)
-
-    dataset = (
-        steps.map(
-            element_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    def of_steps(steps):
+        batches = (
+            steps.map(
+                element_of_batch,
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            .prefetch(tf.data.AUTOTUNE)
+            .with_options(options)
         )
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
-    if getattr(view_layers.get(views), "row_by_row", False):
-        dataset.in_blocks = in_blocks
-    return dataset
+
+        def in_blocks(size):
+            # One ahead, and no more: they are large.
+            made = steps.batch(size).map(element_of_block).prefetch(1)
+            return made.with_options(options)
+
+        if not row_by_row:
+            return batches
+        return BatchStream(batches, in_blocks, steps, of_steps)
+
+    return of_steps(steps)
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:

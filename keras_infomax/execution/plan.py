@@ -127,12 +127,8 @@ def checked_steps(steps: int | str) -> int | str:
     """
     if isinstance(steps, str) and steps == "auto":
         return steps
-    if checks.is_integer(steps) and int(steps) >= 1:
-        return int(steps)
-    raise ValueError(
-        "steps_per_execution must be a positive number of steps, or 'auto'; "
-        f"received {steps!r}."
-    )
+    advice = "'auto' lets each run choose."
+    return checks.positive_integer("steps_per_execution", steps, 8, advice)
 
 
 def choose(

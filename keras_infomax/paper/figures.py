@@ -21,8 +21,8 @@ ACCURACY = "probe accuracy"
 # More panels than this are set in rows of three.
 _MOST_IN_A_ROW = 4
 
-# One color and one name for a thing, in all pictures; columns that come first have the
-# color, the others the line style.
+# One color and one name for each thing in all pictures. Columns that come first have
+# the color, the others the line style.
 _COLORS = {
     ("bound", "infonce"): ("C0", "InfoNCE"),
     ("bound", "nwj"): ("C1", "NWJ"),
@@ -221,7 +221,7 @@ def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
     curves: dict[tuple[str, ...], dict[int, list[float]]] = {}
     columns = panel.curves
     if len({row[OTHERS] for row in rows} - {""}) > 1:
-        # They would be averaged as if they differed in their seeds alone.
+        # Otherwise they would be averaged as if only their seeds differed.
         columns = (*columns, OTHERS)
     for row in rows:
         curve = curves.setdefault(tuple(row[c] for c in columns), {})

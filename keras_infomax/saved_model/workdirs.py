@@ -99,7 +99,7 @@ def export_workdir(
 def _read(path, reader):
     try:
         return reader(path)
-    except Exception as error:  # Damage shows in as many ways as there are formats.
+    except Exception as error:  # Damaged files raise errors of many kinds.
         raise ValueError(
             f"{path} cannot be read; it may be damaged: {error}"
         ) from error

@@ -68,7 +68,7 @@ class FinishedRun:
         path = workdir / "model.keras"
         try:
             model = keras.saving.load_model(path, compile=False)
-        except Exception as error:  # Damage shows in as many ways as there are layers.
+        except Exception as error:  # Layers raise errors of many kinds.
             raise ValueError(
                 f"{path} cannot be read; it may be damaged: {error}"
             ) from error

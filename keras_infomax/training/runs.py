@@ -385,7 +385,7 @@ def _is_whole(path: pathlib.Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             parts = {"config.json", "model.weights.h5"} <= {*archive.namelist()}
             return parts and archive.testzip() is None
-    except Exception:  # Damage shows in as many ways as there are headers.
+    except Exception:  # Damaged headers raise errors of many kinds.
         return False
 
 

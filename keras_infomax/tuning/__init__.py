@@ -1,7 +1,7 @@
 """Searches critics, bounds, encoders, sizes and rates, with keras-tuner or Optuna.
 
-`HyperModel` is for keras-tuner's own tuners, `StudyObjective` for studies of Optuna;
-`search` does it all from a config, with keras-tuner.
+`HyperModel` works with keras-tuner's own tuners, `StudyObjective` with studies of
+Optuna. `search` runs a whole search from a config, with keras-tuner.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""A model for keras-tuner to choose the settings of."""
+"""A model whose settings keras-tuner chooses."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

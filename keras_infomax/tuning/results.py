@@ -1,4 +1,4 @@
-"""What came of the trials of a search: ranked, as a table."""
+"""Results of the trials of a search, ranked, as a table."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ _SHOWN = ("probe_accuracy", "val_mi", "mi")
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What came of one trial.
+    """Result of one trial.
 
     Args:
         name: What keras-tuner calls it.
@@ -75,7 +75,7 @@ def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
 
 
 def to_text(trials: Sequence[Trial]) -> str:
-    """Ranked trials as a table for the screen, and below it why some failed.
+    """Ranked trials as a table for the screen, followed by the reasons of failures.
 
     Args:
         trials: The trials, best first.

@@ -116,9 +116,9 @@ def train_best(
 ) -> dict[str, float | int | None]:
     """Trains the best trial of a search anew, on all training images, and exports it.
 
-    For as many steps as were best, to be judged on the test images. Repeated, it goes
-    on, or changes nothing; if more trials have found a better one, it replaces the
-    former.
+    It is trained for as many steps as were best, and judged on the test images. A
+    repeated call continues an interrupted run, or changes nothing. If a later search
+    has found a better trial, that trial replaces the former one.
 
     Args:
         config: Config of the search.
@@ -239,14 +239,14 @@ def _check_labels(described: Search, data: datasets.ImageDataset) -> None:
 
 
 def _sole(workdir: pathlib.Path) -> contextlib.AbstractContextManager:
-    """Keeps out who starts the same search twice; workers are expected."""
+    """Refuses to start the same search twice at a time; workers may join it."""
     if workers.is_worker():
         return contextlib.nullcontext()
     return files.sole(workdir, "searching")
 
 
 def _claim(workdir: pathlib.Path, described: Search) -> None:
-    """Takes the workdir for this search, of which it may hold the beginning."""
+    """Takes the workdir for this search, which it may hold a part of already."""
     wanted = _as_json(dataclasses.asdict(described))
     path = workdir / "search.json"
     if path.exists():

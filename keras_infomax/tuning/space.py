@@ -111,7 +111,7 @@ class Space:
     """The settings that vary.
 
     Args:
-        dimensions: They, those on which others depend first.
+        dimensions: The settings; those on which others depend come first.
     """
 
     dimensions: tuple[Dimension, ...]

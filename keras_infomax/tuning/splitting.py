@@ -12,7 +12,7 @@ def held_out(
 ) -> datasets.ImageDataset:
     """A data set whose test split is a random part of the training split.
 
-    What chooses between trials must not be what the chosen one is judged by.
+    The data that choose a trial must not be the data that judge it in the end.
 
     Args:
         data: The data set.
