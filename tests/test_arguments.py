@@ -26,7 +26,7 @@ import keras_infomax.tuning
 SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
 ROOMS = (
     *("bounds", "callbacks", "critics", "datasets", "encoders", "losses", "methods"),
-    *("probes", "saved_model", "training", "tuning", "views"),
+    *("plots", "probes", "saved_model", "training", "tuning", "views"),
 )
 # Bases, records of results, and what takes nothing or is for other modules.
 NOT_TRIED = {
@@ -39,9 +39,9 @@ NOT_TRIED = {
     *("probes.check_labelled", "probes.checked_views", "probes.labelled_views"),
     *("encoders.LogConditionNumbers", "datasets.ImageDataset"),
     *("tuning.Choices", "tuning.Range", "tuning.Trial", "tuning.Space"),
-    "tuning.is_worker",
+    *("plots.check_installed", "tuning.is_worker"),
     # They train: what they refuse is tried in tests of theirs.
-    *("training.sweep", "training.train"),
+    *("training.sweep", "training.train", "tuning.StudyObjective", "tuning.Trials"),
 }
 # Seconds after which a call counts as one that never ends.
 LIMIT = 20
@@ -169,6 +169,7 @@ KINDS = {
     "seed": lambda v: is_integer(v, 0, 2**32),
     "positive": lambda v: is_number(v, lambda n: n > 0),
     "weight": lambda v: is_number(v, lambda n: n >= 0),
+    "number": lambda v: is_number(v, lambda n: True),
     "share": lambda v: is_number(v, lambda n: 0 <= n <= 1),
     "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
     "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
@@ -374,6 +375,15 @@ OVERRIDES = {
     "Sweep.grid": "mapping",
     "Sweep.settings": "mapping",
     "ConditionNumbers.encoder": "text",
+    "LiveCurves.batch_size": "count?",
+    "LiveCurves.path": "path?",
+    "LiveCurves.seconds": "weight",
+    "encodings.labels": "never?",
+    "encodings.views": "never",
+    "history.baseline": "share?",
+    "history.ceiling": "number?",
+    "plot_curves.rows": "never",
+    "scores.views": "never",
     "LinearProbe.encoder": "text",
     "Probes.encoder": "text",
     "Noisy.views": "never",
@@ -392,6 +402,8 @@ IMAGES = np.linspace(0, 1, 40 * 8 * 8, dtype="float32").reshape(40, 8, 8, 1)
 X, LABELS = IMAGES[:, :2, :2].reshape(40, 4), np.arange(40) % 4
 SCORES = np.linspace(-1, 1, 24, dtype="float32").reshape(4, 6)
 ENCODER = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+MODEL = kim.InfoMax(ENCODER)
+MODEL.compile("adam", "infonce")
 DATA = kim.datasets.from_arrays((IMAGES, LABELS), (IMAGES, LABELS))
 TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 2000)
 SPACE = {"critic": ["bilinear", "mlp"]}
@@ -458,6 +470,10 @@ GOOD = {
     "methods.metric_learning": {"image_shape": IMAGE},
     "views.Patches": {"size": 4},
     "views.Windows": {"size": 4},
+    "plots.encodings": {"model": ENCODER, "views": X},
+    "plots.history": {"history": {"mi": [0.5, 1.5]}},
+    "plots.plot_curves": {"rows": [{"step": 8, "mi": 0.5}], "path": "curves.png"},
+    "plots.scores": {"model": MODEL, "views": (X, X)},
     "probes.FewLabels": {"per_class": 2},
     "probes.encode": {"encoder": ENCODER, "views": X},
     "probes.get": {"probe": "linear"},

@@ -42,6 +42,16 @@ class ImageDataset:
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
 
+    def __repr__(self) -> str:
+        classes = "no labels"
+        if self.num_classes is not None:
+            classes = f"{self.num_classes} classes"
+        return (
+            f"<ImageDataset {self.name!r}: {len(self.train_images):,} images to train "
+            f"and {len(self.test_images):,} to test of shape {self.image_shape}, "
+            f"{classes}>"
+        )
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """`(height, width, channels)` of every image."""

@@ -69,7 +69,7 @@ def export(
             `keras.Input` or structure of them. Defaults to what the encoder was built
             with.
         card: Further facts for the card, such as `"dataset"`, `"input_range"`,
-            `"mi"` and `"mi_ceiling"` in nats, `"probe_accuracy"`, `"pixel_baseline"`.
+            `"mi"` and `"mi_ceiling"` in nats, `"probe_accuracy"`, `"raw_baseline"`.
         preprocessing: Layer or function from raw inputs to views, made of TensorFlow
             or Keras operations. Defaults to none.
         raw_shape: Shape of a raw input without the rows; `None` stands for a size

@@ -378,7 +378,7 @@ def make_probes(
     """A linear probe of view x, and one stopped early if asked for, of labeled images.
 
     Where views are random, one draw for each split is fixed for the whole run, so that
-    the curve shows the encoder alone, and the pixel baseline is that of the same draw.
+    the curve shows the encoder alone, and the raw baseline is that of the same draw.
 
     Args:
         settings: Settings.
