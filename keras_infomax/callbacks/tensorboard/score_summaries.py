@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from keras_infomax.lazy_tensorflow import tf
-
 from keras_infomax.plots.matrices import split
 
 # Rows and columns of a picture, and the pixels that it is enlarged to at least.
