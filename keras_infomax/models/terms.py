@@ -123,11 +123,12 @@ class Term(keras.layers.Layer):
         locations_x, locations_y = _locations(x.shape), _locations(y.shape)
         rows, y = checked_rows(x, y)
         y = _with_negatives(distribution.gather(y))
-        scores = self.critic(_flat(x), _flat(y))
         examples = distribution.global_rows(rows)
         partners, left_out = self._pairs(
             examples, ops.shape(y)[0], locations_x, locations_y
         )
+        known = {"partners": partners} if critics.takes_partners(self.critic) else {}
+        scores = self.critic(_flat(x), _flat(y), **known)
         if left_out is not None:
             scores = ops.where(left_out, -np.inf, scores)
         if self.mask is not None:
