@@ -7,7 +7,8 @@ On the embedded digits; `:quick`, its first 400 steps, takes a little over a min
 on two busy cores. The probe reads the encodings of whole images: 0.95 by then
 (two seeds), against 0.879 of their pixels. All 3,000 steps were not run.
 `--config.dataset=cifar10` takes CIFAR-10; images in colour are mirrored and recolored,
-too. Your own, by a backbone of `keras.applications`: `--config.dataset=folder:PATH`,
+too. Augmentations as SimCLR has them: `--config.views=simclr`. Your own images, by a
+backbone of `keras.applications`: `--config.dataset=folder:PATH`,
 `--config.image_size="(96, 96)"` and `--config.options.encoder=MobileNetV2`.
 
 The method is `keras_infomax.methods.augmented_views`, whose arguments are

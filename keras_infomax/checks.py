@@ -311,6 +311,42 @@ def probability(
     )
 
 
+def interval(
+    argument: str,
+    value: Any,
+    least: float = 0,
+    most: float = math.inf,
+    example: tuple[float, float] = (0.5, 1.0),
+) -> tuple[float, float]:
+    """Two finite numbers in ascending order, between which something is drawn.
+
+    Args:
+        argument: Name of the argument.
+        value: Pair of numbers.
+        least: What both must be larger than.
+        most: What both may at most be.
+        example: A good value, for the message.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> interval("scale", [0.2, 1], most=1)
+    (0.2, 1.0)
+    """
+    found = _sequence(value)
+    if found is not None and len(found) == 2:
+        try:
+            low, high = (number(argument, v, "", lambda _: True, 1) for v in found)
+        except ValueError:
+            pass
+        else:
+            if least < low <= high <= most:
+                return (float(low), float(high))
+    above = f"{least:g} < low <= high" + (f" <= {most:g}" if most < math.inf else "")
+    raise _unfit(argument, f"a pair of numbers (low, high), {above}", value, example)
+
+
 def one_of(argument: str, value: Any, choices: Sequence[Any]) -> Any:
     """One of a few values, such as `"epoch"` and `"step"`.
 

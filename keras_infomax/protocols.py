@@ -4,7 +4,7 @@ None of these classes has to be inherited: an object that has the attribute is o
 lacks it is treated as the sentence after "otherwise" says.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -27,6 +27,18 @@ class RowByRow(Protocol):
     """
 
     row_by_row: bool
+
+
+@runtime_checkable
+class ComesInBlocks(Protocol):
+    """A dataset that can give several of its batches at once; `datasets.BatchStream`.
+
+    Read by `fit` where it runs several steps in a call. Otherwise it takes the batches
+    one by one.
+    """
+
+    def in_blocks(self, size: int) -> Any:
+        """The same batches, `size` of them stacked, the last ones maybe fewer."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""The word that was meant, for messages on names that nobody knows."""
+"""The nearest known word, for messages about unknown names."""
 
 import difflib
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def nearest_word(word: Any, known: Iterable[str]) -> str | None:
     """
     if not isinstance(word, str):
         return None
-    # Without case: names of classes, such as InfoNCE, are near to their short names.
+    # Without case, so that a class name such as InfoNCE is near its short name.
     by_folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
     return by_folded[close[0]] if close else None

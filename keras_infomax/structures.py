@@ -1,7 +1,7 @@
-"""What an encoder takes, a structure of tensors, against what it is given.
+"""Compares the views that an encoder takes with those that it is given.
 
-A view is a tensor, or a tuple, list or dictionary of views. Parts of a dictionary are
-told by their names, those of a tuple or list by their positions.
+A view is a tensor, or a tuple, list or dictionary of views. The parts of a dictionary
+are known by their names, the parts of a tuple or list by their positions.
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 # Layers that look up what they are given, in whatever dtype they compute.
 LOOKUPS = (
@@ -30,7 +29,8 @@ class Spec:
         name: What it is called.
         shape: Its shape, the rows first; `None` if any will do.
         dtype: Its dtype, such as `"int32"`; `None` if nothing tells.
-        declared: Whether the encoder takes no other sizes, or was just built with them.
+        declared: Whether the encoder takes this size alone; false if it was merely
+            built with it.
     """
 
     name: str
@@ -58,7 +58,7 @@ def of(encoder: keras.Layer) -> Any:
     if isinstance(encoder, keras.Model) and getattr(encoder, "inputs", None):
         if not isinstance(encoder, keras.Sequential):
             return of_tensors(encoder.input)
-        # Keras holds it to its rank alone, which may be what it was built with.
+        # Keras checks the rank alone; the sizes may be those that it was built with.
         spec = dataclasses.replace(of_tensors(encoder.inputs[0]), declared=False)
         if isinstance(encoder.layers[0], LOOKUPS) and _is_float(spec.dtype):
             # Keras has taken the dtype of a table for that of what is looked up in it.
@@ -132,8 +132,8 @@ def is_structure(given: Any) -> bool:
 def arranged(expected: Any, given: Any) -> tuple[bool, Any]:
     """What is given, in the structure that is expected, with tuples for lists.
 
-    A view by itself does for the tuple or dictionary that would hold it alone, and the
-    other way round. The parts of a tuple or list that have names may be given by these.
+    A single view fits a tuple or dictionary with one part, and the reverse. Parts of a
+    tuple or list that have names may be given by name.
 
     Args:
         expected: Structure of `Spec`s; `None` where anything will do.
@@ -177,14 +177,14 @@ def checked(
     taker: str = "the encoder takes it",
     cast: bool = False,
 ) -> Any:
-    """What is given, arranged as expected, once it is known to be that.
+    """What is given, checked and arranged as expected.
 
     Args:
         argument: What to call it in messages.
         expected: Structure of `Spec`s; `None` where anything will do.
         given: Structure of tensors or arrays.
-        taker: What wants it so, for messages.
-        cast: Whether numbers of any dtype do for floats, which Keras makes of them.
+        taker: What expects it, for messages.
+        cast: Whether numbers of any dtype are taken for floats, as Keras converts them.
 
     Raises:
         ValueError: If the structure, a dtype or a shape is another one.
@@ -212,7 +212,7 @@ def checked(
 
 
 def _advice(spec, tensor, is_cast):
-    """What to do about a tensor that is not what is expected; `None` where it is."""
+    """Advice on a tensor that is not as expected; `None` if it is."""
     dtype, shape = dtype_of(tensor), _shape_of(tensor)
     is_taken = _is_taken(spec, dtype, shape) or (is_cast and dtype != "string")
     if not is_taken:
@@ -228,13 +228,13 @@ def _advice(spec, tensor, is_cast):
 
 def _is_taken(spec, dtype, shape):
     if spec.dtype is None:
-        # Who takes images as they are must say so: unscaled ones train badly.
+        # Unscaled images train badly, so an encoder must declare that it takes them.
         return not (dtype == "uint8" and _is_image(shape))
     return dtype is None or takes_dtype(spec, dtype)
 
 
 def takes_dtype(spec: Spec, dtype: str) -> bool:
-    """Whether a dtype will do, without a loss of what it holds.
+    """Whether a dtype can be converted without loss.
 
     Args:
         spec: What is taken, of a known dtype.
@@ -275,7 +275,7 @@ def _is_float(dtype):
 
 
 def _agree(spec, given):
-    """Whether a shape will do, given that Keras adds and drops a last size of 1."""
+    """Whether a shape fits, given that Keras adds and drops a last dimension of 1."""
     if spec.dtype is None or spec.shape is None or given is None:
         return True
     expected, given = list(spec.shape[1:]), list(given[1:])
@@ -300,7 +300,9 @@ def dtype_of(tensor: Any) -> str | None:
     dtype = getattr(tensor, "dtype", None)
     if isinstance(dtype, np.dtype):
         return "string" if dtype.kind in "OSU" else dtype.name
-    return getattr(dtype, "name", dtype)
+    # PyTorch's have no name.
+    found = getattr(dtype, "name", dtype)
+    return found if found is None else str(found).removeprefix("torch.")
 
 
 def described(structure: Any) -> str:
@@ -341,7 +343,7 @@ def _words(dtype, shape):
 
 
 def _is_named(part):
-    # Keras names what its users do not.
+    # Keras gives a name to every layer whose user gave none.
     return isinstance(part, Spec) and not re.fullmatch(
         r"(keras_tensor|input_layer)(_\d+)?", part.name
     )
@@ -373,7 +375,7 @@ def to_config(tensors: Any) -> dict[str, Any]:
 
 
 def from_config(config: Mapping[str, Any]) -> Any:
-    """`keras.Input`s like the tensors of which `to_config` was told."""
+    """`keras.Input`s like the tensors that `to_config` was given."""
     inputs = [
         keras.Input(batch_shape=shape, dtype=dtype)
         for shape, dtype in config["tensors"]
@@ -382,7 +384,7 @@ def from_config(config: Mapping[str, Any]) -> Any:
 
 
 def _of_shapes(shapes, name="inputs"):
-    """`Spec`s of shapes that a layer was built with and need not insist on."""
+    """`Spec`s of shapes that a layer was built with, but does not require."""
     if isinstance(shapes, Mapping):
         return {key: _of_shapes(shape, str(key)) for key, shape in shapes.items()}
     if not _is_sequence(shapes):
@@ -406,9 +408,12 @@ def _is_sequence(given):
 
 def _shape_of(tensor):
     shape = getattr(tensor, "shape", None)
-    if isinstance(shape, tf.TensorShape):
-        return None if shape.rank is None else tuple(shape)
-    return None if shape is None else tuple(shape)
+    # A shape of TensorFlow's may be of unknown rank.
+    return None if shape is None or _rank(shape) is None else tuple(shape)
+
+
+def _rank(shape):
+    return shape.rank if hasattr(shape, "rank") else len(shape)
 
 
 def _of_any_rows(tensor):

@@ -26,7 +26,7 @@ import keras_infomax.tuning
 SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
 ROOMS = (
     *("bounds", "callbacks", "critics", "datasets", "encoders", "losses", "methods"),
-    *("probes", "saved_model", "training", "tuning", "views"),
+    *("plots", "probes", "saved_model", "training", "tuning", "views"),
 )
 # Bases, records of results, and what takes nothing or is for other modules.
 NOT_TRIED = {
@@ -40,9 +40,9 @@ NOT_TRIED = {
     *("probes.check_labelled", "probes.checked_views", "probes.labelled_views"),
     *("encoders.LogConditionNumbers", "datasets.ImageDataset"),
     *("tuning.Choices", "tuning.Range", "tuning.Trial", "tuning.Space"),
-    "tuning.is_worker",
+    *("plots.check_installed", "tuning.is_worker"),
     # They train: what they refuse is tried in tests of theirs.
-    *("training.sweep", "training.train"),
+    *("training.sweep", "training.train", "tuning.StudyObjective", "tuning.Trials"),
 }
 # Seconds after which a call counts as one that never ends.
 LIMIT = 20
@@ -138,6 +138,11 @@ def are_squares(value):
     return floats and np.shape(value)[1] == np.shape(value)[2]
 
 
+def is_range(value):
+    numbers_of = is_list(value, lambda v: is_number(v, lambda n: n > 0))
+    return numbers_of and len(value) == 2 and value[0] <= value[1]
+
+
 def are_floats(value):
     return np.asarray(value).dtype.kind == "f" and np.size(value) > 0
 
@@ -165,10 +170,14 @@ KINDS = {
     "seed": lambda v: is_integer(v, 0, 2**32),
     "positive": lambda v: is_number(v, lambda n: n > 0),
     "weight": lambda v: is_number(v, lambda n: n >= 0),
+    "number": lambda v: is_number(v, lambda n: True),
     "share": lambda v: is_number(v, lambda n: 0 <= n <= 1),
     "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
     "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
     "half": lambda v: is_number(v, lambda n: 0 <= n <= 0.5),
+    "range": lambda v: is_range(v),
+    "range of shares": lambda v: is_range(v) and v[1] <= 1,
+    "odd": lambda v: is_size(v) and v % 2 == 1,
     "sizes": lambda v: is_list(v, is_size),
     "layers": lambda v: is_list(v, is_size, 1),
     "sides": lambda v: is_size(v) or (is_list(v, is_size, 2) and len(v) == 2),
@@ -245,6 +254,8 @@ BY_NAME = {
     **dict.fromkeys(("brightness", "contrast", "grey", "rotation"), "share"),
     **dict.fromkeys(("saturation", "translation", "zoom"), "share"),
     "hue": "half",
+    **dict.fromkeys(("probability", "threshold"), "share"),
+    **dict.fromkeys(("ratio", "sigma"), "range"),
     **dict.fromkeys(("momentum", "part", "validation"), "part"),
     "fraction": "fraction",
     "hidden_units": "sizes",
@@ -344,6 +355,13 @@ OVERRIDES = {
     "MLPCritic.hidden_units": "layers",
     "MLPProbe.hidden_units": "count",
     "NearIdentity.seed": "seed?",
+    **{f"{name}.seed": "seed?" for name in kim.views.__all__ if "Random" in name},
+    "RandomColorJitter.brightness": "weight",
+    "RandomColorJitter.contrast": "weight",
+    "RandomColorJitter.saturation": "weight",
+    "RandomGaussianBlur.kernel_size": "odd?",
+    "RandomResizedCrop.scale": "range of shares",
+    "RandomResizedCrop.size": "sides?",
     "PriorMatching.seed": "seed?",
     "RealNVP.seed": "seed?",
     "realnvp.seed": "seed?",
@@ -375,6 +393,15 @@ OVERRIDES = {
     "Sweep.grid": "mapping",
     "Sweep.settings": "mapping",
     "ConditionNumbers.encoder": "text",
+    "LiveCurves.batch_size": "count?",
+    "LiveCurves.path": "path?",
+    "LiveCurves.seconds": "weight",
+    "encodings.labels": "never?",
+    "encodings.views": "never",
+    "history.baseline": "share?",
+    "history.ceiling": "number?",
+    "plot_curves.rows": "never",
+    "scores.views": "never",
     "LinearProbe.encoder": "text",
     "Probes.encoder": "text",
     "Noisy.views": "never",
@@ -393,6 +420,8 @@ IMAGES = np.linspace(0, 1, 40 * 8 * 8, dtype="float32").reshape(40, 8, 8, 1)
 X, LABELS = IMAGES[:, :2, :2].reshape(40, 4), np.arange(40) % 4
 SCORES = np.linspace(-1, 1, 24, dtype="float32").reshape(4, 6)
 ENCODER = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+MODEL = kim.InfoMax(ENCODER)
+MODEL.compile("adam", "infonce")
 DATA = kim.datasets.from_arrays((IMAGES, LABELS), (IMAGES, LABELS))
 TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 2000)
 SPACE = {"critic": ["bilinear", "mlp"]}
@@ -471,6 +500,10 @@ GOOD = {
     "methods.metric_learning": {"image_shape": IMAGE},
     "views.Patches": {"size": 4},
     "views.Windows": {"size": 4},
+    "plots.encodings": {"model": ENCODER, "views": X},
+    "plots.history": {"history": {"mi": [0.5, 1.5]}},
+    "plots.plot_curves": {"rows": [{"step": 8, "mi": 0.5}], "path": "curves.png"},
+    "plots.scores": {"model": MODEL, "views": (X, X)},
     "probes.FewLabels": {"per_class": 2},
     "probes.encode": {"encoder": ENCODER, "views": X},
     "probes.get": {"probe": "linear"},

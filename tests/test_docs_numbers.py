@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from keras_infomax.measures import EARLIER
 from keras_infomax.methods import METHODS
 
 
 def table(path):
     with open(ROOT / path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    return [{EARLIER.get(name, name): row[name] for name in row} for row in rows]
 
 
 def gains(path):
     """Points that the encodings gain over the pixels, at the end of every run."""
     return [
-        100 * (float(row["probe_accuracy"]) - float(row["pixel_baseline"]))
+        100 * (float(row["probe_accuracy"]) - float(row["raw_baseline"]))
         for row in table(path)
         if row["step"] == row["steps"]
     ]
@@ -41,7 +43,7 @@ def test_gains_over_seeds_and_splits():
         found = gains(path)
         assert len(found) == 10
         assert form.format(np.mean(found), min(found), max(found)) in readme
-    pixels = [float(row["pixel_baseline"]) for row in table("docs/demo/splits.csv")]
+    pixels = [float(row["raw_baseline"]) for row in table("docs/demo/splits.csv")]
     assert f"between {min(pixels):.3f} and {max(pixels):.3f}, it is" in readme
 
 
@@ -49,7 +51,7 @@ def test_table_of_the_demo():
     readme = text("README.md")
     summary = json.loads((ROOT / "docs/demo/summary.json").read_text(encoding="utf-8"))
     for words, key, digits in (
-        ("pixels (baseline)", "pixel_baseline", 4),
+        ("pixels (baseline)", "raw_baseline", 4),
         ("encodings before training", "probe_accuracy_start", 4),
         ("encodings after 3000 steps", "probe_accuracy", 4),
         ("training batches", "mi", 3),
@@ -62,8 +64,8 @@ def test_what_other_probes_find_in_the_encodings():
     readme = text("README.md")
     found = {}
     for row in table("docs/probes/probes.csv"):
-        if row["critic"] == "bilinear" and row["pixel_accuracy"]:
-            pair = float(row["accuracy"]), float(row["pixel_accuracy"])
+        if row["critic"] == "bilinear" and row["raw_accuracy"]:
+            pair = float(row["accuracy"]), float(row["raw_accuracy"])
             found.setdefault(row["probe"], []).append(pair)
 
     def pair(probe, form):
@@ -122,7 +124,7 @@ def test_critics_on_cifar10():
         row for row in table("docs/paper/results.csv") if row["figure"] == "figure8"
     ]
     ((converged, stopped),) = {
-        (float(row["pixel_baseline"]), float(row["stopped_pixels"])) for row in rows
+        (float(row["raw_baseline"]), float(row["stopped_raw"])) for row in rows
     }
     page = text("docs/paper/README.md")
     best = max(accuracies[0] for accuracies in last.values())
@@ -149,7 +151,7 @@ def test_methods(dataset):
         first = [row for row in ours if row["step"] == "0"]
         last = [row for row in ours if row["step"] == row["steps"]]
         assert len(first) == len(last) == len({row["seed"] for row in ours})
-        (pixels,) = {row["pixel_baseline"] for row in ours}
+        (pixels,) = {row["raw_baseline"] for row in ours}
         assert f"on their pixels it is {pixels}" in page
 
         def mean(found, column):

@@ -4,6 +4,8 @@
 `InfoMax.fit` trains on. Data are checked here, once, and nowhere later.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from keras_infomax.datasets.images import (
     ImageDataset,
     from_arrays,
@@ -12,7 +14,11 @@ from keras_infomax.datasets.images import (
 )
 from keras_infomax.datasets.streams import fitting, labelled, pairs, views_seed
 
+if TYPE_CHECKING:
+    from keras_infomax.datasets.batch_stream import BatchStream
+
 __all__ = [
+    "BatchStream",
     "ImageDataset",
     "fitting",
     "from_arrays",
@@ -22,3 +28,12 @@ __all__ = [
     "to_float",
     "views_seed",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: its class is derived from one of TensorFlow.
+    if name == "BatchStream":
+        from keras_infomax.datasets import batch_stream
+
+        return batch_stream.BatchStream
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,14 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
+import keras
+from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax import views as view_layers
 from keras_infomax.datasets.images import (
     as_array,
@@ -13,6 +16,7 @@ from keras_infomax.datasets.images import (
     check_labels,
     to_float,
 )
+from keras_infomax.lazy_tensorflow import tf
 
 # Or their numbers would leave int64.
 _TOO_MANY_STEPS = 2**62
@@ -68,9 +72,7 @@ def pairs(
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
         row i of y are views of the same image; the index is an int32 tensor `(rows,)`.
-        If views are made row by row, it has a method `in_blocks(size)`: a dataset of
-        the same batches, `size` of them stacked, the last ones maybe fewer. `fit` asks
-        for these where it runs so many steps in a call.
+        If views are made row by row, it is a `BatchStream`.
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
@@ -82,8 +84,8 @@ def pairs(
     >>> dataset = pairs(images, "halves", batch_size=32)
     >>> len(dataset), dataset.element_spec[0][0].shape
     (3, TensorShape([32, 14, 28, 1]))
-    >>> [top.shape[:2].as_list() for ((top, bottom),) in dataset.in_blocks(2)]
-    [[2, 32], [1, 32]]
+    >>> type(dataset).__name__, len(dataset.take(2))
+    ('BatchStream', 2)
     """
     index = checks.boolean("index", index)
 
@@ -187,13 +189,17 @@ def _stream(
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # A mistake in the graph of tf.data would be wrapped in many lines.
-    example = views_of(to_float(tf.constant(images[:2])), seed=views_seed(seed, -1))
+    example = views_of(
+        ops.convert_to_tensor(to_float(images[:2])), seed=views_seed(seed, -1).numpy()
+    )
     if not isinstance(example, tuple | list) or not example:
         # A tensor would be taken apart into its rows, a dictionary into its keys.
         raise ValueError(
             f"views must return a tuple of views; received {type(example).__name__} "
             f"from {views!r}. Return (view,) if there is one."
         )
+    if not backends.is_tensorflow():
+        views_of = _called_from_graphs(views_of, example)
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.constant(images)
@@ -239,22 +245,56 @@ def _stream(
     )
     steps = passes.flat_map(batches_of_pass)
     steps = steps.apply(tf.data.experimental.assert_cardinality(num_steps))
+    row_by_row = getattr(view_layers.get(views), "row_by_row", False)
 
-    def in_blocks(size):
-        # One ahead, and no more: they are large.
-        made = steps.batch(size).map(element_of_block).prefetch(1)
-        return made.with_options(options)
-
-    dataset = (
-        steps.map(
-            element_of_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    def of_steps(steps):
+        batches = (
+            steps.map(
+                element_of_batch,
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            .prefetch(tf.data.AUTOTUNE)
+            .with_options(options)
         )
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
-    if getattr(view_layers.get(views), "row_by_row", False):
-        dataset.in_blocks = in_blocks
-    return dataset
+
+        def in_blocks(size):
+            # One ahead, and no more: they are large.
+            made = steps.batch(size).map(element_of_block).prefetch(1)
+            return made.with_options(options)
+
+        # On other backends no step takes several batches.
+        if not row_by_row or not backends.is_tensorflow():
+            return batches
+        from keras_infomax.datasets.batch_stream import BatchStream
+
+        return BatchStream(batches, in_blocks, steps, of_steps)
+
+    return of_steps(steps)
+
+
+def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
+    """Views of another backend than TensorFlow, for the graphs of `tf.data`.
+
+    Args:
+        views_of: Function of images and a seed to a tuple of views.
+        example: What it returns for a few images.
+    """
+
+    def compute(images, seed):
+        views = views_of(ops.convert_to_tensor(images), seed=seed)
+        return [ops.convert_to_numpy(view) for view in views]
+
+    dtypes = [keras.backend.standardize_dtype(view.dtype) for view in example]
+
+    def call(images, seed):
+        views = tf.numpy_function(compute, [images, seed], dtypes)
+        return tuple(
+            tf.ensure_shape(view, (images.shape[0], *like.shape[1:]))
+            for view, like in zip(views, example, strict=True)
+        )
+
+    return call
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:

@@ -1,13 +1,15 @@
 """The steps of one call as one program of XLA, and which models gain by it."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from keras_infomax import private
+from keras_infomax import private, protocols
+from keras_infomax.lazy_tensorflow import tf
 
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32
@@ -119,6 +121,36 @@ def has_chunks(model: keras.Model, loss: Any, metrics: Any) -> bool:
     return any(size is not None for size in sizes)
 
 
+class Stacked:
+    """What one call runs of a stream: its batches, stacked.
+
+    Args:
+        blocks: Iterator over blocks.
+        size: Number of batches in each but the last.
+        count: Number of blocks.
+    """
+
+    def __init__(self, blocks: Iterator[Any], size: int, count: int):
+        self._blocks, self._size, self._count = blocks, size, count
+
+    def __iter__(self) -> Iterator[Any]:
+        """Batches, stacked: as many as a block has, or one."""
+        for block in itertools.islice(self._blocks, self._count):
+            rows = tf.nest.flatten(block)[0].shape[0]
+            # A smaller one would be compiled for its size.
+            step = self._size if rows == self._size else 1
+            for index in range(0, rows, step):
+                yield tf.nest.map_structure(
+                    lambda of, i=index, n=step: of[i : i + n], block
+                )
+
+    def batches(self) -> Iterator[Any]:
+        """One batch after another."""
+        for block in self:
+            for index in range(tf.nest.flatten(block)[0].shape[0]):
+                yield tf.nest.map_structure(lambda of, i=index: of[i], block)
+
+
 class Blocks:
     """Batches of a stream that come stacked, so that no step has to wait for it.
 
@@ -126,7 +158,7 @@ class Blocks:
     where it does.
 
     Args:
-        dataset: Dataset of blocks; see `datasets.pairs`.
+        dataset: Dataset of blocks; see `datasets.BatchStream`.
         size: Number of batches in each but the last.
         count: Number of blocks in one call.
     """
@@ -136,35 +168,16 @@ class Blocks:
         self._batches: Any = None
         self._blocks: Any = None
 
-    def of_call(self, batches: Any) -> Iterator[Any]:
-        """What one call runs.
+    def of_call(self, batches: Any) -> Stacked:
+        """What the next call runs.
 
         Args:
             batches: Keras's iterator over the batches, of which only the identity is
                 looked at.
-
-        Yields:
-            Batches, stacked: as many as a block has, or one.
         """
         if batches is not self._batches:
             self._batches, self._blocks = batches, iter(self._dataset)
-        for _ in range(self._count):
-            block = next(self._blocks, None)
-            if block is None:
-                return
-            rows = tf.nest.flatten(block)[0].shape[0]
-            # A smaller one would be compiled for its size.
-            step = self._size if rows == self._size else 1
-            for index in range(0, rows, step):
-                yield tf.nest.map_structure(
-                    lambda of, i=index, n=step: of[i : i + n], block
-                )
-
-    def batches_of_call(self, batches: Any) -> Iterator[Any]:
-        """As `of_call`, one batch after another."""
-        for block in self.of_call(batches):
-            for index in range(tf.nest.flatten(block)[0].shape[0]):
-                yield tf.nest.map_structure(lambda of, i=index: of[i], block)
+        return Stacked(self._blocks, self._size, self._count)
 
 
 def blocks(dataset: Any, steps: int) -> Blocks | None:
@@ -178,28 +191,28 @@ def blocks(dataset: Any, steps: int) -> Blocks | None:
         Blocks; `None` where the dataset cannot make them, or its batches are so large
         that a block would hold a single one.
     """
-    make = getattr(dataset, "in_blocks", None)
-    if make is None:
+    gives_blocks = isinstance(dataset, protocols.ComesInBlocks)
+    if not gives_blocks:
         return None
     most = min(_MOST_STEPS, _MOST_BYTES // max(1, _bytes(dataset.element_spec)))
     size = next(n for n in range(max(1, most), 0, -1) if steps % n == 0)
     if size == 1:
         return None
-    return Blocks(make(size), size, steps // size)
+    return Blocks(dataset.in_blocks(size), size, steps // size)
 
 
 def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     """Compiles the steps of one call into one XLA program.
 
     Args:
-        model: Compiled Keras model; reads `steps_per_execution`, and at each call
-            `blocks`, the `Blocks` that take the place of the data, or `None`.
+        model: Compiled Keras model; reads `steps_per_execution`.
         step: Function of a batch.
 
     Returns:
-        Function of a data iterator that runs `steps_per_execution` steps, fewer at the
-        end of the data, and returns the results of the last one. Where they are many,
-        or batches are large, the program runs several times. Where batches differ in
+        Function of a data iterator, or of `Stacked` batches, that runs
+        `steps_per_execution` steps, fewer at the end of the data, and returns the
+        results of the last one. Where they are many, or batches are large, the program
+        runs several times. Where batches differ in
         shape, as the last one of an epoch may, each is run by itself.
     """
     steps = model.steps_per_execution
@@ -235,11 +248,9 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
                         yield tf.nest.map_structure(lambda of: of[None], batch)
             left -= count
 
-    def function(iterator):
-        blocks = model.blocks
-        call = fetched(iterator) if blocks is None else blocks.of_call(iterator)
+    def function(data):
         found = False
-        for batches in call:
+        for batches in data if isinstance(data, Stacked) else fetched(data):
             run(batches)
             found = True
         if not found:
@@ -293,10 +304,10 @@ def unfused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
     """As `fused_function`, but compiled by Keras, which takes one batch at a time."""
     of_iterator = keras_function(model, "train", waiting_for_data(step))
 
-    def function(iterator):
-        if model.blocks is None:
-            return of_iterator(iterator)
-        batches = model.blocks.batches_of_call(iterator)
+    def function(data):
+        if not isinstance(data, Stacked):
+            return of_iterator(data)
+        batches = data.batches()
         first = next(batches, None)
         if first is None:
             raise StopIteration

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, private
 from keras_infomax.execution import fusion
+from keras_infomax.lazy_tensorflow import tf
 
 # Python's share of a step is small by then, and a progress bar still moves.
 _MOST_STEPS = 32
@@ -127,12 +127,8 @@ def checked_steps(steps: int | str) -> int | str:
     """
     if isinstance(steps, str) and steps == "auto":
         return steps
-    if checks.is_integer(steps) and int(steps) >= 1:
-        return int(steps)
-    raise ValueError(
-        "steps_per_execution must be a positive number of steps, or 'auto'; "
-        f"received {steps!r}."
-    )
+    advice = "'auto' lets each run choose."
+    return checks.positive_integer("steps_per_execution", steps, 8, advice)
 
 
 def choose(

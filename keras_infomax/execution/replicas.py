@@ -13,11 +13,11 @@ import threading
 import types
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import private
 from keras_infomax.execution import distribution, random_layers
+from keras_infomax.lazy_tensorflow import tf
 
 # Sums over the values of a layer, which Keras divides by its rows.
 _MEAN_REGULARIZERS = (

@@ -1,6 +1,7 @@
-"""Files and folders that a reader sees old or new, never half, and their checksums.
+"""Atomic writing of files and folders, locks, and checksums.
 
-Nothing here knows what the files hold.
+A reader sees the old content or the new, never a mix. Nothing here knows what the files
+hold.
 """
 
 from keras_infomax.files.writing import (

@@ -1,7 +1,7 @@
-"""Checksums of the files of a folder, by which damage is told from content.
+"""Checksums of the files of a folder, which show whether a file is damaged.
 
-They guard against accidents, such as a disk or a download that failed, not against
-somebody who changes files on purpose and the checksums with them.
+They protect against accidents, such as a failed disk or download. They do not protect
+against somebody who changes files and checksums on purpose.
 """
 
 import hashlib

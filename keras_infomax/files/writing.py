@@ -26,7 +26,7 @@ try:
 except ImportError:  # Not on Windows.
     fcntl = None  # type: ignore[assignment]
 
-# Time for a process that was killed to be gone.
+# Seconds that a killed process may take to end.
 _PATIENCE_SECONDS = 10.0
 
 
@@ -160,7 +160,7 @@ def new_folder(
 
 
 def has_wildcards(path: str | os.PathLike) -> bool:
-    """Whether TensorFlow may take a path for a pattern, and find nothing there."""
+    """Whether TensorFlow may read a path as a pattern, which then matches nothing."""
     return any(mark in os.fspath(path) for mark in "*?[\\")
 
 
@@ -182,7 +182,7 @@ def link(source: str | os.PathLike, path: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def readable(folder: str | os.PathLike) -> Iterator[str]:
-    """Yields a path by which TensorFlow finds the files of a folder.
+    """Yields a path at which TensorFlow finds the files of a folder.
 
     Args:
         folder: The folder, whose own path TensorFlow may take for a pattern.
@@ -245,7 +245,7 @@ def sole(
 
     Args:
         folder: The workdir, which exists.
-        doing: What whoever comes second is told that the first one is doing.
+        doing: What the holder does, for the message to the second process.
         lock: File to hold instead of the folder, where that is held in the block for
             other reasons; there as long as the block runs.
 

@@ -266,11 +266,6 @@ class BaseModel(keras.Model):
         with self._running("predict_on_batch"):
             return super().predict_on_batch(replicas.split(x, self.distribute_strategy))
 
-    @property
-    def blocks(self) -> fusion.Blocks | None:
-        """What takes the place of the batches of the present run, if they come so."""
-        return self._run.blocks if self._run else None
-
     @contextlib.contextmanager
     def _running(self, method, chosen=None, blocks=None):
         """Runs a method of Keras as chosen, maybe in the middle of another run."""
@@ -342,10 +337,16 @@ class BaseModel(keras.Model):
                 self, self._asked["jit_compile"]
             )
             wrap = fusion.fused_function if fused else fusion.unfused_function
-            return wrap(self, self._watched_train_step)
+            function = wrap(self, self._watched_train_step)
+            return lambda data: function(self._in_blocks(data))
 
         if self.train_function is None or force:
             self.train_function = self._by_execution(make)
+
+    def _in_blocks(self, batches):
+        """What is iterated over: what Keras gives, or stacked batches of a stream."""
+        blocks = self._run.blocks if self._run else None
+        return batches if blocks is None else blocks.of_call(batches)
 
     def make_test_function(self, force=False):
         def make():

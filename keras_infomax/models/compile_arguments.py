@@ -7,14 +7,12 @@ for logits here; those that compare two arrays of one shape are refused.
 
 import functools
 import inspect
-import math
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from keras_infomax import losses, private
+from keras_infomax import checks, losses, private
 from keras_infomax.checks import lookup, nearest
 
 # Names of Keras that choose a cross-entropy; the shapes here leave one.
@@ -114,15 +112,14 @@ def checked_loss_weights(loss_weights: Any, terms: Sequence[str]) -> dict[str, f
         given = dict.fromkeys(terms, loss_weights)
     _check_terms("loss_weights", given, terms)
     for weight in given.values():
-        if (
-            not isinstance(weight, numbers.Real)
-            or isinstance(weight, bool)
-            or not math.isfinite(weight)
-        ):
-            raise ValueError(
-                "loss_weights must be a finite number, or a dictionary of them by "
-                f"term, such as {{{terms[0]!r}: 0.5}}; received {loss_weights!r}."
-            )
+        checks.number(
+            "loss_weights",
+            weight,
+            "a finite number, or a dictionary of them by term",
+            lambda value: True,
+            0.5,
+            f"By term, it is {{{terms[0]!r}: 0.5}}.",
+        )
     return {name: float(given.get(name, 1.0)) for name in terms}
 
 
@@ -220,19 +217,6 @@ def check_densities(loss: Any, terms: Sequence[Any]) -> None:
                 f"in its class; received {type(term.critic).__name__}. Use critic="
                 "'conditional_gaussian'."
             )
-
-
-def check_switch(argument: str, value: Any, *others: Any) -> None:
-    """Refuses what is neither a boolean nor one of some other values.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    # Compared by type too, since 1 == True.
-    if not any(type(value) is type(known) and value == known for known in others):
-        if not isinstance(value, bool):
-            known = ", ".join(map(repr, (True, False, *others)))
-            raise ValueError(f"{argument} must be one of {known}; received {value!r}.")
 
 
 def _checked_metric(argument, metric):

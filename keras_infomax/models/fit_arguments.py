@@ -13,9 +13,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks, structures
+from keras_infomax.lazy_tensorflow import tf
 
 _FORMS = (
     "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "
@@ -63,19 +63,17 @@ def check_no_targets(method: str, y: Any, class_weight: Any = None) -> None:
         )
 
 
-def check_numbers(at_least: int, **numbers_by_argument: Any) -> None:
-    """Refuses what is neither `None` nor an integer of at least some number.
+def check_counts(**counts: Any) -> None:
+    """Refuses what is neither `None` nor a positive integer.
+
+    Args:
+        **counts: Numbers of rows or steps, by argument.
 
     Raises:
         ValueError: If one is neither; the message names the argument.
     """
-    for argument, value in numbers_by_argument.items():
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if value is not None and not (whole and int(value) >= at_least):
-            raise ValueError(
-                f"{argument} must be an integer of at least {at_least}; received "
-                f"{value!r}."
-            )
+    for argument, value in counts.items():
+        checks.positive_integer(argument, value, optional=True)
 
 
 def check_choices(shuffle: Any = True, verbose: Any = "auto", **lists: Any) -> None:
@@ -89,16 +87,20 @@ def check_choices(shuffle: Any = True, verbose: Any = "auto", **lists: Any) -> N
     Raises:
         ValueError: If one is no value of the argument.
     """
-    if not (isinstance(shuffle, (bool, np.bool_)) or shuffle == "batch"):
-        raise ValueError(
-            f"shuffle must be True, False or 'batch'; received {shuffle!r}."
-        )
-    if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"verbose must be 'auto', 0, 1 or 2; received {verbose!r}.")
+    checks.one_of(
+        "shuffle",
+        bool(shuffle) if isinstance(shuffle, np.bool_) else shuffle,
+        (True, False, "batch"),
+    )
+    checks.one_of(
+        "verbose",
+        int(verbose) if isinstance(verbose, bool) else verbose,
+        ("auto", 0, 1, 2),
+    )
     for argument, values in lists.items():
         several = isinstance(values, (list, tuple, set, range))
         for value in values if several else (values,):
-            check_numbers(1, **{argument: value})
+            checks.positive_integer(argument, value, 1)
 
 
 def checked_callbacks(callbacks: Any) -> Any:
@@ -181,23 +183,6 @@ def split(x: Any, sample_weight: Any, part: float) -> tuple[Any, Any]:
         )
 
     return cut(0, first), cut(first, rows)
-
-
-def check_part(part: Any) -> None:
-    """Refuses a `validation_split` that is no part.
-
-    Raises:
-        ValueError: If it is not at least 0 and less than 1.
-    """
-    if (
-        not isinstance(part, numbers.Real)
-        or isinstance(part, bool)
-        or not 0 <= float(part) < 1
-    ):
-        raise ValueError(
-            "validation_split must be at least 0 and less than 1, a part of the rows; "
-            f"received {part!r}."
-        )
 
 
 def checked_data(

@@ -4,11 +4,11 @@ import math
 import warnings
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, critics, losses, private, structures
 from keras_infomax.execution import chunking, distribution, replicas
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
@@ -331,9 +331,9 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         if isinstance(loss, losses.EncodingLoss):
             compile_arguments.check_none_of_scores(loss, metrics, weighted_metrics)
         compile_arguments.check_densities(loss, self.terms)
-        compile_arguments.check_switch("run_eagerly", run_eagerly)
-        compile_arguments.check_switch("auto_scale_loss", auto_scale_loss)
-        compile_arguments.check_switch("jit_compile", jit_compile, "auto", None)
+        checks.boolean("run_eagerly", run_eagerly)
+        checks.boolean("auto_scale_loss", auto_scale_loss)
+        checks.one_of("jit_compile", jit_compile, (True, False, "auto", None))
         super().compile(
             optimizer,
             loss,
@@ -396,15 +396,14 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         fit_arguments.check_no_targets("fit", y, class_weight)
         epochs = checks.integer("epochs", epochs, 0, 10)
         initial_epoch = checks.integer("initial_epoch", initial_epoch, 0, 0)
-        fit_arguments.check_numbers(
-            1,
+        fit_arguments.check_counts(
             batch_size=batch_size,
             steps_per_epoch=steps_per_epoch,
             validation_steps=validation_steps,
             validation_batch_size=validation_batch_size,
         )
         fit_arguments.check_choices(shuffle, verbose, validation_freq=validation_freq)
-        fit_arguments.check_part(validation_split)
+        checks.probability("validation_split", validation_split, "[)", 0.1)
         callbacks = fit_arguments.checked_callbacks(callbacks)
         if validation_split and validation_data is None:
             (x, sample_weight), (held_out, weights) = fit_arguments.split(
@@ -459,7 +458,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         # What `fit` evaluates on, it has checked.
         if not private.is_in_fit(kwargs):
             fit_arguments.check_no_targets("evaluate", y)
-            fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
+            fit_arguments.check_counts(batch_size=batch_size, steps=steps)
             fit_arguments.check_choices(verbose=verbose)
             callbacks = fit_arguments.checked_callbacks(callbacks)
             x = fit_arguments.checked_data(
@@ -497,7 +496,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         Raises:
             ValueError: If it is neither, or of another dtype or shape.
         """
-        fit_arguments.check_numbers(1, batch_size=batch_size, steps=steps)
+        fit_arguments.check_counts(batch_size=batch_size, steps=steps)
         fit_arguments.check_choices(verbose=verbose)
         callbacks = fit_arguments.checked_callbacks(callbacks)
         x = fit_arguments.checked_views("predict", inputs.texts_as_tensors(x))

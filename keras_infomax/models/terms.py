@@ -8,7 +8,6 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, critics
@@ -313,7 +312,7 @@ def _with_several_rows(y, why="the loss measures how encodings vary over them"):
 
 def _rows(values):
     """Number of rows, an integer if it is known before the run."""
-    return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+    return ops.shape(values)[0]
 
 
 def checked_terms(terms):

@@ -1,7 +1,7 @@
 """The paper's claims as statements about a table of results, each with a verdict.
 
-A claim is a few checks; see `verdicts`. The intervals in which statistics should lie
-were set before the results, but for what `CHANGES` says.
+A claim consists of a few checks; see `verdicts`. The intervals in which statistics
+should lie were set before the results. `CHANGES` lists the exceptions.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ TARGETS = ("2", "4")
 _SAME_ACCURACY = 0.005
 # "As large as", in nats: claim 16's margin between two estimates that it calls equal.
 _SAME_NATS = 0.15
-# Nats from the target at which an encoder counts as held there.
+# Largest distance from the target, in nats, at which an encoder counts as held there.
 _AT_TARGET = 0.25
 # The paper's targets are reached after 7,000 of its 21,000 steps.
 _LATE = 1 / 3
@@ -73,7 +73,7 @@ CHANGES = (
 )
 
 
-def _pixel_baseline(results: Results) -> list[Check]:
+def _raw_baseline(results: Results) -> list[Check]:
     def checked(name, figure, low, high):
         found = set(results.last(results.pixels, figure=figure).values())
         return Check(name, tuple(sorted(found)), low, high, exact=True)
@@ -381,7 +381,7 @@ CLAIMS = (
         1,
         "A linear classifier on the pixels of the top half reaches 0.85, and about "
         "0.84 under the noise of Figure 2.",
-        _pixel_baseline,
+        _raw_baseline,
     ),
     Claim(
         2,

@@ -1,4 +1,4 @@
-"""The page that tells which of the paper's claims hold, and by what."""
+"""The page that says which of the paper's claims hold, and by which numbers."""
 
 from keras_infomax.paper.claims import CHANGES, CLAIMS
 from keras_infomax.paper.verdicts import (

@@ -1,15 +1,15 @@
 """Statistics of a table of results, each with the interval in which it should lie.
 
-A check is one number per seed, and the interval in which a claim says that their mean
-lies. Its confidence interval is Student's, over seeds. A claim is a conjunction of
-checks. Two tests are made of it: that all means lie where the claim says
-(intersection-union: the largest of their p-values; Berger, 1982), and that at least one
-does not (the smallest, times the number of checks). Holm's correction (Holm, 1979) then
-covers all claims of a page, so that the chance that any verdict of it is wrong is at
-most that of a single interval.
+A check holds one number per seed, and the interval in which a claim says their mean
+lies. Its confidence interval is Student's t over seeds. A claim holds if all its checks
+do. It is tested twice: whether all means lie where the claim says (intersection-union
+test: the largest p-value counts; Berger, 1982), and whether at least one does not (the
+smallest p-value, times the number of checks). Holm's correction (Holm, 1979) then
+covers all claims of a page. So the probability that any verdict of the page is wrong is
+at most that of a single interval.
 
-A claim is *undecided* where neither test decides, where there are fewer than two seeds,
-or where the budget was not the full one.
+A claim is *undecided* if neither test decides, if there are fewer than two seeds, or if
+the budget was not the full one.
 """
 
 import collections
@@ -30,7 +30,7 @@ UNDECIDED, NOT_RUN = "undecided", "not run"
 
 CONFIDENCE = 0.95
 POWER = 0.8
-# Of one tail: a verdict needs less, and an interval leaves out as much on either side.
+# One tail. A verdict needs a smaller p-value; an interval leaves out this on each side.
 _TAIL = (1 - CONFIDENCE) / 2
 _MOST_SEEDS = 1_000
 
@@ -125,17 +125,17 @@ class Check:
         return UNDECIDED
 
     def seeds_to_decide(self, comparisons: int = 1) -> int | None:
-        """Seeds with which the check would be decided, were mean and spread as seen.
+        """Number of seeds that would decide the check, if mean and spread stay as seen.
 
-        With a power of 80 %, at the level that Holm's correction leaves to the first of
-        so many comparisons.
+        The power is 80 %, at the level of the first of so many comparisons after Holm's
+        correction.
 
         Args:
             comparisons: Number of claims that are judged together.
 
         Returns:
-            The number, at most 1,000; `None` where it would be larger, or cannot be
-            told from fewer than two seeds.
+            The number, at most 1,000. `None` if it would be larger, or if there are
+            fewer than two seeds to estimate it from.
         """
         if self.exact or len(self.values) < 2:
             return None
@@ -176,7 +176,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """What a claim comes to beside the others.
+    """The verdict on a claim, judged together with the others.
 
     Args:
         verdict: `HOLDS`, `FAILS`, `UNDECIDED` or `NOT_RUN`.
@@ -254,7 +254,7 @@ class Results:
         self,
         rows: Iterable[Row],
         accuracy: str = "probe_accuracy",
-        pixels: str = "pixel_baseline",
+        pixels: str = "raw_baseline",
     ):
         self.rows = list(rows)
         self.accuracy = accuracy
@@ -270,7 +270,7 @@ class Results:
 
     def by_stopped_probe(self) -> "Results":
         """The same runs, judged by the probe that the paper's notebook stops early."""
-        return Results(self.rows, "stopped_accuracy", "stopped_pixels")
+        return Results(self.rows, "stopped_accuracy", "stopped_raw")
 
     def series(self, column: str, **where: Any) -> BySeed:
         """Values of a column by seed and step; of a seed's longest run.

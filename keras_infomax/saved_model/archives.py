@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from keras_infomax import files
 
-# Weights hardly compress, but zeros do a thousandfold: a small archive can fill a disk.
+# Weights hardly compress. Zeros do, a thousandfold: a small archive can fill a disk.
 _MOST_EXPANSION, _ALWAYS_ALLOWED = 100, 1 << 28
 # tarfile reads headers into memory: about 1 KiB for each member, names included.
 _MOST_HEADERS = 1 << 22
@@ -85,7 +85,7 @@ def unpack(path: str | os.PathLike, folder: str | os.PathLike) -> None:
 
 
 class _Refusal(ValueError):
-    """What is wrong with an archive that is not damaged."""
+    """Refusal of an archive that is readable, but not allowed."""
 
 
 class _Stream(gzip.GzipFile):
@@ -128,7 +128,7 @@ def _read(path: str | os.PathLike, to: pathlib.Path | None) -> None:
         most = max(_MOST_EXPANSION * os.path.getsize(path), _ALWAYS_ALLOWED)
         if to is not None:
             most = min(most, shutil.disk_usage(to).free)
-        # By itself tarfile would unpack what is packed once more, without these limits.
+        # tarfile would unpack a second compression by itself, without these limits.
         with (
             _Stream(path, most) as stream,
             tarfile.open(fileobj=stream, mode="r:") as archive,
@@ -149,7 +149,7 @@ def _read(path: str | os.PathLike, to: pathlib.Path | None) -> None:
                 pass
     except _Refusal:
         raise
-    except Exception as error:  # Damage shows in as many ways as there are headers.
+    except Exception as error:  # Damaged headers raise errors of many kinds.
         reason = str(error) or type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a .tar.gz; it may be damaged: {reason}"

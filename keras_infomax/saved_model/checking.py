@@ -1,4 +1,4 @@
-"""Runs what an export has written, whatever the layers, before it takes its place."""
+"""Runs every format that an export has written, before it is moved into place."""
 
 import importlib.util
 import os
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import files
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import formats
 
-# A conversion that went wrong is off by more; half precision by less.
+# A wrong conversion differs by more, half precision by less.
 _TOLERANCE = 0.05
 
 _Arrays = Mapping[str, np.ndarray]
@@ -63,7 +63,7 @@ def check(folder: pathlib.Path, reference: _Arrays) -> None:
             raise _unfit(name, entry, f"cannot be run: {reason}") from error
         if found.shape != expected.shape:
             raise _unfit(name, entry, f"gives {found.shape} for {expected.shape}")
-        # Of an encoder that is random in inference, no two encodings are equal.
+        # An encoder that is random in inference never gives the same encodings twice.
         if not np.array_equal(found, again, equal_nan=True):
             continue
         scale = np.max(np.abs(expected[np.isfinite(expected)]), initial=0)
@@ -120,7 +120,7 @@ def _interpreter(path: str | os.PathLike) -> Any:
 
         return Interpreter(os.fspath(path))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # It tells of its successor.
+        warnings.simplefilter("ignore")  # Its deprecation warning names its successor.
         return tf.lite.Interpreter(os.fspath(path))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks
+from keras_infomax.lazy_tensorflow import tf
 
 # Where each format lies in the folder of an export.
 FILES = {
@@ -128,18 +128,18 @@ def write_onnx(
     model(zeros[0] if len(zeros) == 1 else zeros)
     try:
         with warnings.catch_warnings():
-            # Of tf2onnx, of which Keras mends what NumPy 2 broke.
+            # From Keras, which repairs what NumPy 2 broke in tf2onnx.
             warnings.simplefilter("ignore")
             model.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
         _hold_constants(converted.graph, model)
-        # No other process has what is missing, and not all have onnxruntime to tell.
+        # Found here, since not every user has onnxruntime to find out.
         taken = [value.name for value in converted.graph.input]
         if sorted(taken) != sorted(spec.name for spec in specs):
             raise ValueError(f"it would take the inputs {', '.join(taken)}")
         # tf2onnx passes on the operations that it does not know.
         onnx.checker.check_model(converted)
-    except Exception as error:  # tf2onnx raises whatever it stumbles over.
+    except Exception as error:  # tf2onnx raises errors of many kinds.
         reason = " ".join(str(error).split())
         raise ValueError(
             f"ONNX cannot express this encoder: {reason}. Leave onnx out of formats."
@@ -151,7 +151,7 @@ def write_onnx(
 def _hold_constants(graph: Any, model: keras.Model) -> None:
     """Moves tensors that layers hold, such as a mean, from the inputs into the graph.
 
-    tf2onnx takes for an input what is no variable.
+    tf2onnx makes an input of every tensor that is no variable.
     """
     import onnx
 

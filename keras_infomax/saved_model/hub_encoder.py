@@ -1,5 +1,7 @@
 """A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
+from __future__ import annotations
+
 import contextlib
 import pathlib
 import shutil
@@ -9,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, files, private, structures
 from keras_infomax.files import manifest
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import archives, safety, traces
 
 # What TensorFlow reads of an export, and what a reader may not have changed.
@@ -24,29 +26,30 @@ SAVED_MODEL_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 class HubEncoder(keras.layers.Layer):
     """Any SavedModel in the style of TensorFlow Hub as a layer of Keras 3.
 
-    It is to Keras 3 what `hub.KerasLayer` is to Keras 2, the only one that takes the
-    latter. The SavedModel may come from `saved_model.export`, `tf_keras`, a
-    `tf.Module` or whatever else leaves an object that can be called as
-    `object(inputs)` or `object(inputs, training=...)`.
+    It does for Keras 3 what `hub.KerasLayer` does for Keras 2; `hub.KerasLayer` does
+    not work in Keras 3. The SavedModel may come from `saved_model.export`, `tf_keras`,
+    a `tf.Module`, or anything else whose object can be called as `object(inputs)` or
+    `object(inputs, training=...)`.
 
-    Frozen means that nothing moves: neither weights nor the statistics of batch
-    normalization, and dropout is off. Prefer it to `keras.layers.TFSMLayer` wherever
-    the encoder takes part in training: that layer moves statistics although frozen,
-    drops regularization losses, and its variables have names with which an optimizer
-    cannot be built inside `fit`. For inference alone `TFSMLayer` does, and needs no
-    keras_infomax.
+    A frozen layer changes nothing: weights and the statistics of batch normalization
+    stay as they are, and dropout is off. Prefer this layer to `keras.layers.TFSMLayer`
+    wherever the encoder takes part in training. `TFSMLayer` changes statistics even
+    when frozen, drops regularization losses, and names its variables so that an
+    optimizer cannot be built inside `fit`. For inference alone, `TFSMLayer` is enough,
+    and needs no keras_infomax.
 
-    A SavedModel is a program of TensorFlow's operations, of which some read and write
-    files; whoever makes this layer trusts its author, as TensorFlow's notes on security
-    ask for. A `.keras` file with this layer loads from the same `handle`, and does not
-    ask for that trust. In Keras's safe mode, the default, every function of the
-    SavedModel is looked into first. It is refused if a function could do more than
-    compute, or if TensorFlow might exchange one function for another
-    (`api_implements`, as in the LSTM of tf_keras). What is loaded is a private copy of
-    what was checked. No Python of the file is run. `TFSMLayer` refuses all SavedModels
-    then; its users must turn safe mode off, and with it Keras's guard against Python in
-    a `.keras` file. What remains possible is a fault in one of TensorFlow's own
-    kernels, or a program that takes all time or memory.
+    A SavedModel is a program of TensorFlow's operations, and some operations read and
+    write files. If you create this layer yourself, you trust the author of the
+    SavedModel, as TensorFlow's notes on security say. A `.keras` file with this layer
+    loads the SavedModel from the same `handle`, and needs no such trust: in Keras's
+    safe mode, the default, every function of the SavedModel is checked first. The
+    SavedModel is refused if a function could do more than compute, or if TensorFlow
+    might exchange one function for another (`api_implements`, as in the LSTM of
+    tf_keras). The layer then loads a private copy of what was checked, and runs no
+    Python of the file. (`TFSMLayer` refuses all SavedModels in safe mode. Its users
+    must turn safe mode off, and with it Keras's guard against Python in a `.keras`
+    file.) The check does not protect against faults in TensorFlow's own kernels, or
+    against a program that takes all time or memory.
 
     Args:
         handle: Folder of a SavedModel, or a `.tar.gz` of one.
@@ -170,7 +173,7 @@ def _load_root(folder: str, handle: str) -> Any:
     safe_mode = private.in_safe_mode()
     if safe_mode:
         safety.check_local(handle)
-    # First, or a saved_model.pb that was lost would pass for a folder without one.
+    # First: a lost saved_model.pb would look like a folder that never had one.
     named = handle if pathlib.Path(handle).is_dir() else folder
     manifest.check(named, *SAVED_MODEL_PARTS)
     safety.check_regular(folder, handle, (*SAVED_MODEL_PARTS, "saved_model.pbtxt"))
@@ -189,7 +192,7 @@ def _load_root(folder: str, handle: str) -> Any:
             folder = scratch.enter_context(safety.harmless_copy(folder, handle))
         try:
             root = tf.saved_model.load(folder)
-        except Exception as error:  # Damage shows in as many ways as there are files.
+        except Exception as error:  # Damaged files raise errors of many kinds.
             raise ValueError(
                 f"{handle} cannot be read; it may be damaged: {error}"
             ) from error

@@ -1,13 +1,15 @@
 """Inputs of an export, and the encodings that every format must give for them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import private
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import serving
 
 _ROWS = 5
@@ -34,7 +36,7 @@ def make(
 
     random = np.random.default_rng(0)
     sizes = [*_sizes_of_tables(encoder)]
-    # Where nobody knows which integers have a place, the first two may be hoped to.
+    # Where the range of integers is unknown, 0 and 1 are the most likely to be valid.
     drawn = [
         _draw(random, spec, min(sizes, default=256 if spec.dtype == tf.uint8 else 2))
         for spec in keras.tree.flatten(views)
@@ -54,7 +56,7 @@ def make(
 
 
 def _sizes_of_tables(encoder: keras.layers.Layer) -> Iterator[int]:
-    """How many integers from 0 on each layer that looks them up has a place for."""
+    """Sizes of the tables in which layers look up integers."""
     for layer in private.layers(encoder):
         for name in ("input_dim", "num_tokens"):
             if isinstance(size := getattr(layer, name, None), int):

@@ -1,14 +1,14 @@
-"""Makes of a SavedModel from elsewhere one that can do nothing but compute.
+"""Turns a SavedModel from elsewhere into one that can do nothing but compute.
 
-A SavedModel is a program of TensorFlow's operations. Most compute; some read and write
-files, call Python, or talk to other machines. As TensorFlow's SECURITY.md says, to load
-a SavedModel is to run its program, since initializers of tables run at once.
+A SavedModel is a program of TensorFlow's operations. Most of them compute. Some read
+and write files, call Python, or talk to other machines. Loading a SavedModel already
+runs a part of it, the initializers of tables, as TensorFlow's SECURITY.md says.
 
-What is loaded is a copy in a private folder, made of what was checked, so that nobody
-can change it in between. The copy lacks whatever TensorFlow 2 does not load, and all
-hints by which TensorFlow's runtime could choose another function, device or optimizer.
-It does not guard against faults in TensorFlow's own kernels, nor against a program that
-takes all time or memory.
+The SavedModel is checked and copied to a private folder, and the copy is loaded, so
+that nobody can change it in between. The copy leaves out whatever TensorFlow 2 does not
+load, and all hints by which the runtime could choose another function, device or
+optimizer. It does not protect against faults in TensorFlow's own kernels, or against a
+program that takes all time or memory.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
-import tensorflow as tf
 from google.protobuf import descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError
 
 from keras_infomax import files
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import harmless_operations
 
 # Functions that save and restore checkpoints. TensorFlow 1 calls them; the copy lacks
@@ -60,8 +60,6 @@ _KEPT_HINTS = {
     "_read_only_resource_inputs",
     "_user_specified_name",
 }
-_RESOURCE = tf.resource.as_datatype_enum
-_VARIANT = tf.variant.as_datatype_enum
 # How a function is optimized and scheduled.
 _EXECUTION = {"config", "config_proto", "executor_type"}
 
@@ -123,7 +121,7 @@ def harmless_copy(folder: str | os.PathLike, handle: str) -> Iterator[str]:
         try:
             for name in ("saved_model.pb", "saved_model.pbtxt"):
                 _copy_file(pathlib.Path(folder, name), copy / name)
-            # Numbers alone: whoever changes them later on changes no program.
+            # Weights are only numbers. Changing them later cannot change the program.
             files.link(_regular_files(folder, "variables"), copy / "variables")
             parsed = _parsed(copy)
         except (
@@ -281,7 +279,7 @@ def _is_open(value: Any) -> bool:
 def _holds_handle(value: Any) -> bool:
     """Whether an attribute has a handle as a constant, to whatever has that name."""
     return any(
-        tensor.dtype in (_RESOURCE, _VARIANT)
+        tensor.dtype in {t.as_datatype_enum for t in (tf.resource, tf.variant)}
         for tensor in (value.tensor, *value.list.tensor)
     )
 

@@ -3,16 +3,18 @@
 Inside an export, so that whoever serves it sends what a camera or a file gives.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, datasets, methods, views
 from keras_infomax.datasets import image_files
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.settings import Settings
 
 Shape = tuple[int | None, ...]
@@ -106,9 +108,8 @@ def of_run(
 ) -> Preprocessing | None:
     """What a run does to the images of its data set before it encodes them.
 
-    That is scaling to [0, 1], resizing if the settings say so, and taking the view.
-    Noise is left out: it is for training. Views that are random have no place in
-    serving either; there, the view is the image.
+    It scales to [0, 1], resizes if the settings say so, and takes the view. It adds no
+    noise, which is for training. Where views are random, the view is the whole image.
 
     Args:
         settings: Settings of the run.
@@ -149,7 +150,7 @@ def of_run(
 
 def _one_view(settings: Settings, view: int) -> Callable:
     if methods.takes_whole_images(settings.experiment):
-        # Their networks take the image apart themselves.
+        # Their networks cut the image themselves.
         return lambda images: images
     views_of = views.get(settings.views)
     called = views_of.call if isinstance(views_of, keras.Layer) else views_of

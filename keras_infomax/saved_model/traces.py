@@ -1,14 +1,15 @@
 """The functions for which a SavedModel was traced: what each takes, in which mode."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from keras_infomax import structures
+from keras_infomax.lazy_tensorflow import tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,8 +136,8 @@ def dtype_for(traces: Sequence[Trace], part: int, dtype: tf.DType) -> tf.DType:
 def choose(traces: Sequence[Trace], views: Any, training: bool) -> Trace:
     """The trace for views and a mode.
 
-    TensorFlow would take the first that could do. While a size is unknown, as that of
-    a batch is in `fit`, that may be one for another size.
+    TensorFlow would take the first one that fits. Where a size is unknown, as the batch
+    size is in `fit`, that may be a trace for another size.
 
     Args:
         traces: All traces of a SavedModel.

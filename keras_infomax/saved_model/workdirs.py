@@ -74,7 +74,7 @@ def export_workdir(
         )
     if encoder == "y" and model.encoder_y is not model.encoder_x:
         # They were measured on the first view and its encodings.
-        metrics |= {"probe_accuracy": None, "pixel_baseline": None}
+        metrics |= {"probe_accuracy": None, "raw_baseline": None}
     card = {
         "dataset": config.get("dataset"),
         "input_range": [0, 1],  # What keras_infomax.datasets feeds every encoder.
@@ -99,7 +99,7 @@ def export_workdir(
 def _read(path, reader):
     try:
         return reader(path)
-    except Exception as error:  # Damage shows in as many ways as there are formats.
+    except Exception as error:  # Damaged files raise errors of many kinds.
         raise ValueError(
             f"{path} cannot be read; it may be damaged: {error}"
         ) from error

@@ -145,7 +145,7 @@ class Checkpoints:
             )
         try:
             model.load_weights(folder / "state.keras")
-        except Exception as error:  # It shows in as many ways as there are layers.
+        except Exception as error:  # Layers raise errors of many kinds.
             raise ValueError(f"its state cannot be loaded: {error}") from error
 
 

@@ -25,15 +25,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from keras_infomax import checks, files, measures
+from keras_infomax import checks, files, measures, plots
 from keras_infomax.callbacks.tensorboard import scalars
-from keras_infomax.training import checkpoints, plots
+from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.training import checkpoints
 from keras_infomax.training.settings import differences
 from keras_infomax.version import __version__
 
-Row = dict[str, float | int | None]
+Row = measures.Row
 
 # What tells that a disk is full, over a quota or a limit, read-only or broken.
 _OF_DISKS = {
@@ -234,7 +234,7 @@ class Run:
         """
         values = {**dict.fromkeys(measures.NAMES), **row}
         self.rows.append(
-            {k: None if v is None else float(v) for k, v in values.items()}
+            Row({k: None if v is None else float(v) for k, v in values.items()})
         )
         self.rows[-1]["step"] = int(row["step"])
         if not self.writes:
@@ -385,7 +385,7 @@ def _is_whole(path: pathlib.Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             parts = {"config.json", "model.weights.h5"} <= {*archive.namelist()}
             return parts and archive.testzip() is None
-    except Exception:  # Damage shows in as many ways as there are headers.
+    except Exception:  # Damaged headers raise errors of many kinds.
         return False
 
 
@@ -400,7 +400,8 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
             was cut, or holds what is no number, or steps that do not rise.
     """
     header, lines = files.read_csv(path)
-    # An earlier version knew fewer columns: they are empty.
+    # An earlier version knew fewer columns, which are empty, and had other names.
+    header = [measures.EARLIER.get(column, column) for column in header]
     if "step" not in header or header != measures.ordered(header):
         raise ValueError(
             f"{path} must have the columns {', '.join(measures.NAMES)} in this order, "
@@ -420,8 +421,8 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
 
 
 def _parsed(cells: Mapping[str, str]) -> Row:
-    row: Row = {k: float(v) if v else None for k, v in cells.items()}
-    row = {**dict.fromkeys(measures.NAMES), **row}
+    row = Row(dict.fromkeys(measures.NAMES))
+    row.update({k: float(v) if v else None for k, v in cells.items()})
     row["step"] = int(cells["step"])
     return row
 

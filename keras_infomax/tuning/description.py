@@ -1,4 +1,4 @@
-"""What a search is made of: settings, their space, and how it is searched."""
+"""The description of a search: settings, the space, and the method."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -131,9 +131,9 @@ class Search:
         try:
             return tuners.ORACLES[self.method](
                 objective=keras_tuner.Objective(self.objective, self.direction),
-                # It would take 0 for a wish to be surprised.
+                # keras-tuner takes the seed 0 for none.
                 seed=self.seed + 1,
-                # One failure more would end the search, without a result.
+                # Otherwise failures in a row would end the search without a result.
                 max_consecutive_failed_trials=2**31,
                 **options,
             )

@@ -7,7 +7,7 @@ trials.png    accuracy against MI, and the score over each setting
 best/         the best trial trained anew: a run, as `runs` describes it
 encoder/      its encoder as a SavedModel
 tensorboard/  the curves of all trials, and by which settings they differ
-pixel_baselines/  what the probes of all trials are compared with
+raw_baselines/  what the probes of all trials are compared with
 """
 
 import contextlib
@@ -21,12 +21,21 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import callbacks, checks, datasets, files, saved_model, training
-from keras_infomax.training import experiments, plots, processes
+from keras_infomax import (
+    callbacks,
+    checks,
+    datasets,
+    files,
+    plots,
+    saved_model,
+    training,
+)
+from keras_infomax.training import experiments, processes
 from keras_infomax.training.settings import Settings, differences
 from keras_infomax.tuning import pictures, results, tuners, workers
 from keras_infomax.tuning.description import Search
 from keras_infomax.tuning.hypermodel import HyperModel
+from keras_infomax.tuning.splitting import held_out
 
 TABLE, PICTURE = "trials.csv", "trials.png"
 
@@ -78,7 +87,7 @@ def search(
         described.settings,
         described.space,
         held_out(whole, described.validation, described.seed),
-        baselines=workdir / "pixel_baselines",
+        baselines=workdir / "raw_baselines",
     )
     _check_labels(described, model.data)
     oracle = described.oracle()
@@ -107,9 +116,9 @@ def train_best(
 ) -> dict[str, float | int | None]:
     """Trains the best trial of a search anew, on all training images, and exports it.
 
-    For as many steps as were best, to be judged on the test images. Repeated, it goes
-    on, or changes nothing; if more trials have found a better one, it replaces the
-    former.
+    It is trained for as many steps as were best, and judged on the test images. A
+    repeated call continues an interrupted run, or changes nothing. If a later search
+    has found a better trial, that trial replaces the former one.
 
     Args:
         config: Config of the search.
@@ -193,42 +202,6 @@ def report(
     pictures.draw(trials, folder / PICTURE, objective)
 
 
-def held_out(
-    data: datasets.ImageDataset, part: float, seed: int = 0
-) -> datasets.ImageDataset:
-    """A data set whose test split is a random part of the training split.
-
-    What chooses between trials must not be what the chosen one is judged by.
-
-    Args:
-        data: The data set.
-        part: Part of the training images; 0 returns the data set as it is.
-        seed: Seed of the choice.
-    """
-    checks.instance(
-        "data",
-        data,
-        datasets.ImageDataset,
-        "a data set",
-        "Make one with datasets.load or datasets.from_arrays.",
-    )
-    part = checks.probability("part", part, "[)", 0.2)
-    seed = checks.seed("seed", seed)
-    if part == 0:
-        return data
-    rows = len(data.train_images)
-    order = np.random.default_rng(seed).permutation(rows)
-    test, train = np.split(order, [round(part * rows)])
-    labels = data.train_labels
-    return dataclasses.replace(
-        data,
-        train_images=data.train_images[train],
-        train_labels=None if labels is None else labels[train],
-        test_images=data.train_images[test],
-        test_labels=None if labels is None else labels[test],
-    )
-
-
 def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
     """What keras-tuner knows of its trials."""
     found = []
@@ -256,7 +229,7 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
 
 def _check_labels(described: Search, data: datasets.ImageDataset) -> None:
     """Refuses to train a trial before it turns out that it cannot be judged."""
-    measured = described.objective.startswith(("probe_", "pixel_", "stopped_"))
+    measured = described.objective.startswith(("probe_", "raw_", "stopped_"))
     if measured and (data.train_labels is None or data.test_labels is None):
         raise ValueError(
             "config.search.objective must be a metric that is logged; received "
@@ -266,14 +239,14 @@ def _check_labels(described: Search, data: datasets.ImageDataset) -> None:
 
 
 def _sole(workdir: pathlib.Path) -> contextlib.AbstractContextManager:
-    """Keeps out who starts the same search twice; workers are expected."""
+    """Refuses to start the same search twice at a time; workers may join it."""
     if workers.is_worker():
         return contextlib.nullcontext()
     return files.sole(workdir, "searching")
 
 
 def _claim(workdir: pathlib.Path, described: Search) -> None:
-    """Takes the workdir for this search, of which it may hold the beginning."""
+    """Takes the workdir for this search, which it may hold a part of already."""
     wanted = _as_json(dataclasses.asdict(described))
     path = workdir / "search.json"
     if path.exists():

@@ -1,4 +1,4 @@
-"""keras-tuner's tuner and oracles, made to survive what happens to a long search."""
+"""keras-tuner's tuner and oracles, made robust against interruptions."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ _ENDED = ("COMPLETED", "FAILED")
 
 
 class _DurableOracle(private.WritesTrials, keras_tuner.Oracle):
-    """Saves its state in one step: a search that is killed meanwhile keeps the old."""
+    """Saves its state atomically: a search killed in between keeps the old state."""
 
     trials: dict[str, Any]
 
@@ -37,7 +37,7 @@ class _DurableOracle(private.WritesTrials, keras_tuner.Oracle):
     def reload(self):
         file = private.oracle_file(self)
         folder = file.parent
-        # Or their damage would name no file.
+        # Otherwise the error of a damaged file would not name it.
         for path in (*sorted(folder.glob("trial_*/trial.json")), file):
             files.read_json(path)
         try:
@@ -74,15 +74,15 @@ class BayesianOptimizationOracle(
 ):
     """keras-tuner's, saved in one step, which learns from failures, too.
 
-    Version 1.4.8 leaves failed trials out, and so proposes the same ones for ever.
-    Here they count as much as the worst one that succeeded.
+    Version 1.4.8 ignores failed trials, and so proposes the same ones for ever. Here a
+    failed trial gets the score of the worst one that succeeded.
     """
 
     def populate_space(self, trial_id):
-        # Its own generator would begin anew when a search goes on.
+        # keras-tuner's own generator would start over when a search goes on.
         private.draw_from(self, self.seed + len(self.trials))
         with warnings.catch_warnings():
-            # Few trials say little about lengths, and nobody can do anything about it.
+            # With few trials the length scale is uncertain. No user can change that.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return super().populate_space(trial_id)
 
@@ -105,8 +105,8 @@ def _completed(trial: Any, score: float) -> Any:
 class GridSearchOracle(keras_tuner.oracles.GridSearchOracle, _DurableOracle):
     """keras-tuner's, saved in one step, with its place in the grid.
 
-    Version 1.4.8 forgets that place when it is loaded again, and takes the grid for
-    exhausted.
+    Version 1.4.8 loses that place when it is loaded again, and believes that the grid
+    is exhausted.
     """
 
     def reload(self):
@@ -123,7 +123,7 @@ ORACLES = {
 
 
 class Tuner(keras_tuner.Hyperband):
-    """Runs trials, keeps the reason of those that fail, and tells how far it is.
+    """Runs trials, keeps the reasons of failures, and reports progress.
 
     keras-tuner's Hyperband trains each trial as long, and from such weights, as its
     oracle says; other oracles say nothing about it, so it serves them all.

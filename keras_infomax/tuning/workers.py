@@ -42,7 +42,7 @@ def is_worker() -> bool:
 
 @contextlib.contextmanager
 def connected() -> Iterator[None]:
-    """Tells whom a worker waits for, and what is wrong if nobody answers.
+    """Says which chief a worker waits for, and what is wrong if it does not answer.
 
     Raises:
         ConnectionError: If the chief cannot be reached by its workers, or is gone.

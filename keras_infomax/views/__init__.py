@@ -7,9 +7,18 @@ pure function of both, so that a run that is resumed sees what it would have see
 from keras_infomax.views.augmentations import Augmented, augmentations, photographic
 from keras_infomax.views.by_name import get, seeded
 from keras_infomax.views.color import LabViews, rgb_to_lab
+from keras_infomax.views.crops import RandomHorizontalFlip, RandomResizedCrop
 from keras_infomax.views.cuts import Halves, Whole
 from keras_infomax.views.noise import Noisy
 from keras_infomax.views.patches import Patches, Quadrants, Windows
+from keras_infomax.views.random_views import RandomView
+from keras_infomax.views.recipes import RECIPES
+from keras_infomax.views.recoloring import (
+    RandomColorJitter,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomSolarize,
+)
 
 __all__ = [
     "Augmented",
@@ -18,6 +27,14 @@ __all__ = [
     "Noisy",
     "Patches",
     "Quadrants",
+    "RECIPES",
+    "RandomColorJitter",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
+    "RandomSolarize",
+    "RandomView",
     "Whole",
     "Windows",
     "augmentations",

@@ -1,9 +1,11 @@
-"""Two random augmentations of each image, by the augmentation layers of Keras."""
+"""Two random augmentations of each image, by layers of this package and of Keras."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from keras_infomax import checks, private
+from keras_infomax.views import draws, recipes
+from keras_infomax.views.random_views import RandomView
 
 _OF_COLOURS = (
     keras.layers.RandomSaturation,
@@ -21,25 +23,28 @@ class Augmented(keras.layers.Layer):
     or the brightness of what it sees. Each image of a batch gets draws of its own.
 
     Args:
-        layers: Keras layers of random augmentation, such as
-            `keras.layers.RandomRotation(0.05)`, applied in this order. Those of color
-            need `value_range=(0, 1)`, or they take pixels up to 255. All must draw
-            from the seed passed to their `get_random_transformation`. Defaults to
+        layers: Layers of random augmentation, applied in this order: of this package,
+            such as `RandomResizedCrop()`, or of Keras, such as
+            `keras.layers.RandomRotation(0.05)`. Those of Keras that change colors need
+            `value_range=(0, 1)`, or they take pixels up to 255, and all must draw
+            from the seed passed to their `get_random_transformation`. Or the name of
+            a recipe: `"simclr"`, `"moco"` or `"digits"`, see `recipes`. Defaults to
             `augmentations()`, which suits digits, for gray images, and to
             `photographic()` for those in color.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         images: Float tensor `(rows, height, width, channels)` in [0, 1].
-        seed: Two integers, as TensorFlow's stateless operations take them. The same
-            seed gives the same augmentations, whatever the seeds of the layers.
+        seed: Two integers. The same seed gives the same augmentations, whatever the
+            seeds of the layers; those of this package on every backend.
 
     Returns:
         Pair of float32 tensors of the shape of the images.
 
     Raises:
-        ValueError: If a layer is not random, or is made of others, such as
-            `keras.layers.RandAugment`, or if one needs colors and the images are gray.
+        ValueError: If a recipe is unknown, if a layer is not random, or is made of
+            others, such as `keras.layers.RandAugment`, or if one needs colors and the
+            images are gray.
 
     Example:
     >>> images = keras.ops.ones((8, 28, 28, 1))
@@ -55,9 +60,14 @@ class Augmented(keras.layers.Layer):
 
     def __init__(self, layers=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.layers = None
+        self.recipe = self.layers = None
         if layers is None:
-            self._grey, self._coloured = augmentations(), photographic()
+            self._by_kind = {"gray": augmentations(), "colored": photographic()}
+        elif isinstance(layers, str):
+            self.recipe = layers
+            recipe = checks.lookup("layers", layers, recipes.RECIPES)
+            # Now, since layers that are made in a graph of tf.data would be lost.
+            self._by_kind = {kind: recipe(**known) for kind, known in _KINDS.items()}
         else:
             self.layers = _checked_layers(layers)
         self.built = True  # By the layers, which know all they need.
@@ -66,16 +76,24 @@ class Augmented(keras.layers.Layer):
         channels = images.shape[-1]
         layers = self.layers
         if layers is None:
-            layers = self._coloured if channels == 3 else self._grey
-        of_colours = [x.name for x in layers if isinstance(x, _OF_COLOURS)]
+            layers = self._by_kind[self._kind(images.shape)]
+        of_colours = [x.name for x in layers if _needs_colors(x)]
         if of_colours and channels != 3:
             raise ValueError(
                 f"The augmentations {', '.join(of_colours)} need images in colour; "
                 f"received shape {tuple(images.shape)}. Leave them out; the views "
                 "'augmented' do so for grey images."
             )
-        seeds = tf.unstack(tf.random.split(seed))
-        return tuple(_augment(images, layers, _Draws(seed)) for seed in seeds)
+        seed = draws.checked_seed(seed)
+        return tuple(
+            _augment(images, layers, draws.fold_in(seed, view)) for view in range(2)
+        )
+
+    def _kind(self, shape):
+        kind = "colored" if shape[-1] == 3 else "gray"
+        if self.recipe is None:
+            return kind
+        return f"{recipes.size_of(shape)} {kind}"
 
     def compute_output_shape(self, input_shape):
         for layer in self.layers or ():
@@ -83,25 +101,43 @@ class Augmented(keras.layers.Layer):
         return (tuple(input_shape),) * 2
 
     def get_config(self):
-        layers = keras.saving.serialize_keras_object(self.layers)
+        layers = self.recipe or keras.saving.serialize_keras_object(self.layers)
         return {**super().get_config(), "layers": layers}
 
     @classmethod
     def from_config(cls, config):
-        layers = keras.saving.deserialize_keras_object(config["layers"])
+        layers = config["layers"]
+        if not isinstance(layers, str):
+            layers = keras.saving.deserialize_keras_object(layers)
         return cls(**{**config, "layers": layers})
+
+
+# What a recipe is told of the images, by what they are called here.
+_KINDS = {
+    f"{size} {kind}": {"small": size == "small", "colored": kind == "colored"}
+    for size in ("small", "large")
+    for kind in ("gray", "colored")
+}
+
+
+def _needs_colors(layer):
+    if isinstance(layer, RandomView):
+        return layer.needs_colors
+    return isinstance(layer, _OF_COLOURS)
 
 
 def _checked_layers(layers):
     expected = (
-        "a list of Keras layers of random augmentation that take a seed in "
-        "get_random_transformation, and are not made of others, which would draw from "
-        "generators of their own"
+        "a recipe, or a list of layers of random augmentation; those of Keras take a "
+        "seed in get_random_transformation, and are not made of others, which would "
+        "draw from generators of their own"
     )
     advice = "Give the parts, and do what is not random to the images."
     if not isinstance(layers, (list, tuple)):
         raise checks.refusal("layers", expected, layers, advice)
     for layer in layers:
+        if isinstance(layer, RandomView):
+            continue
         # A class has the method, too.
         random = isinstance(layer, keras.Layer) and hasattr(
             layer, "get_random_transformation"
@@ -111,10 +147,16 @@ def _checked_layers(layers):
     return list(layers)
 
 
-def _augment(images, layers, draws):
-    for layer in layers:
-        drawn = layer.get_random_transformation(images, training=True, seed=draws)
-        images = layer.transform_images(images, drawn, training=True)
+def _augment(images, layers, seed):
+    for number, layer in enumerate(layers):
+        seed_of_layer = draws.next_to(seed, 0, number)
+        if isinstance(layer, RandomView):
+            images = layer(images, seed=seed_of_layer)
+        else:
+            drawn = layer.get_random_transformation(
+                images, training=True, seed=_Draws(seed_of_layer)
+            )
+            images = layer.transform_images(images, drawn, training=True)
     return images
 
 
@@ -226,7 +268,7 @@ class _Draws(keras.random.SeedGenerator):
     """Seeds for the random operations of Keras that follow from one seed.
 
     Args:
-        seed: Two integers, as TensorFlow's stateless operations take them.
+        seed: int32 tensor `(2,)`.
     """
 
     # Keras's own would make a variable, which is what must not be.
@@ -236,4 +278,6 @@ class _Draws(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         self.count += 1
-        return tf.random.fold_in(self.seed, self.count)
+        # JAX takes unsigned integers, of any bits.
+        dtype = "uint32" if keras.backend.backend() == "jax" else "int32"
+        return ops.cast(draws.next_to(self.seed, self.count, 0), dtype)

@@ -16,6 +16,9 @@ _BY_NAME = {
     "whole": Whole,
     "augmented": Augmented,
     "augmented_photographs": lambda: Augmented(photographic()),
+    "simclr": lambda: Augmented("simclr"),
+    "moco": lambda: Augmented("moco"),
+    "digits": lambda: Augmented("digits"),
 }
 
 
@@ -26,7 +29,8 @@ def get(identifier: Any) -> Callable:
         identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
             itself), `"augmented"` (two augmentations, which suit digits if the images
             are gray, and photographs if they are in color), `"augmented_photographs"`
-            (the latter, whatever the images), or a layer or function from images
+            (the latter, whatever the images), `"simclr"`, `"moco"`, `"digits"` (two
+            augmentations by a recipe of `recipes`), or a layer or function from images
             `(rows, height, width, channels)` to a tuple of views, which is returned as
             it is.
 

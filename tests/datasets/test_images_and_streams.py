@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infomax import datasets, views
+from keras_infomax import datasets, protocols, views
 
 ROWS, BATCH, STEPS = 1000, 96, 1000 // 96
 
@@ -145,7 +145,39 @@ def test_blocks_hold_the_same_batches(given):
 def test_views_that_may_depend_on_more_than_a_row_come_in_no_blocks():
     images = np.zeros((8, 4, 4, 1), "uint8")
     for given in (lambda pixels: (pixels, pixels[::-1]), "augmented"):
-        assert not hasattr(datasets.pairs(images, given, 4), "in_blocks")
+        stream = datasets.pairs(images, given, 4)
+        assert not isinstance(stream, protocols.ComesInBlocks)
+
+
+@pytest.mark.parametrize(
+    ("changed", "numbers"),
+    [
+        (lambda stream: stream.take(5), range(5)),
+        (lambda stream: stream.skip(4).take(3), range(4, 7)),
+        (lambda stream: stream.prefetch(1).skip(9), range(9, 11)),
+        (lambda stream: stream.map(lambda views: ((views[0], -views[1]),)), range(11)),
+        (
+            lambda stream: stream.map(lambda v: (v,), num_parallel_calls=2).take(6),
+            range(6),
+        ),
+    ],
+)
+def test_a_changed_stream_comes_in_blocks_too(changed, numbers):
+    images = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 1), np.uint8)
+    stream = datasets.pairs(images, "halves", 16, num_steps=11)
+    wanted = list(stream)
+    dataset = changed(stream)
+    assert isinstance(dataset, datasets.BatchStream)
+    assert len(dataset) == len(numbers)
+    blocks = list(dataset.in_blocks(4))
+    lengths = [len(tf.nest.flatten(block)[0]) for block in blocks]
+    assert lengths == [min(4, len(numbers) - i) for i in range(0, len(numbers), 4)]
+    for part in (0, 1):
+        one_by_one = [tf.nest.flatten(batch)[part] for batch in dataset]
+        stacked = np.concatenate([tf.nest.flatten(block)[part] for block in blocks])
+        np.testing.assert_array_equal(one_by_one, stacked)
+        of_stream = [tf.nest.flatten(wanted[number])[part] for number in numbers]
+        np.testing.assert_array_equal(np.abs(stacked), np.abs(of_stream))
 
 
 def test_the_static_shape_and_the_length_are_known():

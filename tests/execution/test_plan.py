@@ -415,14 +415,14 @@ def test_blocks_of_a_stream_train_as_its_batches(
 ):
     images = RNG.integers(0, 256, (30, 4, 4, 1), np.uint8)
     sizes = []
-    of_call = fusion.Blocks.of_call
+    stacked = fusion.Stacked.__iter__
 
-    def counted(self, batches):
-        for block in of_call(self, batches):
+    def counted(self):
+        for block in stacked(self):
             sizes.append(len(block[0][0]))
             yield block
 
-    monkeypatch.setattr(fusion.Blocks, "of_call", counted)
+    monkeypatch.setattr(fusion.Stacked, "__iter__", counted)
     monkeypatch.setattr(fusion, "_MOST_BYTES", most_bytes)
     models = []
     for options in ({"steps_per_execution": 1}, {"jit_compile": True}):
@@ -445,7 +445,7 @@ def test_blocks_of_a_stream_train_as_its_batches(
         == len(mi) * (steps_per_epoch or steps)
     )
     assert max(sizes) == min(4, most_bytes // (8 * 16 * 4))
-    assert model.blocks is None
+    assert model._run is None
     np.testing.assert_allclose(mi, mi_of_plain, rtol=1e-4)
     for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)

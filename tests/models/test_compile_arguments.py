@@ -222,7 +222,10 @@ def test_a_loss_of_no_weight_trains_nothing():
         ([1.0], r"one number for each of the 2 terms, forth, back"),
         (float("nan"), "must be a finite number"),
         (True, "must be a finite number"),
-        ({"back": "much"}, "must be a finite number, or .* such as {'forth': 0.5}"),
+        (
+            {"back": "much"},
+            "must be a finite number, or .*By term, it is {'forth': 0.5}",
+        ),
     ],
 )
 def test_wrong_loss_weights_are_refused(loss_weights, message):
@@ -233,7 +236,7 @@ def test_wrong_loss_weights_are_refused(loss_weights, message):
 @pytest.mark.parametrize("argument", ["run_eagerly", "jit_compile", "auto_scale_loss"])
 @pytest.mark.parametrize("value", ["no", 1, [True]])
 def test_switches_are_booleans(argument, value):
-    with pytest.raises(ValueError, match=f"{argument} must be one of True, False"):
+    with pytest.raises(ValueError, match=f"{argument} must be True(,| or) False"):
         infomax("infonce", **{argument: value})
 
 

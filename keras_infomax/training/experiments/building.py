@@ -4,6 +4,8 @@ An experiment is a function of settings that returns an `Experiment`. The plain 
 `infomax`, is here; what else the paper compares it with stands in modules of its own.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 import math
@@ -12,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import (
     callbacks,
@@ -25,6 +26,7 @@ from keras_infomax import (
     views,
 )
 from keras_infomax.checks import nearest
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.training.settings import Settings
 
@@ -376,7 +378,7 @@ def make_probes(
     """A linear probe of view x, and one stopped early if asked for, of labeled images.
 
     Where views are random, one draw for each split is fixed for the whole run, so that
-    the curve shows the encoder alone, and the pixel baseline is that of the same draw.
+    the curve shows the encoder alone, and the raw baseline is that of the same draw.
 
     Args:
         settings: Settings.
