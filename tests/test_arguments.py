@@ -33,6 +33,7 @@ NOT_TRIED = {
     *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
     *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
     *("losses.EncodingLoss", "losses.mean_over_rows", "methods.takes_whole_images"),
+    *("losses.UpperBoundLoss", "losses.in_step", "critics.takes_partners"),
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
     *("critics.BilinearCritic", "critics.InnerProductCritic", "views.Quadrants"),
     *("views.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
@@ -212,6 +213,12 @@ KINDS = {
         is_number(v, lambda n: n > 0)
         or (isinstance(v, list | tuple) and v and all(map(KINDS["positive"], v)))
     ),
+    "zeros": lambda v: is_array(v, 2) and np.shape(v) == (4, 6),
+    "large": lambda v: is_matrix(v) and np.shape(v)[1] > 2,
+    "tall": lambda v: is_matrix(v) and len(v) > 1,
+    "numbers": is_array,
+    "finite": lambda v: is_number(v, lambda n: True),
+    "four numbers": lambda v: is_array(v, 0) or (is_array(v, 1) and np.size(v) == 4),
     "never": lambda v: False,
 }
 
@@ -220,7 +227,9 @@ BY_NAME = {
     **dict.fromkeys(("affine", "coupled", "coupled_noise", "flip", "index"), "boolean"),
     **dict.fromkeys(("log_scalars", "normalize", "overwrite", "shuffle"), "boolean"),
     **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
-    **dict.fromkeys(("trainable",), "boolean"),
+    **dict.fromkeys(("trainable", "beside", "pairs"), "boolean"),
+    **dict.fromkeys(("entropy", "log_baseline"), "finite"),
+    "alpha": "share",
     **dict.fromkeys(("invariance", "variance", "covariance"), "weight"),
     **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
     **dict.fromkeys(
@@ -268,6 +277,7 @@ BY_NAME |= dict.fromkeys(
     (
         *("axis", "bound", "classes", "config", "context", "counts", "critic"),
         *("described", "encoder", "fill_mode", "formats", "graph", "identifier"),
+        *("gradient", "normalizers"),
         *("image_dtype", "images", "labels", "log_probabilities"),
         *(
             "method",
@@ -293,6 +303,8 @@ BY_NAME |= dict.fromkeys(
 )
 LOSSES = [name for name in kim.losses.__all__ if name[0].isupper()]
 BOUNDS = ("donsker_varadhan", "infonce", "jensen_shannon", "log_odds", "nwj", "split")
+BOUNDS += ("barber_agakov", "club", "flat_nce", "flo", "interpolated", "leave_one_out")
+BOUNDS += ("jensen_shannon_information", "smile", "tuba")
 # Where a name stands for something else.
 OVERRIDES = {
     **{f"{name}.scores": "matrix" for name in BOUNDS},
@@ -303,6 +315,12 @@ OVERRIDES = {
     **dict.fromkeys(("write_table.trials", "judge.probes"), "empty"),
     "Augmented.layers": "empty?",
     "log_sums.negatives": "table",
+    "vib_rate.means": "zeros",
+    "vib_rate.log_variances": "zeros",
+    "kl_of_jensen_shannon.divergence": "numbers",
+    "interpolated.scores": "large",
+    "leave_one_out.scores": "tall",
+    **dict.fromkeys(("tuba.log_baseline", "interpolated.log_baseline"), "four numbers"),
     **dict.fromkeys(("critic.x", "critic.y"), "encodings"),
     "predict.x": "four wide",
     "ConditionNumbers.views": "floats",
@@ -417,6 +435,18 @@ GOOD = {
     "bounds.jensen_shannon": {"scores": SCORES},
     "bounds.donsker_varadhan": {"scores": SCORES},
     "bounds.split": {"scores": SCORES},
+    **{
+        f"bounds.{name}": {"scores": SCORES}
+        for name in ("barber_agakov", "club", "flat_nce", "interpolated", "tuba")
+    },
+    "bounds.leave_one_out": {"scores": SCORES},
+    "bounds.jensen_shannon_information": {"scores": SCORES},
+    "bounds.smile": {"scores": SCORES},
+    "bounds.flo": {"scores": SCORES, "normalizers": SCORES[:, 0]},
+    "bounds.vib_rate": {"means": SCORES, "log_variances": SCORES},
+    "bounds.kl_of_jensen_shannon": {"divergence": SCORES},
+    "critics.BaselineCritic": {"critic": kim.critics.InnerProductCritic()},
+    "losses.BarberAgakov": {"entropy": 2.0},
     "bounds.log_odds": {"scores": SCORES},
     "bounds.log_sums": {"negatives": SCORES},
     "bounds.log_mean_exp": {"sums": SCORES[0], "counts": SCORES[1] ** 2},

@@ -5,7 +5,13 @@ import inspect
 import keras
 
 from keras_infomax.checks import lookup, refusal
-from keras_infomax.critics import encode_and_dot, inner_products, mlp, separable
+from keras_infomax.critics import (
+    densities,
+    encode_and_dot,
+    inner_products,
+    mlp,
+    separable,
+)
 
 CRITICS = {
     "inner_product": inner_products.InnerProductCritic,
@@ -15,6 +21,7 @@ CRITICS = {
     "encode_and_dot": encode_and_dot.EncodeAndDotCritic,
     "cosine": inner_products.CosineCritic,
     "distance": inner_products.DistanceCritic,
+    "conditional_gaussian": densities.ConditionalGaussian,
 }
 
 

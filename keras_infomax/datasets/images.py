@@ -7,10 +7,10 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, lazy_tensorflow
 from keras_infomax.datasets import image_files, sources
+from keras_infomax.lazy_tensorflow import tf
 
 # Larger labels are identifiers, not classes.
 _MAX_CLASSES = 10**6
@@ -243,7 +243,7 @@ def to_float(images: Any) -> Any:
     >>> to_float(np.array([0, 255], "uint8"))
     array([0., 1.], dtype=float32)
     """
-    is_tensor = tf.is_tensor(images)
+    is_tensor = lazy_tensorflow.is_tensor(images)
     if not is_tensor:
         images = as_array("images", images)
     dtype = images.dtype.name

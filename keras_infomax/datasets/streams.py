@@ -1,19 +1,22 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
+import keras
+from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.batch_stream import BatchStream
 from keras_infomax.datasets.images import (
     as_array,
     check_images,
     check_labels,
     to_float,
 )
+from keras_infomax.lazy_tensorflow import tf
 
 # Or their numbers would leave int64.
 _TOO_MANY_STEPS = 2**62
@@ -186,13 +189,17 @@ def _stream(
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # A mistake in the graph of tf.data would be wrapped in many lines.
-    example = views_of(to_float(tf.constant(images[:2])), seed=views_seed(seed, -1))
+    example = views_of(
+        ops.convert_to_tensor(to_float(images[:2])), seed=views_seed(seed, -1).numpy()
+    )
     if not isinstance(example, tuple | list) or not example:
         # A tensor would be taken apart into its rows, a dictionary into its keys.
         raise ValueError(
             f"views must return a tuple of views; received {type(example).__name__} "
             f"from {views!r}. Return (view,) if there is one."
         )
+    if not backends.is_tensorflow():
+        views_of = _called_from_graphs(views_of, example)
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.constant(images)
@@ -256,11 +263,38 @@ def _stream(
             made = steps.batch(size).map(element_of_block).prefetch(1)
             return made.with_options(options)
 
-        if not row_by_row:
+        # On other backends no step takes several batches.
+        if not row_by_row or not backends.is_tensorflow():
             return batches
+        from keras_infomax.datasets.batch_stream import BatchStream
+
         return BatchStream(batches, in_blocks, steps, of_steps)
 
     return of_steps(steps)
+
+
+def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
+    """Views of another backend than TensorFlow, for the graphs of `tf.data`.
+
+    Args:
+        views_of: Function of images and a seed to a tuple of views.
+        example: What it returns for a few images.
+    """
+
+    def compute(images, seed):
+        views = views_of(ops.convert_to_tensor(images), seed=seed)
+        return [ops.convert_to_numpy(view) for view in views]
+
+    dtypes = [keras.backend.standardize_dtype(view.dtype) for view in example]
+
+    def call(images, seed):
+        views = tf.numpy_function(compute, [images, seed], dtypes)
+        return tuple(
+            tf.ensure_shape(view, (images.shape[0], *like.shape[1:]))
+            for view, like in zip(views, example, strict=True)
+        )
+
+    return call
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:

@@ -14,9 +14,14 @@ from keras_infomax.losses.base import (
     BoundLoss,
     LossMetric,
     ScoreLoss,
+    UpperBoundLoss,
+    in_step,
     mean_over_rows,
 )
+from keras_infomax.losses.baselines import FLO, TUBA, FlatNCE, Interpolated
 from keras_infomax.losses.by_name import LOSSES, get
+from keras_infomax.losses.densities import CLUB, BarberAgakov, LeaveOneOut
+from keras_infomax.losses.divergences import MINE, SMILE, JensenShannonInformation
 from keras_infomax.losses.encodings import EncodingLoss
 from keras_infomax.losses.estimates import (
     NWJ,
@@ -34,13 +39,23 @@ from keras_infomax.losses.target import TargetLoss
 from keras_infomax.losses.vicreg import VICReg
 
 __all__ = [
+    "CLUB",
+    "FLO",
     "LOSSES",
+    "MINE",
     "NWJ",
+    "SMILE",
+    "TUBA",
+    "BarberAgakov",
     "BoundLoss",
     "DonskerVaradhan",
     "EncodingLoss",
+    "FlatNCE",
     "InfoNCE",
+    "Interpolated",
     "JensenShannon",
+    "JensenShannonInformation",
+    "LeaveOneOut",
     "LiftedStructure",
     "LossMetric",
     "MultiClassNPair",
@@ -48,7 +63,9 @@ __all__ = [
     "SemiHard",
     "TargetLoss",
     "Triplet",
+    "UpperBoundLoss",
     "VICReg",
     "get",
+    "in_step",
     "mean_over_rows",
 ]

@@ -1,13 +1,42 @@
 """What the losses on scores have in common."""
 
+import contextlib
 import inspect
 import math
+import threading
 
 import keras
 from keras import ops
 
 from keras_infomax import bounds, checks
 from keras_infomax.execution import chunking, distribution
+
+
+class _Step(threading.local):
+    """What the step of training or evaluation that runs is to do with states."""
+
+    training = True
+    counts = False
+
+
+_step = _Step()
+
+
+@contextlib.contextmanager
+def in_step(training):
+    """Says whether losses are computed for training, or for an evaluation.
+
+    An evaluation leaves the states of losses, such as the moving average of
+    `losses.MINE`, as they are.
+
+    Args:
+        training: Whether it is a step of training.
+    """
+    before, _step.training = _step.training, training
+    try:
+        yield
+    finally:
+        _step.training = before
 
 
 class ScoreLoss(keras.losses.Loss):
@@ -38,6 +67,15 @@ class ScoreLoss(keras.losses.Loss):
         self.chunk_size = checks.positive_integer(
             "chunk_size", chunk_size, 1024, optional=True
         )
+
+    @property
+    def variables(self):
+        """What the loss keeps from step to step: a list of variables, empty for most.
+
+        A loss that has some says `updates_see_all_rows = True` in its class if all
+        replicas move them alike.
+        """
+        return []
 
     def by_rows(self, function, partners, scores):
         """Applies a function of scores and partners, chunk by chunk.
@@ -97,6 +135,10 @@ class ScoreLoss(keras.losses.Loss):
         # Keras makes floats of integers, so it is too late in `call`.
         y_true = bounds.checked_partners("y_true", y_true)
         y_pred, y_true = bounds.checked(y_pred, y_true, ("y_pred", "y_true"))
+        with _counted():
+            return self._weighted_value(y_true, y_pred, sample_weight)
+
+    def _weighted_value(self, y_true, y_pred, sample_weight):
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
         # Keras would multiply the one value of all rows by each weight.
@@ -156,6 +198,9 @@ class BoundLoss(ScoreLoss):
     def estimate(self, partners, scores, weights=None):
         raise NotImplementedError
 
+    # Whether scores must be log densities of y given x for the estimate to hold.
+    takes_log_densities = False
+
     def objective(self, estimate):
         """What is minimized, as a function of the estimate. Scalar to scalar."""
         return -estimate
@@ -166,6 +211,23 @@ class BoundLoss(ScoreLoss):
     def value(self, partners, scores, weights=None):
         weighted = self.weighted(self.estimate, weights)
         return self.objective(self.estimate(partners, scores, **weighted))
+
+
+class UpperBoundLoss(BoundLoss):
+    """Base of the losses that lower an upper bound on mutual information.
+
+    A subclass gives `estimate`. Scores must be log densities of y given x, of a critic
+    that says `gives_log_densities = True`, such as `critics.ConditionalGaussian`.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+    """
+
+    takes_log_densities = True
+
+    def objective(self, estimate):
+        return estimate
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -229,6 +291,20 @@ class LossMetric(keras.metrics.Mean):
     def from_config(cls, config):
         loss = keras.saving.deserialize_keras_object(config["loss"])
         return cls(**{**config, "loss": loss})
+
+
+def counts():
+    """Whether a loss that has a state moves it now: once in each step of training."""
+    return _step.counts
+
+
+@contextlib.contextmanager
+def _counted():
+    before, _step.counts = _step.counts, _step.training
+    try:
+        yield
+    finally:
+        _step.counts = before
 
 
 def float_policy(dtype):

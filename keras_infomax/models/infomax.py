@@ -4,11 +4,11 @@ import math
 import warnings
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, critics, losses, private, structures
 from keras_infomax.execution import chunking, distribution, replicas
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
@@ -330,6 +330,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         )
         if isinstance(loss, losses.EncodingLoss):
             compile_arguments.check_none_of_scores(loss, metrics, weighted_metrics)
+        compile_arguments.check_densities(loss, self.terms)
         checks.boolean("run_eagerly", run_eagerly)
         checks.boolean("auto_scale_loss", auto_scale_loss)
         checks.one_of("jit_compile", jit_compile, (True, False, "auto", None))
@@ -619,12 +620,13 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             # Keras looks into a batch to build a model, and has no targets then.
             y = self._stand_ins(outputs)
         targets = self._by_term(y)
-        loss = sum(
-            self._loss_weights[term.name]
-            * term.weight
-            * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
-            for term in self.terms
-        )
+        with losses.in_step(training):
+            loss = sum(
+                self._loss_weights[term.name]
+                * term.weight
+                * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
+                for term in self.terms
+            )
         rows = _rows(outputs[self.terms[0].name] if x is None else x)
         for layer_loss in replicas.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))

@@ -8,7 +8,6 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, critics
@@ -124,11 +123,12 @@ class Term(keras.layers.Layer):
         locations_x, locations_y = _locations(x.shape), _locations(y.shape)
         rows, y = checked_rows(x, y)
         y = _with_negatives(distribution.gather(y))
-        scores = self.critic(_flat(x), _flat(y))
         examples = distribution.global_rows(rows)
         partners, left_out = self._pairs(
             examples, ops.shape(y)[0], locations_x, locations_y
         )
+        known = {"partners": partners} if critics.takes_partners(self.critic) else {}
+        scores = self.critic(_flat(x), _flat(y), **known)
         if left_out is not None:
             scores = ops.where(left_out, -np.inf, scores)
         if self.mask is not None:
@@ -312,7 +312,7 @@ def _with_several_rows(y, why="the loss measures how encodings vary over them"):
 
 def _rows(values):
     """Number of rows, an integer if it is known before the run."""
-    return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+    return ops.shape(values)[0]
 
 
 def checked_terms(terms):

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks, files, models, private, structures
 from keras_infomax.files import manifest
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import (
     archives,
     checking,

@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import measures, structures
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.version import __version__
 
 # What a reader looks for first; null where the exporter does not know.

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import callbacks, checks, datasets, methods, models, plots
 from keras_infomax.execution import strategies
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training import experiments, layer_names, processes, runs
 from keras_infomax.training.baselines import remember
 from keras_infomax.training.experiments import adversarial, dependent, supervised

@@ -25,10 +25,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, files, measures, plots
 from keras_infomax.callbacks.tensorboard import scalars
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training import checkpoints
 from keras_infomax.training.settings import differences
 from keras_infomax.version import __version__

@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, measures, structures
 from keras_infomax.callbacks.common import encoder_of
@@ -18,6 +17,7 @@ from keras_infomax.callbacks.tensorboard import (
     score_summaries,
 )
 from keras_infomax.execution import strategies
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes import encode
 
 # The TensorBoard run with what is made of examples rather than of whole data sets.

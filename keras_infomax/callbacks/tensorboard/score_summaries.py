@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.plots.matrices import split
 
 # Rows and columns of a picture, and the pixels that it is enlarged to at least.

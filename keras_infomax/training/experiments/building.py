@@ -4,6 +4,8 @@ An experiment is a function of settings that returns an `Experiment`. The plain 
 `infomax`, is here; what else the paper compares it with stands in modules of its own.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 import math
@@ -12,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import (
     callbacks,
@@ -25,6 +26,7 @@ from keras_infomax import (
     views,
 )
 from keras_infomax.checks import nearest
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.training.settings import Settings
 
