@@ -164,6 +164,7 @@ KINDS = {
     "seed": lambda v: is_integer(v, 0, 2**32),
     "positive": lambda v: is_number(v, lambda n: n > 0),
     "weight": lambda v: is_number(v, lambda n: n >= 0),
+    "number": lambda v: is_number(v, math.isfinite),
     "share": lambda v: is_number(v, lambda n: 0 <= n <= 1),
     "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
     "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
@@ -211,8 +212,9 @@ BY_NAME = {
     **dict.fromkeys(("affine", "coupled", "coupled_noise", "flip", "index"), "boolean"),
     **dict.fromkeys(("log_scalars", "normalize", "overwrite", "shuffle"), "boolean"),
     **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
-    **dict.fromkeys(("trainable",), "boolean"),
-    **dict.fromkeys(("invariance", "variance", "covariance"), "weight"),
+    **dict.fromkeys(("trainable", "learned_temperature"), "boolean"),
+    **dict.fromkeys(("invariance", "variance", "covariance", "redundancy"), "weight"),
+    "bias": "number?",
     **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
     **dict.fromkeys(
         ("eval_every", "every", "k", "kernel_size", "local_layer"), "count"
@@ -282,6 +284,7 @@ BY_NAME |= dict.fromkeys(
 )
 LOSSES = [name for name in kim.losses.__all__ if name[0].isupper()]
 BOUNDS = ("donsker_varadhan", "infonce", "jensen_shannon", "log_odds", "nwj", "split")
+BOUNDS += ("partner_mask",)
 # Where a name stands for something else.
 OVERRIDES = {
     **{f"{name}.scores": "matrix" for name in BOUNDS},
@@ -366,6 +369,7 @@ OVERRIDES = {
     "jacobians.views": "never",
     "labelled.views": "never",
     "pairs.views": "never",
+    "pairs.labels": "never?",
     "get.probe": "never",
     "seeded.views": "never",
     "report.objective": "text",
@@ -388,6 +392,7 @@ GOOD = {
     "bounds.jensen_shannon": {"scores": SCORES},
     "bounds.donsker_varadhan": {"scores": SCORES},
     "bounds.split": {"scores": SCORES},
+    "bounds.partner_mask": {"scores": SCORES},
     "bounds.log_odds": {"scores": SCORES},
     "bounds.log_sums": {"negatives": SCORES},
     "bounds.log_mean_exp": {"sums": SCORES[0], "counts": SCORES[1] ** 2},
@@ -439,6 +444,10 @@ GOOD = {
     "methods.cpc": {"input_shape": IMAGE, "patch_size": 4},
     "methods.deep_infomax": {"image_shape": IMAGE},
     "methods.metric_learning": {"image_shape": IMAGE},
+    "methods.simclr": {"image_shape": IMAGE},
+    "methods.supcon": {"image_shape": IMAGE},
+    "methods.vicreg": {"image_shape": IMAGE},
+    "methods.barlow_twins": {"image_shape": IMAGE},
     "views.Patches": {"size": 4},
     "views.Windows": {"size": 4},
     "probes.FewLabels": {"per_class": 2},
@@ -585,6 +594,10 @@ def loss_of_weighted_rows(y_true, y_pred):
     return kim.losses.NWJ()(y_true, y_pred, sample_weight=np.ones(4, "float32"))
 
 
+def loss_of_classes(y_true, y_pred):
+    return kim.losses.SupCon()(y_true, y_pred)
+
+
 def bound(scores, partners):
     return kim.bounds.nwj(scores, partners)
 
@@ -633,6 +646,7 @@ ARRAYS = [
         (bound, {"scores": SCORES, "partners": PARTNERS}),
         (loss, {"y_true": PARTNERS, "y_pred": SCORES}),
         (loss_of_weighted_rows, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (loss_of_classes, {"y_true": SCORES > 0, "y_pred": SCORES}),
         (mask, {"partners": PARTNERS, "scores": SCORES}),
         (critic, {"x": X, "y": X[:7]}),
         (built_critic, {"x": X, "y": X[:7]}),

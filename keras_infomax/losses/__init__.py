@@ -10,6 +10,7 @@ non-linear is done to it, and the loss is divided by the number of replicas, as 
 built-in losses do.
 """
 
+from keras_infomax.losses.barlow_twins import BarlowTwins
 from keras_infomax.losses.base import (
     BoundLoss,
     LossMetric,
@@ -17,6 +18,8 @@ from keras_infomax.losses.base import (
     mean_over_rows,
 )
 from keras_infomax.losses.by_name import LOSSES, get
+from keras_infomax.losses.cosine_distance import CosineDistance
+from keras_infomax.losses.decoupled_infonce import DecoupledInfoNCE
 from keras_infomax.losses.encodings import EncodingLoss
 from keras_infomax.losses.estimates import (
     NWJ,
@@ -30,13 +33,18 @@ from keras_infomax.losses.metric_learning import (
     MultiClassNPair,
     Triplet,
 )
+from keras_infomax.losses.siglip import SigLIP
+from keras_infomax.losses.supcon import SupCon
 from keras_infomax.losses.target import TargetLoss
 from keras_infomax.losses.vicreg import VICReg
 
 __all__ = [
     "LOSSES",
     "NWJ",
+    "BarlowTwins",
     "BoundLoss",
+    "CosineDistance",
+    "DecoupledInfoNCE",
     "DonskerVaradhan",
     "EncodingLoss",
     "InfoNCE",
@@ -46,6 +54,8 @@ __all__ = [
     "MultiClassNPair",
     "ScoreLoss",
     "SemiHard",
+    "SigLIP",
+    "SupCon",
     "TargetLoss",
     "Triplet",
     "VICReg",
