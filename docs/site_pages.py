@@ -90,8 +90,12 @@ def _room(name: str) -> str:
 
     module = getattr(kim, name)
     options = "\n   :imported-members:" * hasattr(module, "__all__")
-    directive = f".. automodule:: {module.__name__}\n   :members:{options}"
-    return _page(f"kim.{name}", directive)
+    directives = [f".. automodule:: {module.__name__}\n   :members:{options}"]
+    # Those that are imported on first use are not among the members.
+    for lazy in (n for n in names_of(module) if n not in vars(module)):
+        kind = "class" if inspect.isclass(getattr(module, lazy)) else "function"
+        directives.append(f".. auto{kind}:: {module.__name__}.{lazy}")
+    return _page(f"kim.{name}", "\n\n".join(directives))
 
 
 def top_page() -> str:
