@@ -74,8 +74,8 @@ release: $(VENV)/installed-test
 lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
-	.lock/bin/python -m pip install --quiet ".[test]"
-	{ echo "# Written by make lock; what make demo and make test install."; \
+	.lock/bin/python -m pip install --quiet ".[test,docs]"
+	{ echo "# Written by make lock; what make demo, make test and make docs install."; \
 	  .lock/bin/python -m pip freeze --all --exclude pip --exclude keras_infomax; } > constraints.txt
 	rm -rf .lock
 

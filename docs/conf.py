@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 # Or TensorFlow's notes are among the warnings.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from site_pages import completed, docstring, write_generated  # noqa: E402
+from site_pages import completed, docstring, signature, write_generated  # noqa: E402
 
 from keras_infomax.version import __version__  # noqa: E402
 
@@ -48,6 +48,7 @@ autodoc_member_order = "alphabetical"
 # Or the documentation of Keras would be repeated with every class.
 autodoc_inherit_docstrings = False
 autodoc_typehints = "none"
+add_module_names = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [
@@ -82,3 +83,4 @@ def setup(app):
     app.connect("source-read", lambda _, name, source: completed(HERE, name, source))
     # Before napoleon, which takes the rest for reStructuredText.
     app.connect("autodoc-process-docstring", docstring, priority=400)
+    app.connect("autodoc-process-signature", signature)

@@ -11,7 +11,7 @@ import textwrap
 # Guides in the order in which a reader meets them; others follow by name.
 GUIDES = (
     *("choosing", "data", "watching", "tensorboard", "evaluating", "distribution"),
-    *("exports", "downstream", "searching", "search", "estimating", "backends"),
+    *("exports", "downstream", "searching", "keras_tuner", "estimating", "backends"),
     "troubleshooting",
 )
 # Pages right in `docs` that are no guides.
@@ -90,8 +90,12 @@ def _room(name: str) -> str:
 
     module = getattr(kim, name)
     options = "\n   :imported-members:" * hasattr(module, "__all__")
-    directive = f".. automodule:: {module.__name__}\n   :members:{options}"
-    return _page(f"kim.{name}", directive)
+    directives = [f".. automodule:: {module.__name__}\n   :members:{options}"]
+    # Those that are imported on first use are not among the members.
+    for lazy in (n for n in names_of(module) if n not in vars(module)):
+        kind = "class" if inspect.isclass(getattr(module, lazy)) else "function"
+        directives.append(f".. auto{kind}:: {module.__name__}.{lazy}")
+    return _page(f"kim.{name}", "\n\n".join(directives))
 
 
 def top_page() -> str:
@@ -172,6 +176,18 @@ def _commands() -> str:
 
 _FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
 _LINK = re.compile(r"\[([^\]]+)\]\((https?:[^)\s]+)\)")
+
+
+def signature(app, what, name, item, options, given, returns):
+    """The arguments of a class, which Keras hides behind its own."""
+    if what != "class" or item.__init__ is object.__init__:
+        return None
+    found = inspect.signature(item.__init__)
+    shown = [
+        parameter.replace(annotation=parameter.empty)
+        for parameter in list(found.parameters.values())[1:]
+    ]
+    return str(inspect.Signature(shown)), None
 
 
 def docstring(app, what, name, item, options, lines) -> None:
