@@ -31,6 +31,7 @@ def pairs(
     num_steps: int | None = None,
     shuffle: bool = True,
     index: bool = False,
+    labels: Any = None,
 ) -> tf.data.Dataset:
     """Streams batches of views of the images: elements `((x, y),)`, ready for `fit`.
 
@@ -68,6 +69,8 @@ def pairs(
             of the batch stand for the whole distribution.
         index: Whether elements end with the number of each image in `images`, as a
             memory bank needs it: `((x, y, index),)`.
+        labels: Integer array `(rows,)` that elements end with, as a model with a
+            `LabelTerm` takes them: `((x, y, labels),)`; or `None`.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
@@ -76,7 +79,8 @@ def pairs(
 
     Raises:
         ValueError: If the images are not as described, there are too few of them for
-            one batch, or an argument is of another type or out of range.
+            one batch, there is not one integer from 0 up as a label for each, or an
+            argument is of another type or out of range.
 
     Example:
     >>> import numpy as np
@@ -88,9 +92,15 @@ def pairs(
     ('BatchStream', 2)
     """
     index = checks.boolean("index", index)
+    if labels is not None:
+        labels = as_array("labels", labels)
+        check_labels("labels", labels, len(as_array("images", images)))
 
     def element(views_of_batch, rows_of_batch):
-        return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
+        numbers = (rows_of_batch,) if index else ()
+        if labels is not None:
+            numbers += (tf.cast(tf.gather(labels, rows_of_batch), tf.int32),)
+        return ((*views_of_batch, *numbers),)
 
     return _stream(
         images, views, element, batch_size, seed, start_step, num_steps, shuffle

@@ -17,7 +17,6 @@ from keras_infomax.models import (
     sharing,
 )
 from keras_infomax.models.base import BaseModel
-from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.models.steps import PairSteps
 from keras_infomax.models.terms import Term, checked_terms
 
@@ -81,7 +80,7 @@ class InfoMax(PairSteps, BaseModel):
     is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE depends
     on the batch size, so evaluate with the batch size of training. A loss on encodings,
     such as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is
-    no `"mi"`.
+    no `"mi"`; nor is there with `losses.SupCon`, whose true pairs are told by labels.
 
     `fit` stops with an error when the loss or a weight is no longer finite, as
     `callbacks.StopOnNonFinite` does.
@@ -190,6 +189,11 @@ class InfoMax(PairSteps, BaseModel):
         return not isinstance(self.loss, losses.EncodingLoss)
 
     @property
+    def estimates_mi(self):
+        """Whether `"mi"` is reported: of scores, unless their loss says otherwise."""
+        return self.scores_pairs and getattr(self.loss, "estimates_mi", True)
+
+    @property
     def trainable_variables(self):
         every = super().trainable_variables
         if not self.compiled or self.scores_pairs:
@@ -205,7 +209,7 @@ class InfoMax(PairSteps, BaseModel):
     @property
     def metrics(self):
         every = super().metrics
-        if self.scores_pairs:
+        if self.estimates_mi:
             return every
         estimates = {id(metric) for metric in (self.mi_tracker, *self.term_trackers)}
         return [metric for metric in every if id(metric) not in estimates]
@@ -221,7 +225,7 @@ class InfoMax(PairSteps, BaseModel):
             scores, or the columns are not the rows of the batch.
         """
         columns = [term.columns(rows) for term in self.terms]
-        if self.loss is None or not self.scores_pairs or None in columns:
+        if self.loss is None or not self.estimates_mi or None in columns:
             return math.inf
         return sum(
             term.weight * self._estimator.ceiling(count)
@@ -231,7 +235,12 @@ class InfoMax(PairSteps, BaseModel):
     @property
     def takes_index(self):
         """Whether the number of each example follows its views, for a memory bank."""
-        return any(isinstance(term, MemoryTerm) for term in self.terms)
+        return any(term.index for term in self.terms)
+
+    @property
+    def takes_labels(self):
+        """Whether the class of each example follows its views, and its number."""
+        return any(term.labels for term in self.terms)
 
     def encode(self, views, training=None):
         """Encodings of a batch of views.
@@ -337,6 +346,7 @@ class InfoMax(PairSteps, BaseModel):
         )
         if isinstance(loss, losses.EncodingLoss):
             compile_arguments.check_none_of_scores(loss, metrics, weighted_metrics)
+        compile_arguments.check_densities(loss, self.terms)
         checks.boolean("run_eagerly", run_eagerly)
         checks.boolean("auto_scale_loss", auto_scale_loss)
         checks.one_of("jit_compile", jit_compile, (True, False, "auto", None))
@@ -504,15 +514,19 @@ class InfoMax(PairSteps, BaseModel):
                 "compile(optimizer, loss=keras_infomax.losses.InfoNCE())."
             )
         targets, outputs = self._by_terms(y, y_pred)
-        loss = sum(
-            self._loss_weights[term.name]
-            * term.weight
-            * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
-            for term in self.terms
-        )
+        with losses.in_step(training):
+            loss = sum(
+                self._loss_weights[term.name]
+                * term.weight
+                * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
+                for term in self.terms
+            )
         rows = _rows(outputs[self.terms[0].name] if x is None else x)
         for layer_loss in replicas.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))
+        # Here, since in `compute_metrics` a step on JAX has no state of a loss.
+        if self._is_scoring:
+            self.update_estimates(y_pred, sample_weight)
         return loss
 
     def _by_terms(self, targets, outputs):
@@ -529,7 +543,7 @@ class InfoMax(PairSteps, BaseModel):
         return rows, outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Updates `"mi"` and the compiled metrics by what the loss takes.
+        """Updates the compiled metrics by what the loss takes; returns all results.
 
         Any metric of sparse labels and logits applies to scores; see `compile`.
 
@@ -548,8 +562,6 @@ class InfoMax(PairSteps, BaseModel):
             ValueError: If a metric of Keras meets rows of several partners.
         """
         targets, outputs = self._by_terms(y, y_pred)
-        if self.scores_pairs:
-            self._estimate(targets, outputs, sample_weight)
         weights = None
         if sample_weight is not None:
             weights = {name: _of_rows(sample_weight, o) for name, o in outputs.items()}
@@ -646,7 +658,16 @@ class InfoMax(PairSteps, BaseModel):
             self.loss if isinstance(self.loss, losses.ScoreLoss) else losses.InfoNCE()
         )
 
-    def _estimate(self, partners, scores, weights):
+    def update_estimates(self, outputs, weights=None):
+        """Updates `"mi"`, and that of each term, where the loss estimates it.
+
+        Args:
+            outputs: Partners and scores, as a call gives them within `scoring`.
+            weights: Weights of the examples, `(examples,)`, or `None`.
+        """
+        if not self.estimates_mi:
+            return
+        partners, scores = outputs
         estimator = self._estimator
         estimates = [
             estimator.estimate(

@@ -5,7 +5,7 @@ a run; `PairSteps` are the steps of a model that has
 
 - `unpacked(data)`: views, `None` and weights of an element of a dataset,
 - `scoring()`: a context in which a call returns what the loss takes,
-- `compute_loss` and `compute_metrics` of that, and
+- `compute_loss`, which updates the estimates where it scores, `compute_metrics`, and
 - `representation_of(views)`: what `predict` returns.
 """
 

@@ -37,6 +37,12 @@ class Steps(keras.Model):
 class PairSteps(private.BuiltBySteps):
     """Steps of a model that scores pairs of views; see `steps`."""
 
+    @property
+    def non_trainable_variables(self):
+        # A loss may have a state as well. What a step does not return is lost.
+        of_loss = getattr(getattr(self, "loss", None), "variables", ())
+        return [*super().non_trainable_variables, *of_loss]
+
     def train_step(self, state, data):
         self.check_trainable()
         with self.scoring():

@@ -212,4 +212,5 @@ class PairSteps(private.BuiltBeforeFit):
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=rows)
+        self.update_estimates(outputs, weights)
         return self.compute_metrics(views, None, outputs, weights)

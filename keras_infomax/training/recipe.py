@@ -86,9 +86,13 @@ def train(
             run.take_finished()
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
-    plots.check_installed()
-    with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
-        return _train(run, settings, data, strategy, baselines, profile_steps)
+    try:
+        plots.check_installed()
+        with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
+            return _train(run, settings, data, strategy, baselines, profile_steps)
+    finally:
+        # What a mistake in the settings leaves behind is empty.
+        run.leave()
 
 
 def _train(run, settings, data, strategy, baselines, profile_steps):

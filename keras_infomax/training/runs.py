@@ -161,6 +161,7 @@ class Run:
 
     def _check(self) -> None:
         with _writable(self.workdir):
+            self._is_new = not self.workdir.exists()
             self.workdir.mkdir(parents=True, exist_ok=True)
             if not self._config_path.exists():
                 return
@@ -262,6 +263,12 @@ class Run:
             with files.replaced_file(self.model_path) as temporary:
                 model.save(temporary)
         self.close()
+
+    def leave(self) -> None:
+        """Removes the workdir if it was made for nothing: it is new and empty."""
+        if self._is_new and self.writes:
+            with contextlib.suppress(OSError):
+                self.workdir.rmdir()
 
     def close(self) -> None:
         """Ends the event files, and leaves the workdir to others."""

@@ -27,7 +27,6 @@ from keras_infomax import (
 )
 from keras_infomax.checks import nearest
 from keras_infomax.lazy_tensorflow import tf
-from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.training.settings import Settings
 
 
@@ -156,6 +155,7 @@ def of_model(
         ValueError: If the settings or the data are unfit.
     """
     _check_memory(model, len(data.train_images))
+    _check_labels(model, settings, data)
     check_batch_size(settings.batch_size, data)
     views_of, probed = make_views(settings), make_probed_views(settings)
     loss = make_loss(settings)
@@ -174,6 +174,7 @@ def of_model(
             start_step=start_step,
             num_steps=num_steps,
             index=model.takes_index,
+            labels=data.train_labels if model.takes_labels else None,
         )
 
     ceiling = model.ceiling(settings.batch_size)
@@ -186,6 +187,7 @@ def of_model(
             settings.batch_size,
             seed=settings.seed,
             index=model.takes_index,
+            labels=data.test_labels if model.takes_labels else None,
         ),
         measuring=[
             *make_probes(settings, data, probed),
@@ -213,12 +215,24 @@ def check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
 
 def _check_memory(model: models.InfoMax, rows: int) -> None:
     for term in model.terms:
-        if isinstance(term, MemoryTerm) and term.examples != rows:
+        if term.index and term.examples != rows:
             raise ValueError(
                 "config.options.examples, the rows of a memory bank, must be the "
                 f"number of training images, {rows}; received {term.examples}. Use "
                 f"--config.options.examples={rows}."
             )
+
+
+def _check_labels(
+    model: models.InfoMax, settings: Settings, data: datasets.ImageDataset
+) -> None:
+    unlabelled = data.train_labels is None or data.test_labels is None
+    if model.takes_labels and unlabelled:
+        raise ValueError(
+            f"The method {settings.experiment!r} takes labels; received the data set "
+            f"{data.name!r}, which lacks them. Take another data set, or a method "
+            "without labels, such as 'simclr'."
+        )
 
 
 def load_data(
