@@ -183,7 +183,7 @@ def _board(run, settings, experiment, profile_steps):
     probes = [c for c in experiment.measuring if isinstance(c, callbacks.LinearProbe)]
     views = None
     if isinstance(experiment.model, models.InfoMax) and experiment.held_out is not None:
-        ((views,),) = experiment.held_out.take(1)
+        ((views,),) = experiment.held_out.take(1).as_numpy_iterator()
     return callbacks.TensorBoard(
         run.log_dir,
         views=views,

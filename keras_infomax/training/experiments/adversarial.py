@@ -8,7 +8,7 @@ information there is can still be poor representations.
 import keras
 from keras import ops
 
-from keras_infomax import datasets
+from keras_infomax import backends, datasets
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.experiments import building
 from keras_infomax.training.experiments.supervised import (
@@ -138,6 +138,7 @@ def adversarial(
         Tschannen et al., 2020, section 3.1 and appendix B,
         https://arxiv.org/abs/1907.13625.
     """
+    backends.needs("The experiment 'adversarial'", backends.TENSORFLOW)
     building.check_effect(
         settings,
         (*building.OF_PAIRS, "jacobian_rows", "options"),
