@@ -37,7 +37,7 @@ def scores(model: Any, views: Any) -> Any:
     kim.plots.scores(model, (x_test[:128], y_test[:128]))
     ```
     """
-    if not (hasattr(model, "terms") and model.scores_pairs):
+    if not (hasattr(model, "scores_pairs") and model.scores_pairs):
         raise checks.refusal(
             "model",
             "an InfoMax that scores pairs",
