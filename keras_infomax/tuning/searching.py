@@ -34,7 +34,7 @@ TABLE, PICTURE = "trials.csv", "trials.png"
 def search(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
 ) -> list[results.Trial]:
     """Runs the trials of a search, or those that are left of it.
 
@@ -103,11 +103,11 @@ def train_best(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
     trials: list[results.Trial],
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
 ) -> dict[str, float | int | None]:
-    """Trains the best trial of a search anew, on all training images, and exports it.
+    """Trains the best trial of a search anew, on all training examples, and exports it.
 
-    It is trained for as many steps as were best, and judged on the test images. A
+    It is trained for as many steps as were best, and judged on the test examples. A
     repeated call continues an interrupted run, or changes nothing. If a later search
     has found a better trial, that trial replaces the former one.
 
@@ -129,7 +129,9 @@ def train_best(
         )
     settings = best_settings(described, trials[0])
     best, encoder = workdir / "best", workdir / "encoder"
-    is_float = data is not None and data.train_images.dtype != np.uint8
+    is_float = isinstance(data, datasets.ImageDataset) and (
+        data.train_images.dtype != np.uint8
+    )
     with _sole(workdir):
         _retire(best, encoder, settings)
         last = training.train(settings.as_dict(), best, data)
@@ -193,22 +195,20 @@ def report(
     pictures.draw(trials, folder / PICTURE, objective)
 
 
-def held_out(
-    data: datasets.ImageDataset, part: float, seed: int = 0
-) -> datasets.ImageDataset:
+def held_out(data: datasets.Dataset, part: float, seed: int = 0) -> datasets.Dataset:
     """A data set whose test split is a random part of the training split.
 
     The data that choose a trial must not be the data that judge it in the end.
 
     Args:
         data: The data set.
-        part: Part of the training images; 0 returns the data set as it is.
+        part: Part of the training examples; 0 returns the data set as it is.
         seed: Seed of the choice.
     """
     checks.instance(
         "data",
         data,
-        datasets.ImageDataset,
+        datasets.Dataset,
         "a data set",
         "Make one with datasets.load or datasets.from_arrays.",
     )
@@ -216,17 +216,10 @@ def held_out(
     seed = checks.seed("seed", seed)
     if part == 0:
         return data
-    rows = len(data.train_images)
+    rows = datasets.rows_of(data.train_examples)
     order = np.random.default_rng(seed).permutation(rows)
     test, train = np.split(order, [round(part * rows)])
-    labels = data.train_labels
-    return dataclasses.replace(
-        data,
-        train_images=data.train_images[train],
-        train_labels=None if labels is None else labels[train],
-        test_images=data.train_images[test],
-        test_labels=None if labels is None else labels[test],
-    )
+    return data.held_out(train, test)
 
 
 def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
@@ -254,7 +247,7 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
     return found
 
 
-def _check_labels(described: Search, data: datasets.ImageDataset) -> None:
+def _check_labels(described: Search, data: datasets.Dataset) -> None:
     """Refuses to train a trial before it turns out that it cannot be judged."""
     measured = described.objective.startswith(("probe_", "pixel_", "stopped_"))
     if measured and (data.train_labels is None or data.test_labels is None):
