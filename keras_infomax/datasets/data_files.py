@@ -116,14 +116,16 @@ def read_arrays(path: str, split_seed: int, max_bytes: int) -> Source:
     name = f"npz:{path}"
     if not all(splits):
         labels = arrays.pop(_LABELS, None)
-        examples = _part(name, arrays)
-        examples = of_examples.as_examples(f"The arrays of {name!r}", examples)
-        orders = split(of_examples.rows_of(examples), split_seed, name)
-        if labels is not None and len(labels) != of_examples.rows_of(examples):
+        counts = {key: len(array) for key, array in arrays.items() if array.ndim}
+        if labels is not None:
+            counts[_LABELS] = len(labels)
+        if len(set(counts.values())) > 1:
             raise ValueError(
-                f"The labels of {name!r} must be one for each of its "
-                f"{of_examples.rows_of(examples)} rows; received {len(labels)}."
+                f"The arrays of {name!r} must have as many rows each; received "
+                f"{counts}. Take all from the same rows."
             )
+        examples = _part(name, arrays)
+        orders = split(max(counts.values(), default=0), split_seed, name)
         train, test = (
             (of_examples.taken(examples, r), None if labels is None else labels[r])
             for r in orders

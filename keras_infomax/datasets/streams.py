@@ -173,9 +173,10 @@ def _stream(
     num_steps = checks.integer("num_steps", num_steps, least=0, optional=True)
     shuffle = checks.boolean("shuffle", shuffle)
     if batch_size > rows:
+        noun = noun_of(examples)
         raise ValueError(
-            f"batch_size must be at most the number of {noun_of(examples)}; received "
-            f"{batch_size}, and {rows} {noun_of(examples)}. Use more {noun_of(examples)}"
+            f"batch_size must be at most the number of {noun}; received {batch_size}, "
+            f"and {rows} {noun}. Use more {noun}"
             + (f", or --config.batch_size={fitting(rows)}." if rows >= 2 else ".")
         )
     steps_in_pass = rows // batch_size
