@@ -652,7 +652,13 @@ def image_shape(argument: str, values: Any) -> Any:
     return view_shape(argument, values, 3, True, (28, 28, 1), expected)
 
 
-def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
+def tensor(
+    argument: str,
+    value: Any,
+    expected: str,
+    advice: str,
+    kinds: Sequence[str] = ("int", "float"),
+) -> Any:
     """A tensor of numbers.
 
     Args:
@@ -660,6 +666,7 @@ def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
         value: Tensor, symbolic or not, array, or nested lists.
         expected: What it must be, for the message.
         advice: A sentence that says what to write.
+        kinds: What the name of its dtype may hold.
 
     Raises:
         ValueError: If it is none.
@@ -670,7 +677,7 @@ def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
         dtype = keras.backend.standardize_dtype(found.dtype)
     except (TypeError, ValueError) as error:
         raise refusal(argument, expected, value, advice) from error
-    if "int" in dtype or "float" in dtype:
+    if any(kind in dtype for kind in kinds):
         return found
     raise refusal(argument, expected, found, advice)
 

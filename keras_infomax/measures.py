@@ -5,19 +5,23 @@ What is not listed here, such as a metric of a user, follows what is.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Iterable
+from typing import Any
+
+from keras_infomax import tables
 
 # The curves that TensorBoard draws into one chart: of training and held-out batches, of
-# what the bound cannot exceed, of the truth, and of the same measure of the raw views,
-# which are called pixels where they are images.
-TRAIN, HELD_OUT, CEILING, TRUTH, PIXELS, RAW_VIEWS = CURVES = (
+# what the bound cannot exceed, of the truth, and of the same measure of the raw views.
+TRAIN, HELD_OUT, CEILING, TRUTH, RAW_VIEWS = SHOWN = (
     "train",
     "held_out",
     "ceiling",
     "truth",
-    "pixels",
     "raw_views",
 )
+# Those that a folder may hold: an earlier version called the raw views pixels.
+CURVES = (*SHOWN, "pixels")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +52,10 @@ MEASURES = (
     Measure("true_mi", "nats", TRUTH, "mi"),
     Measure("probe_accuracy", "share of rows", HELD_OUT, "probe_accuracy"),
     Measure("probe_information", "nats", HELD_OUT, "probe_information"),
-    Measure("pixel_baseline", "share of rows", PIXELS, "probe_accuracy"),
+    Measure("raw_baseline", "share of rows", RAW_VIEWS, "probe_accuracy"),
     Measure("stopped_accuracy", "share of rows", HELD_OUT, "stopped_accuracy"),
     Measure("stopped_information", "nats", HELD_OUT, "stopped_information"),
-    Measure("stopped_pixels", "share of rows", PIXELS, "stopped_accuracy"),
+    Measure("stopped_raw", "share of rows", RAW_VIEWS, "stopped_accuracy"),
     Measure("test_accuracy", "share of rows", HELD_OUT, "test_accuracy"),
     *(
         Measure(f"log_condition_{part}", "", TRAIN, f"log_condition/{part}")
@@ -68,7 +72,41 @@ EARLIER = {
     "loss_test": "val_loss",
     "mi_train": "mi",
     "mi_test": "val_mi",
+    "pixel_baseline": "raw_baseline",
+    "stopped_pixels": "stopped_raw",
 }
+
+
+class Row(dict[str, float | int | None]):
+    """Values of one evaluation by name, which takes names of earlier versions, too."""
+
+    def __missing__(self, name: str) -> Any:
+        if name not in EARLIER:
+            raise KeyError(name)
+        warn_of_earlier(name, EARLIER[name])
+        return self[EARLIER[name]]
+
+    def _repr_html_(self) -> str:
+        measured = [
+            (name, value, place(name).unit)
+            for name, value in self.items()
+            if value is not None
+        ]
+        return tables.as_html(["measure", "value", "unit"], measured)
+
+
+def warn_of_earlier(name: str, now: str) -> None:
+    """Warns the caller's caller that a name is one of an earlier version.
+
+    Args:
+        name: The earlier name.
+        now: The name of today.
+    """
+    warnings.warn(
+        f"{name} is now {now}: not all views are images. Use {now}.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
 
 
 def ordered(names: Iterable[str]) -> list[str]:

@@ -15,35 +15,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.saving import serialization_lib
 
-# TensorFlow: datasets.
-
-
-class DatasetOfAnother(tf.data.Dataset):
-    """Base of a dataset that has the elements of another, and methods of its own.
-
-    Keras and strategies ask whether data are a `tf.data.Dataset`, whose constructor
-    takes the private tensor of one.
-
-    Args:
-        dataset: The other dataset.
-    """
-
-    def __init__(self, dataset: tf.data.Dataset):
-        self._dataset = dataset
-        super().__init__(dataset._variant_tensor)
-
-    def _inputs(self):
-        return [self._dataset]
-
-    @property
-    def element_spec(self):
-        """Type of the elements."""
-        return self._dataset.element_spec
-
+from keras_infomax.lazy_tensorflow import tf
 
 # Keras: layers and variables.
 
@@ -275,9 +250,31 @@ def merges_updates() -> bool:
     It decides which options of an optimizer Keras supports there. Strategies do not
     tell; Keras asks TensorFlow in this way.
     """
-    import tensorflow as tf
-
     return not tf.__internal__.distribute.strategy_supports_no_merge_call()
+
+
+@functools.cache
+def dataset_of_another() -> type:
+    """Base of a dataset that has the elements of another, and methods of its own.
+
+    Keras and strategies ask whether data are a `tf.data.Dataset`, whose constructor
+    takes the private tensor of one. The base's takes the other dataset. It is made
+    when it is asked for, since TensorFlow is not loaded by whoever has no use for it.
+    """
+
+    class DatasetOfAnother(tf.data.Dataset):
+        def __init__(self, dataset):
+            self._dataset = dataset
+            super().__init__(dataset._variant_tensor)
+
+        def _inputs(self):
+            return [self._dataset]
+
+        @property
+        def element_spec(self):
+            return self._dataset.element_spec
+
+    return DatasetOfAnother
 
 
 # keras-tuner, which is imported where it is used: it is an optional package.

@@ -64,6 +64,27 @@ class UpdatesSeeAllRows(Protocol):
 
 
 @runtime_checkable
+class GivesLogDensities(Protocol):
+    """A critic whose scores are log densities of y given x, in nats.
+
+    Read by `compile` of a loss that says `takes_log_densities`. Otherwise such a loss
+    is refused.
+    """
+
+    gives_log_densities: bool
+
+
+@runtime_checkable
+class TakesLogDensities(Protocol):
+    """A loss that bounds mutual information by log densities alone.
+
+    Read by `compile`, which asks the critic for them. Otherwise any critic will do.
+    """
+
+    takes_log_densities: bool
+
+
+@runtime_checkable
 class LooksBetweenSteps(Protocol):
     """A callback that says after how many steps it looks at a run, `None` for epochs.
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 # Layers that look up what they are given, in whatever dtype they compute.
 LOOKUPS = (
@@ -301,7 +300,9 @@ def dtype_of(tensor: Any) -> str | None:
     dtype = getattr(tensor, "dtype", None)
     if isinstance(dtype, np.dtype):
         return "string" if dtype.kind in "OSU" else dtype.name
-    return getattr(dtype, "name", dtype)
+    # PyTorch's have no name.
+    found = getattr(dtype, "name", dtype)
+    return found if found is None else str(found).removeprefix("torch.")
 
 
 def described(structure: Any) -> str:
@@ -407,9 +408,12 @@ def _is_sequence(given):
 
 def _shape_of(tensor):
     shape = getattr(tensor, "shape", None)
-    if isinstance(shape, tf.TensorShape):
-        return None if shape.rank is None else tuple(shape)
-    return None if shape is None else tuple(shape)
+    # A shape of TensorFlow's may be of unknown rank.
+    return None if shape is None or _rank(shape) is None else tuple(shape)
+
+
+def _rank(shape):
+    return shape.rank if hasattr(shape, "rank") else len(shape)
 
 
 def _of_any_rows(tensor):

@@ -67,6 +67,45 @@ CASES = {
         "loss": "lifted_structure",
         "learning_rate": 0.002,
     },
+    "baseline tuba": {
+        "critic": lambda: kim.critics.BaselineCritic(
+            kim.critics.BilinearCritic(), (7,)
+        ),
+        "loss": "tuba",
+    },
+    "baseline of pairs flo": {
+        "critic": lambda: kim.critics.BaselineCritic(
+            kim.critics.BilinearCritic(), (7,), pairs=True
+        ),
+        "loss": "flo",
+    },
+    "bilinear interpolated": {"loss": "interpolated"},
+    "bilinear flat_nce": {"loss": "flat_nce"},
+    "bilinear smile": {"loss": lambda: kim.losses.SMILE(clip=0.3)},
+    "separable mine": {"critic": "separable", "loss": "mine"},
+    "target mine": {"loss": lambda: kim.losses.TargetLoss("mine", 1.0)},
+    "jensen_shannon_information": {"loss": "jensen_shannon_information"},
+    "conditional_gaussian club": {
+        "critic": "conditional_gaussian",
+        "loss": "club",
+        "learning_rate": 0.01,
+    },
+    "conditional_gaussian leave_one_out": {
+        "critic": "conditional_gaussian",
+        "loss": "leave_one_out",
+        "learning_rate": 0.01,
+    },
+    "siglip siglip": {"critic": "siglip", "loss": "siglip", "learning_rate": 0.01},
+    # A scale that comes to its limit, and stays there.
+    "clip infonce_symmetric": {
+        "critic": "clip",
+        "loss": "infonce_symmetric",
+        "learning_rate": 1.0,
+    },
+    "cosine decoupled_infonce": {"critic": "cosine", "loss": "decoupled_infonce"},
+    "supcon": {"critic": "cosine", "loss": "supcon"},
+    "barlow_twins": {"loss": "barlow_twins"},
+    "cosine_distance": {"loss": "cosine_distance"},
     "target above": {"loss": lambda: kim.losses.TargetLoss("infonce", 1.0)},
     "target below": {
         "critic": "mlp",

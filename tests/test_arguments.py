@@ -26,22 +26,23 @@ import keras_infomax.tuning
 SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
 ROOMS = (
     *("bounds", "callbacks", "critics", "datasets", "encoders", "losses", "methods"),
-    *("probes", "saved_model", "training", "tuning", "views"),
+    *("plots", "probes", "saved_model", "training", "tuning", "views"),
 )
 # Bases, records of results, and what takes nothing or is for other modules.
 NOT_TRIED = {
     *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
     *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
     *("losses.EncodingLoss", "losses.mean_over_rows", "methods.takes_whole_images"),
+    *("losses.UpperBoundLoss", "losses.in_step", "critics.takes_partners"),
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
     *("critics.BilinearCritic", "critics.InnerProductCritic", "views.Quadrants"),
     *("views.LabViews", "probes.Judgement", "probes.Probe", "probes.check_classes"),
     *("probes.check_labelled", "probes.checked_views", "probes.labelled_views"),
     *("encoders.LogConditionNumbers", "datasets.ImageDataset"),
     *("tuning.Choices", "tuning.Range", "tuning.Trial", "tuning.Space"),
-    "tuning.is_worker",
+    *("plots.check_installed", "tuning.is_worker"),
     # They train: what they refuse is tried in tests of theirs.
-    *("training.sweep", "training.train"),
+    *("training.sweep", "training.train", "tuning.StudyObjective", "tuning.Trials"),
 }
 # Seconds after which a call counts as one that never ends.
 LIMIT = 20
@@ -169,6 +170,7 @@ KINDS = {
     "seed": lambda v: is_integer(v, 0, 2**32),
     "positive": lambda v: is_number(v, lambda n: n > 0),
     "weight": lambda v: is_number(v, lambda n: n >= 0),
+    "number": lambda v: is_number(v, math.isfinite),
     "share": lambda v: is_number(v, lambda n: 0 <= n <= 1),
     "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
     "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
@@ -211,6 +213,12 @@ KINDS = {
         is_number(v, lambda n: n > 0)
         or (isinstance(v, list | tuple) and v and all(map(KINDS["positive"], v)))
     ),
+    "zeros": lambda v: is_array(v, 2) and np.shape(v) == (4, 6),
+    "large": lambda v: is_matrix(v) and np.shape(v)[1] > 2,
+    "tall": lambda v: is_matrix(v) and len(v) > 1,
+    "numbers": is_array,
+    "finite": lambda v: is_number(v, lambda n: True),
+    "four numbers": lambda v: is_array(v, 0) or (is_array(v, 1) and np.size(v) == 4),
     "never": lambda v: False,
 }
 
@@ -219,8 +227,11 @@ BY_NAME = {
     **dict.fromkeys(("affine", "coupled", "coupled_noise", "flip", "index"), "boolean"),
     **dict.fromkeys(("log_scalars", "normalize", "overwrite", "shuffle"), "boolean"),
     **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
-    **dict.fromkeys(("trainable",), "boolean"),
-    **dict.fromkeys(("invariance", "variance", "covariance"), "weight"),
+    **dict.fromkeys(("trainable", "beside", "pairs", "learned_temperature"), "boolean"),
+    **dict.fromkeys(("entropy", "log_baseline"), "finite"),
+    "alpha": "share",
+    **dict.fromkeys(("invariance", "variance", "covariance", "redundancy"), "weight"),
+    "bias": "number?",
     **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
     **dict.fromkeys(
         ("eval_every", "every", "k", "kernel_size", "local_layer"), "count"
@@ -267,6 +278,7 @@ BY_NAME |= dict.fromkeys(
     (
         *("axis", "bound", "classes", "config", "context", "counts", "critic"),
         *("described", "encoder", "fill_mode", "formats", "graph", "identifier"),
+        *("gradient", "normalizers"),
         *("image_dtype", "images", "labels", "log_probabilities"),
         *(
             "method",
@@ -292,6 +304,9 @@ BY_NAME |= dict.fromkeys(
 )
 LOSSES = [name for name in kim.losses.__all__ if name[0].isupper()]
 BOUNDS = ("donsker_varadhan", "infonce", "jensen_shannon", "log_odds", "nwj", "split")
+BOUNDS += ("barber_agakov", "club", "flat_nce", "flo", "interpolated", "leave_one_out")
+BOUNDS += ("jensen_shannon_information", "smile", "tuba")
+BOUNDS += ("partner_mask",)
 # Where a name stands for something else.
 OVERRIDES = {
     **{f"{name}.scores": "matrix" for name in BOUNDS},
@@ -302,6 +317,12 @@ OVERRIDES = {
     **dict.fromkeys(("write_table.trials", "judge.probes"), "empty"),
     "Augmented.layers": "empty?",
     "log_sums.negatives": "table",
+    "vib_rate.means": "zeros",
+    "vib_rate.log_variances": "zeros",
+    "kl_of_jensen_shannon.divergence": "numbers",
+    "interpolated.scores": "large",
+    "leave_one_out.scores": "tall",
+    **dict.fromkeys(("tuba.log_baseline", "interpolated.log_baseline"), "four numbers"),
     **dict.fromkeys(("critic.x", "critic.y"), "encodings"),
     "predict.x": "four wide",
     "ConditionNumbers.views": "floats",
@@ -374,6 +395,15 @@ OVERRIDES = {
     "Sweep.grid": "mapping",
     "Sweep.settings": "mapping",
     "ConditionNumbers.encoder": "text",
+    "LiveCurves.batch_size": "count?",
+    "LiveCurves.path": "path?",
+    "LiveCurves.seconds": "weight",
+    "encodings.labels": "never?",
+    "encodings.views": "never",
+    "history.baseline": "share?",
+    "history.ceiling": "number?",
+    "plot_curves.rows": "never",
+    "scores.views": "never",
     "LinearProbe.encoder": "text",
     "Probes.encoder": "text",
     "Noisy.views": "never",
@@ -383,6 +413,7 @@ OVERRIDES = {
     "jacobians.views": "never",
     "labelled.views": "never",
     "pairs.views": "never",
+    "pairs.labels": "never?",
     "get.probe": "never",
     "seeded.views": "never",
     "report.objective": "text",
@@ -392,6 +423,8 @@ IMAGES = np.linspace(0, 1, 40 * 8 * 8, dtype="float32").reshape(40, 8, 8, 1)
 X, LABELS = IMAGES[:, :2, :2].reshape(40, 4), np.arange(40) % 4
 SCORES = np.linspace(-1, 1, 24, dtype="float32").reshape(4, 6)
 ENCODER = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+MODEL = kim.InfoMax(ENCODER)
+MODEL.compile("adam", "infonce")
 DATA = kim.datasets.from_arrays((IMAGES, LABELS), (IMAGES, LABELS))
 TRIAL = kim.tuning.Trial("0", {"critic": "mlp"}, 0.5, 2000)
 SPACE = {"critic": ["bilinear", "mlp"]}
@@ -405,6 +438,19 @@ GOOD = {
     "bounds.jensen_shannon": {"scores": SCORES},
     "bounds.donsker_varadhan": {"scores": SCORES},
     "bounds.split": {"scores": SCORES},
+    **{
+        f"bounds.{name}": {"scores": SCORES}
+        for name in ("barber_agakov", "club", "flat_nce", "interpolated", "tuba")
+    },
+    "bounds.leave_one_out": {"scores": SCORES},
+    "bounds.jensen_shannon_information": {"scores": SCORES},
+    "bounds.smile": {"scores": SCORES},
+    "bounds.flo": {"scores": SCORES, "normalizers": SCORES[:, 0]},
+    "bounds.vib_rate": {"means": SCORES, "log_variances": SCORES},
+    "bounds.kl_of_jensen_shannon": {"divergence": SCORES},
+    "critics.BaselineCritic": {"critic": kim.critics.InnerProductCritic()},
+    "losses.BarberAgakov": {"entropy": 2.0},
+    "bounds.partner_mask": {"scores": SCORES},
     "bounds.log_odds": {"scores": SCORES},
     "bounds.log_sums": {"negatives": SCORES},
     "bounds.log_mean_exp": {"sums": SCORES[0], "counts": SCORES[1] ** 2},
@@ -456,8 +502,16 @@ GOOD = {
     "methods.cpc": {"input_shape": IMAGE, "patch_size": 4},
     "methods.deep_infomax": {"image_shape": IMAGE},
     "methods.metric_learning": {"image_shape": IMAGE},
+    "methods.simclr": {"image_shape": IMAGE},
+    "methods.supcon": {"image_shape": IMAGE},
+    "methods.vicreg": {"image_shape": IMAGE},
+    "methods.barlow_twins": {"image_shape": IMAGE},
     "views.Patches": {"size": 4},
     "views.Windows": {"size": 4},
+    "plots.encodings": {"model": ENCODER, "views": X},
+    "plots.history": {"history": {"mi": [0.5, 1.5]}},
+    "plots.plot_curves": {"rows": [{"step": 8, "mi": 0.5}], "path": "curves.png"},
+    "plots.scores": {"model": MODEL, "views": (X, X)},
     "probes.FewLabels": {"per_class": 2},
     "probes.encode": {"encoder": ENCODER, "views": X},
     "probes.get": {"probe": "linear"},
@@ -602,6 +656,10 @@ def loss_of_weighted_rows(y_true, y_pred):
     return kim.losses.NWJ()(y_true, y_pred, sample_weight=np.ones(4, "float32"))
 
 
+def loss_of_classes(y_true, y_pred):
+    return kim.losses.SupCon()(y_true, y_pred)
+
+
 def bound(scores, partners):
     return kim.bounds.nwj(scores, partners)
 
@@ -650,6 +708,7 @@ ARRAYS = [
         (bound, {"scores": SCORES, "partners": PARTNERS}),
         (loss, {"y_true": PARTNERS, "y_pred": SCORES}),
         (loss_of_weighted_rows, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (loss_of_classes, {"y_true": SCORES > 0, "y_pred": SCORES}),
         (mask, {"partners": PARTNERS, "scores": SCORES}),
         (critic, {"x": X, "y": X[:7]}),
         (built_critic, {"x": X, "y": X[:7]}),

@@ -32,7 +32,7 @@ def test_names_are_those_of_a_history():
         ("mi_ceiling", "ceiling", "mi", "nats"),
         ("mi_global_local", "train", "mi/global_local", "nats"),
         ("val_mi_global_local", "held_out", "mi/global_local", "nats"),
-        ("pixel_baseline", "pixels", "probe_accuracy", "share of rows"),
+        ("raw_baseline", "raw_views", "probe_accuracy", "share of rows"),
         ("probe_information", "held_out", "probe_information", "nats"),
         ("log_condition_20", "train", "log_condition/20", ""),
         ("accuracy", "train", "accuracy", ""),
@@ -92,6 +92,20 @@ def test_tables_with_earlier_names_are_read(tmp_path):
     with sweeps.Table(path).changing():
         pass
     assert path.read_text().startswith(header)
+
+
+def test_a_workdir_with_earlier_names_is_read(tmp_path):
+    row = {**dict.fromkeys(measures.NAMES), "step": 8, "mi": 0.25, "raw_baseline": 0.5}
+    path = tmp_path / "metrics.csv"
+    runs.write_metrics(path, [row])
+    header, nl, rest = path.read_text().partition("\n")
+    path.write_text(header.replace("raw_baseline", "pixel_baseline") + nl + rest)
+    (found,) = runs.read_metrics(path)
+    assert found == row
+    with pytest.warns(DeprecationWarning, match="pixel_baseline is now raw_baseline"):
+        assert found["pixel_baseline"] == 0.5
+    with pytest.raises(KeyError, match="pixel"):
+        found["pixel"]
 
 
 def test_estimates_of_terms_are_in_the_files_of_a_run(digits, tmp_path):

@@ -34,7 +34,7 @@ def test_the_demo_prints_and_writes_its_facts(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert 0.77 < summary["pixel_baseline"] < 0.83
+    assert 0.77 < summary["raw_baseline"] < 0.83
     # The export, in another process, encodes as the model did.
     assert abs(summary["probe_accuracy_of_export"] - summary["probe_accuracy"]) <= 0.002
     assert summary["probe_accuracy_start"] != summary["probe_accuracy"]

@@ -24,6 +24,9 @@ NAMES = {
         (protocols.RowByRow, lambda: kim.views.Halves()),
         (protocols.LossesAreMeansOverRows, lambda: kim.encoders.PriorMatching()),
         (protocols.UpdatesSeeAllRows, lambda: kim.MemoryTerm("x", "y", "i", 9)),
+        (protocols.UpdatesSeeAllRows, lambda: kim.losses.MINE()),
+        (protocols.GivesLogDensities, lambda: kim.critics.ConditionalGaussian()),
+        (protocols.TakesLogDensities, lambda: kim.losses.CLUB()),
         (protocols.LooksBetweenSteps, lambda: kim.callbacks.StopOnNonFinite()),
     ],
 )

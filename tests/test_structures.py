@@ -264,13 +264,13 @@ def test_probes_are_those_on_encodings_made_by_hand(kind, capsys):
     printed = capsys.readouterr().out
     assert ("pixel baseline" in printed) == (kind == "bytes")
     if kind == "words":
-        assert probe.pixel_baseline is None
+        assert probe.raw_baseline is None
         return
     flat = [np.reshape(part, (ROWS, -1)) for part in keras.tree.flatten(view)]
     raw = np.concatenate([part.astype("float32") for part in flat], axis=1)
     (x, labels), (x_test, labels_test) = split(raw)
     baseline = LogisticProbe().fit(x, labels).score(x_test, labels_test)
-    assert probe.pixel_baseline == baseline
+    assert probe.raw_baseline == baseline
 
 
 def test_probes_that_fine_tune_take_views_of_parts():

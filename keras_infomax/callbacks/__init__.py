@@ -4,6 +4,7 @@ A callback decides when; what is measured stands in `probes` and `encoders`.
 """
 
 from keras_infomax.callbacks.condition_numbers import ConditionNumbers
+from keras_infomax.callbacks.live_curves import LiveCurves
 from keras_infomax.callbacks.non_finite import StopOnNonFinite
 from keras_infomax.callbacks.probes import LinearProbe, Probes
 from keras_infomax.callbacks.tensorboard import TensorBoard
@@ -11,6 +12,7 @@ from keras_infomax.callbacks.tensorboard import TensorBoard
 __all__ = [
     "ConditionNumbers",
     "LinearProbe",
+    "LiveCurves",
     "Probes",
     "StopOnNonFinite",
     "TensorBoard",

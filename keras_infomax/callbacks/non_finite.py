@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable
 
 import keras
-import tensorflow as tf
+
+from keras_infomax.lazy_tensorflow import tf
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

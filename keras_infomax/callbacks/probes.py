@@ -6,12 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_infomax import checks, structures
+from keras_infomax import checks, measures, structures
 from keras_infomax import probes as probing
 from keras_infomax.callbacks.common import Measuring, encoder_of
 from keras_infomax.probes import Judgement, check_classes, labelled_views
-
-_SCALE = "Scale images with x.astype('float32') / 255."
 
 
 class Probes(Measuring):
@@ -36,7 +34,7 @@ class Probes(Measuring):
     best so far. `EarlyStopping` counts all epochs: to wait for n probes pass
     `patience=n * every`, and to start with the nth `start_from_epoch=n * every - 1`.
 
-    The accuracy of the same probes fitted on the raw views, the `pixel_baseline`, is
+    The accuracy of the same probes fitted on the raw views, the `raw_baseline`, is
     printed when training starts: an encoder that stays below it has lost more than it
     has made accessible. The parts of a structure lie side by side for it, integers as
     the numbers that they are; views with texts have none.
@@ -63,7 +61,7 @@ class Probes(Measuring):
             dictionary of `probes.Judgement` by name. The position counts completed
             epochs or steps, so the first pair is the start of training: position 0, or
             where a resumed run went on.
-        pixel_baseline: Judgements of the probes on the raw views, by name, without
+        raw_baseline: Judgements of the probes on the raw views, by name, without
             those that fine-tune; `None` before the first `fit`.
 
     Raises:
@@ -105,11 +103,17 @@ class Probes(Measuring):
         checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}
         self.encoder = encoder
-        self._pixel_baseline: dict[str, Judgement] | None = None
+        self._raw_baseline: dict[str, Judgement] | None = None
+
+    @property
+    def raw_baseline(self) -> Any:
+        return self._raw_baseline
 
     @property
     def pixel_baseline(self) -> Any:
-        return self._pixel_baseline
+        """The `raw_baseline`, by its name in earlier versions."""
+        measures.warn_of_earlier("pixel_baseline", "raw_baseline")
+        return self.raw_baseline
 
     @property
     def of_images(self) -> bool:
@@ -123,36 +127,36 @@ class Probes(Measuring):
         for name, (views, _) in (("train", self.train), ("test", self.test)):
             # Before what takes long.
             probing.checked_views(encoder, views, name, cast=False)
-        if self._pixel_baseline is None:
-            self.take_pixels(self.judge_pixels())
-            if self._pixel_baseline and self.params.get("verbose"):
-                kind = "pixel" if self.of_images else "raw view"
+        if self._raw_baseline is None:
+            self.take_raw(self.judge_raw())
+            if self._raw_baseline and self.params.get("verbose"):
+                kind = "pixel" if self.of_images else "raw"
                 print(f"{type(self).__name__}: {kind} baseline {self._described()}")
 
-    def judge_pixels(self) -> dict[str, Judgement]:
+    def judge_raw(self) -> dict[str, Judgement]:
         """Fits the probes that do not fine-tune to the raw views, and judges them."""
         return self._judge(None)
 
-    def take_pixels(self, judgements: dict[str, Judgement]) -> None:
-        """Takes what `judge_pixels` of the same views has found as pixel baseline.
+    def take_raw(self, judgements: dict[str, Judgement]) -> None:
+        """Takes what `judge_raw` of the same views has found as raw baseline.
 
         Args:
             judgements: Judgements by the names of the probes.
         """
-        self._pixel_baseline = judgements
+        self._raw_baseline = judgements
 
     @property
     def measurements(self) -> dict[str, float | None]:
         """What is known of the weights as they are, by the names that are logged.
 
         Values that are not known are `None`. The accuracy of probe `name` on the raw
-        views is there as `name_pixels`.
+        views is there as `name_raw`.
         """
-        return {**super().measurements, **self._of_pixels()}
+        return {**super().measurements, **self._of_raw()}
 
-    def _of_pixels(self) -> dict[str, float | None]:
-        pixels = (self._pixel_baseline or {}).items()
-        return {f"{name}_pixels": found.accuracy for name, found in pixels}
+    def _of_raw(self) -> dict[str, float | None]:
+        baseline = (self._raw_baseline or {}).items()
+        return {f"{name}_raw": found.accuracy for name, found in baseline}
 
     def _measure(self) -> dict[str, Judgement]:
         return self._judge(encoder_of(self.model, self.encoder))
@@ -172,7 +176,7 @@ class Probes(Measuring):
         return probing.judge(self.probes, encoder, self.train, self.test)
 
     def _described(self) -> str:
-        baseline = self.pixel_baseline.items()
+        baseline = self.raw_baseline.items()
         return ", ".join(f"{name} {found.accuracy:.4f}" for name, found in baseline)
 
 
@@ -195,7 +199,7 @@ class LinearProbe(Probes):
     Attributes:
         history: List of pairs `(position, accuracy)` of the last `fit`, with positions
             as in `Probes`.
-        pixel_baseline: Accuracy of the probe on the raw views; `None` before the first
+        raw_baseline: Accuracy of the probe on the raw views; `None` before the first
             `fit`, and of a probe that fine-tunes.
 
     Raises:
@@ -231,15 +235,15 @@ class LinearProbe(Probes):
         return [(position, j["probe"].accuracy) for position, j in self._history]
 
     @property
-    def pixel_baseline(self) -> float | None:
-        judgement = (self._pixel_baseline or {}).get("probe")
+    def raw_baseline(self) -> float | None:
+        judgement = (self._raw_baseline or {}).get("probe")
         return None if judgement is None else judgement.accuracy
 
-    def _of_pixels(self):
-        return {"pixel_baseline": self.pixel_baseline}
+    def _of_raw(self):
+        return {"raw_baseline": self.raw_baseline}
 
     def _described(self) -> str:
-        return f"{self.pixel_baseline:.4f}"
+        return f"{self.raw_baseline:.4f}"
 
 
 def _labelled_views(name: str, pair: Any) -> tuple[Any, np.ndarray]:

@@ -5,8 +5,10 @@ A critic is called as `critic(x, y)` with encodings `(rows, dim_x)` and
 Every critic meets every bound. The sizes of the paper are the defaults.
 """
 
-from keras_infomax.critics.base import Critic, ensure_built
+from keras_infomax.critics.base import Critic, ensure_built, takes_partners
+from keras_infomax.critics.baselines import BaselineCritic
 from keras_infomax.critics.by_name import CRITICS, get
+from keras_infomax.critics.densities import ConditionalGaussian
 from keras_infomax.critics.encode_and_dot import EncodeAndDotCritic, NearIdentity
 from keras_infomax.critics.inner_products import (
     BilinearCritic,
@@ -20,7 +22,9 @@ from keras_infomax.critics.wrappers import ProjectedCritic, SoftClippedCritic
 
 __all__ = [
     "CRITICS",
+    "BaselineCritic",
     "BilinearCritic",
+    "ConditionalGaussian",
     "CosineCritic",
     "Critic",
     "DistanceCritic",
@@ -33,4 +37,5 @@ __all__ = [
     "SoftClippedCritic",
     "ensure_built",
     "get",
+    "takes_partners",
 ]

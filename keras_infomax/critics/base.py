@@ -1,6 +1,9 @@
 """What all critics share: the contract of shapes, and chains of dense layers."""
 
+import inspect
+
 import keras
+from keras import ops
 
 from keras_infomax import checks
 
@@ -74,6 +77,40 @@ class Critic(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape, y_shape):
         return (x_shape[0], y_shape[0])
+
+
+def takes_partners(critic):
+    """Whether a critic is to be told which columns are the true pairs.
+
+    Such a critic is called as `critic(x, y, partners=partners)`.
+
+    Args:
+        critic: Critic, or any layer called as `critic(x, y)`.
+    """
+    return "partners" in inspect.signature(critic.call).parameters
+
+
+def partners_or_diagonal(critic, partners, x, y):
+    """Partners, as given or those of the diagonal.
+
+    Args:
+        critic: The critic, for messages.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, or `None`.
+        x: Encodings `(rows, dim_x)`.
+        y: Encodings `(columns, dim_y)`.
+
+    Raises:
+        ValueError: If there are none, and more rows than columns.
+    """
+    if partners is not None:
+        return ops.cast(partners, "int32")
+    rows, columns = x.shape[0], y.shape[0]
+    if None not in (rows, columns) and rows > columns:
+        raise ValueError(
+            f"{critic.name}: partners must be given where x has more rows than y; "
+            f"received {rows} and {columns} rows. Write partners=np.arange(rows)."
+        )
+    return ops.arange(ops.shape(x)[0], dtype="int32")
 
 
 def dense(critic, units, activation=None):

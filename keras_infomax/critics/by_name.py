@@ -1,11 +1,18 @@
 """Critics by name."""
 
+import functools
 import inspect
 
 import keras
 
 from keras_infomax.checks import lookup, refusal
-from keras_infomax.critics import encode_and_dot, inner_products, mlp, separable
+from keras_infomax.critics import (
+    densities,
+    encode_and_dot,
+    inner_products,
+    mlp,
+    separable,
+)
 
 CRITICS = {
     "inner_product": inner_products.InnerProductCritic,
@@ -14,7 +21,14 @@ CRITICS = {
     "mlp": mlp.MLPCritic,
     "encode_and_dot": encode_and_dot.EncodeAndDotCritic,
     "cosine": inner_products.CosineCritic,
+    "clip": functools.partial(
+        inner_products.CosineCritic, temperature=0.07, learned_temperature=True
+    ),
+    "siglip": functools.partial(
+        inner_products.CosineCritic, learned_temperature=True, bias=-10.0
+    ),
     "distance": inner_products.DistanceCritic,
+    "conditional_gaussian": densities.ConditionalGaussian,
 }
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax.critics.base import Critic, dense
 
 
@@ -76,7 +76,11 @@ class _ResidualMap(keras.layers.Layer):
         options = {"dtype": self.dtype_policy}
         self.hidden = keras.layers.Dense(units, use_bias=False, **options)
         self.hidden_normalization = keras.layers.BatchNormalization(
-            momentum=0.9, epsilon=1e-5, synchronized=True, **options
+            momentum=0.9,
+            epsilon=1e-5,
+            # Elsewhere it sees the global batch as it is.
+            synchronized=backends.is_tensorflow(),
+            **options,
         )
         self.residual = dense(self, units)
         self.shortcut = keras.layers.Dense(

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_infomax import checks
-from keras_infomax.critics.base import Critic, ensure_built
+from keras_infomax.critics.base import Critic, ensure_built, takes_partners
 
 
-class _Wrapper(Critic):
+class Wrapper(Critic):
     """Base of the critics that hold another one as `critic`."""
 
     def __init__(self, critic, **kwargs):
@@ -19,6 +19,13 @@ class _Wrapper(Critic):
             "a critic, a Keras layer",
             "Write, for example, critic=InnerProductCritic().",
         )
+        if takes_partners(self.critic):
+            raise checks.refusal(
+                "critic",
+                "a critic that needs no partners, since they would not reach it",
+                critic,
+                "Put that one outermost.",
+            )
 
     def build_parameters(self, dim_x, dim_y):
         ensure_built(self.critic, (None, dim_x), (None, dim_y))
@@ -38,7 +45,7 @@ class _Wrapper(Critic):
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class ProjectedCritic(_Wrapper):
+class ProjectedCritic(Wrapper):
     """Maps both encodings by one and the same layer, then scores them.
 
         scores[i, j] = critic(projection(x_i), projection(y_j))
@@ -93,7 +100,7 @@ class ProjectedCritic(_Wrapper):
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class SoftClippedCritic(_Wrapper):
+class SoftClippedCritic(Wrapper):
     """Scales the scores of another critic down, and bounds them smoothly.
 
         scores[i, j] = clip * tanh(s[i, j] / clip),  s = critic(x, y) / sqrt(dim)

@@ -4,7 +4,8 @@
 `InfoMax.fit` trains on. Data are checked here, once, and nowhere later.
 """
 
-from keras_infomax.datasets.batch_stream import BatchStream
+from typing import TYPE_CHECKING, Any
+
 from keras_infomax.datasets.dataset import Dataset
 from keras_infomax.datasets.examples import (
     ExampleDataset,
@@ -17,6 +18,9 @@ from keras_infomax.datasets.examples import (
 from keras_infomax.datasets.images import ImageDataset, from_arrays, to_float
 from keras_infomax.datasets.loading import load
 from keras_infomax.datasets.streams import fitting, labelled, pairs, views_seed
+
+if TYPE_CHECKING:
+    from keras_infomax.datasets.batch_stream import BatchStream
 
 __all__ = [
     "BatchStream",
@@ -36,3 +40,12 @@ __all__ = [
     "to_float",
     "views_seed",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: its class is derived from one of TensorFlow.
+    if name == "BatchStream":
+        from keras_infomax.datasets import batch_stream
+
+        return batch_stream.BatchStream
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,14 +1,15 @@
 """The dataset of a stream: batches that can be had several at once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
 from keras_infomax import checks, private
+from keras_infomax.lazy_tensorflow import tf
 
 
-class BatchStream(private.DatasetOfAnother):
+class BatchStream(private.dataset_of_another()):  # type: ignore[misc]
     """A `tf.data.Dataset` of batches, each made of its number and its rows.
 
     Used as any dataset. Beyond that, `in_blocks` stacks several batches, made in one
@@ -35,7 +36,7 @@ class BatchStream(private.DatasetOfAnother):
         batches: tf.data.Dataset,
         blocks: Callable[[int], tf.data.Dataset] | None = None,
         steps: tf.data.Dataset | None = None,
-        make: Callable[[tf.data.Dataset], "BatchStream"] | None = None,
+        make: Callable[[tf.data.Dataset], BatchStream] | None = None,
     ):
         super().__init__(batches)
         self._batches, self._blocks = batches, blocks

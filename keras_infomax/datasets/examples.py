@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, lazy_tensorflow
 from keras_infomax.datasets import images as image_arrays
 from keras_infomax.datasets.dataset import Dataset
+from keras_infomax.lazy_tensorflow import tf
 
 _HOW = (
     "an array (rows, ...), or a tuple or dictionary of such arrays: floats, integers "
@@ -227,7 +227,11 @@ def _prepared(part):
         return image_arrays.to_float(part)
     if "float" not in dtype or dtype == "float32":
         return part
-    return tf.cast(part, "float32") if tf.is_tensor(part) else part.astype("float32")
+    return (
+        tf.cast(part, "float32")
+        if lazy_tensorflow.is_tensor(part)
+        else part.astype("float32")
+    )
 
 
 def _as_part(what: str, values: Any) -> np.ndarray:
@@ -338,7 +342,7 @@ def read_function(
 
 def _collected(split: Any) -> Any:
     """A split as a pair of examples and labels, if it is a `tf.data.Dataset`."""
-    if not isinstance(split, tf.data.Dataset):
+    if not lazy_tensorflow.is_dataset(split):
         return split
     rows = [tf.nest.map_structure(np.asarray, row) for row in split.as_numpy_iterator()]
     if not rows:

@@ -4,6 +4,8 @@ A header is read before anything is decoded, since a file of some kilobytes can 
 an image of gigabytes.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
@@ -14,8 +16,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from keras_infomax.lazy_tensorflow import tf
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 

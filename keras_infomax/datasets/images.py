@@ -5,10 +5,10 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from keras_infomax import checks
+from keras_infomax import checks, lazy_tensorflow
 from keras_infomax.datasets.dataset import Dataset
+from keras_infomax.lazy_tensorflow import tf
 
 # Larger labels are identifiers, not classes.
 _MAX_CLASSES = 10**6
@@ -39,6 +39,16 @@ class ImageDataset(Dataset):
     test_labels: np.ndarray | None
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        classes = "no labels"
+        if self.num_classes is not None:
+            classes = f"{self.num_classes} classes"
+        return (
+            f"<ImageDataset {self.name!r}: {len(self.train_images):,} images to train "
+            f"and {len(self.test_images):,} to test of shape {self.image_shape}, "
+            f"{classes}>"
+        )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -164,7 +174,7 @@ def to_float(images: Any) -> Any:
     >>> to_float(np.array([0, 255], "uint8"))
     array([0., 1.], dtype=float32)
     """
-    is_tensor = tf.is_tensor(images)
+    is_tensor = lazy_tensorflow.is_tensor(images)
     if not is_tensor:
         images = as_array("images", images)
     dtype = images.dtype.name

@@ -12,10 +12,10 @@ import re
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks
 from keras_infomax.datasets import data_files, folders, image_files, tables
+from keras_infomax.lazy_tensorflow import tf
 
 Split = tuple[np.ndarray, np.ndarray | None]
 Source = tuple[Split, Split, tuple[str, ...] | None]

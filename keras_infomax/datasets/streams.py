@@ -1,13 +1,15 @@
 """Streams of batches of views: each batch a function of its step and a seed alone."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
+import keras
+from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.batch_stream import BatchStream
 from keras_infomax.datasets.examples import (
     as_examples,
     noun_of,
@@ -15,6 +17,7 @@ from keras_infomax.datasets.examples import (
     rows_of,
 )
 from keras_infomax.datasets.images import as_array, check_labels
+from keras_infomax.lazy_tensorflow import tf
 
 # Or their numbers would leave int64.
 _TOO_MANY_STEPS = 2**62
@@ -29,6 +32,7 @@ def pairs(
     num_steps: int | None = None,
     shuffle: bool = True,
     index: bool = False,
+    labels: Any = None,
 ) -> tf.data.Dataset:
     """Streams batches of views of examples: elements `((x, y),)`, ready for `fit`.
 
@@ -68,6 +72,8 @@ def pairs(
             rows of the batch stand for the whole distribution.
         index: Whether elements end with the number of each row of `examples`, as a
             memory bank needs it: `((x, y, index),)`.
+        labels: Integer array `(rows,)` that elements end with, as a model with a
+            `LabelTerm` takes them: `((x, y, labels),)`; or `None`.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
@@ -77,7 +83,8 @@ def pairs(
 
     Raises:
         ValueError: If the examples are not as described, there are too few of them for
-            one batch, or an argument is of another type or out of range.
+            one batch, there is not one integer from 0 up as a label for each, or an
+            argument is of another type or out of range.
 
     Example:
     >>> import numpy as np
@@ -89,9 +96,16 @@ def pairs(
     ('BatchStream', 2)
     """
     index = checks.boolean("index", index)
+    if labels is not None:
+        labels = as_array("labels", labels)
+        examples = as_examples("examples", examples)
+        check_labels("labels", labels, rows_of(examples), noun_of(examples))
 
     def element(views_of_batch, rows_of_batch):
-        return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
+        numbers = (rows_of_batch,) if index else ()
+        if labels is not None:
+            numbers += (tf.cast(tf.gather(labels, rows_of_batch), tf.int32),)
+        return ((*views_of_batch, *numbers),)
 
     return _stream(
         examples, views, element, batch_size, seed, start_step, num_steps, shuffle
@@ -190,14 +204,16 @@ def _stream(
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # A mistake in the graph of tf.data would be wrapped in many lines.
-    first = tf.nest.map_structure(lambda part: tf.constant(part[:2]), examples)
-    example = views_of(prepared(first), seed=views_seed(seed, -1))
+    first = keras.tree.map_structure(lambda part: part[:2], examples)
+    example = views_of(_as_tensors(prepared(first)), seed=views_seed(seed, -1).numpy())
     if not isinstance(example, tuple | list) or not example:
         # A tensor would be taken apart into its rows, a dictionary into its keys.
         raise ValueError(
             f"views must return a tuple of views; received {type(example).__name__} "
             f"from {views!r}. Return (view,) if there is one."
         )
+    if not backends.is_tensorflow():
+        views_of = _called_from_graphs(views_of, example)
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
         stored = tf.nest.map_structure(tf.constant, examples)
@@ -263,11 +279,54 @@ def _stream(
             made = steps.batch(size).map(element_of_block).prefetch(1)
             return made.with_options(options)
 
-        if not row_by_row:
+        # On other backends no step takes several batches.
+        if not row_by_row or not backends.is_tensorflow():
             return batches
+        from keras_infomax.datasets.batch_stream import BatchStream
+
         return BatchStream(batches, in_blocks, steps, of_steps)
 
     return of_steps(steps)
+
+
+def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
+    """Views of another backend than TensorFlow, for the graphs of `tf.data`.
+
+    Args:
+        views_of: Function of examples and a seed to a tuple of views.
+        example: What it returns for a few examples.
+    """
+    layout = tuple(example)
+    parts = keras.tree.flatten(layout)
+    dtypes = [keras.backend.standardize_dtype(part.dtype) for part in parts]
+
+    def call(examples, seed):
+        def compute(seed, *given):
+            packed = keras.tree.pack_sequence_as(examples, list(given))
+            views = views_of(_as_tensors(packed), seed=seed)
+            return [ops.convert_to_numpy(part) for part in keras.tree.flatten(views)]
+
+        given = keras.tree.flatten(examples)
+        found = tf.numpy_function(compute, [seed, *given], dtypes)
+        return keras.tree.pack_sequence_as(
+            layout,
+            [
+                tf.ensure_shape(part, (given[0].shape[0], *like.shape[1:]))
+                for part, like in zip(found, parts, strict=True)
+            ],
+        )
+
+    return call
+
+
+def _as_tensors(examples: Any) -> Any:
+    """Examples as tensors of the backend, for which texts are none but TensorFlow's."""
+
+    def convert(part):
+        is_text = part.dtype.kind in "OSU" and not backends.is_tensorflow()
+        return part if is_text else ops.convert_to_tensor(part)
+
+    return keras.tree.map_structure(convert, examples)
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:

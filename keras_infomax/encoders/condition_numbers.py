@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks, structures
+from keras_infomax.encoders import jacobians as jacobians_by_backend
 
 # What the paper plots, in percent of the examples.
 PERCENTILES = {"min": 0, "20": 20, "40": 40, "60": 60, "80": 80, "max": 100}
@@ -51,22 +51,31 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
     checks.positive_integer("batch_size", batch_size, 16)
     checks.encoder("encoder", encoder)
     views = checked_views(views)
-    differentiate = _differentiator(encoder, views.shape[1:])
+    differentiate = jacobians_by_backend.differentiator(
+        lambda batch: _encoded(encoder, batch), views.shape[1:]
+    )
     parts = [
-        differentiate(tf.constant(views[start : start + batch_size])).numpy()
+        differentiate(views[start : start + batch_size])
         for start in range(0, len(views), batch_size)
     ]
-    return np.concatenate(parts)
+    derivatives = np.concatenate(parts)
+    return derivatives.reshape(*derivatives.shape[:2], -1)
 
 
 def _encoded(encoder, batch):
     try:
-        return encoder(batch, training=False)
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        encodings = encoder(batch, training=False)
+    except Exception as error:  # Each backend raises others.
         raise ValueError(
             f"views must be what {encoder.name!r} takes; received views of shape "
             f"{tuple(batch.shape[1:])}, without the rows: {error}"
         ) from error
+    if len(encodings.shape) != 2:
+        raise ValueError(
+            "encoder must return encodings of shape (rows, dim); received "
+            f"{tuple(encodings.shape)}. End it with a pooling or flattening layer."
+        )
+    return keras.ops.cast(encodings, "float32")
 
 
 def checked_views(views: Any) -> np.ndarray:
@@ -98,28 +107,6 @@ def checked_views(views: Any) -> np.ndarray:
             "Give a batch of views as the encoder takes them.",
         )
     return array.astype("float32", copy=False)
-
-
-def _differentiator(encoder: keras.Layer, row_shape: tuple[int, ...]) -> Any:
-    # Concrete: TensorFlow warns of retracing where many are traced.
-    @tf.function(input_signature=[tf.TensorSpec((None, *row_shape))])
-    def trace(batch):
-        with tf.GradientTape() as tape:
-            tape.watch(batch)
-            encodings = _encoded(encoder, batch)
-            if len(encodings.shape) != 2:
-                raise ValueError(
-                    "encoder must return encodings of shape (rows, dim); received "
-                    f"{encodings.shape}. End it with a pooling or flattening layer."
-                )
-            encodings = tf.cast(encodings, "float32")
-        derivatives = tape.batch_jacobian(
-            encodings, batch, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        size = np.prod(row_shape, dtype=int)
-        return tf.reshape(derivatives, (-1, encodings.shape[1], size))
-
-    return trace.get_concrete_function()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -235,11 +235,11 @@ class RealNVP(keras.Model):
             )
         # Not by index: its gradient is as large as the whole stack, for each coupling.
         layers = [
-            zip(ops.unstack(kernels), ops.unstack(biases), strict=True)
+            zip(*map(_unstacked, (kernels, biases)), strict=True)
             for kernels, biases in zip(self.kernels, self.biases, strict=True)
         ]
         perceptrons = zip(*layers, strict=True)
-        return list(zip(ops.unstack(self.permutations), perceptrons, strict=True))
+        return list(zip(_unstacked(self.permutations), perceptrons, strict=True))
 
     def get_config(self):
         return {
@@ -249,3 +249,8 @@ class RealNVP(keras.Model):
             "affine": self.affine,
             "seed": self.seed,
         }
+
+
+def _unstacked(variable):
+    # PyTorch and JAX take no variables of Keras here.
+    return ops.unstack(ops.convert_to_tensor(variable))

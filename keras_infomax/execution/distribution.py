@@ -4,14 +4,21 @@ Under a `tf.distribute` strategy each replica encodes its own rows. The columns 
 the whole global batch, gathered with gradients, and an estimate is averaged over all
 replicas before anything non-linear is done to it. Outside a replica context, and on
 one device, every function here is its plain single-device meaning.
+
+So it is under JAX and PyTorch. In a `keras.distribution` of JAX a step is written for
+the global batch, and XLA parts it: nothing has to be gathered.
 """
 
-import tensorflow as tf
 from keras import ops
+
+from keras_infomax import backends
+from keras_infomax.lazy_tensorflow import tf
 
 
 def num_replicas() -> int:
     """Number of replicas that train in step; 1 without a strategy."""
+    if not backends.is_tensorflow():
+        return 1
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
@@ -46,7 +53,7 @@ def global_rows(rows):
     Returns:
         Integer tensor `(rows,)`; `arange(rows)` on one device.
     """
-    indices = tf.range(rows)
+    indices = ops.arange(rows, dtype="int32")
     context = _replica_context()
     if context is None:
         return indices
@@ -74,13 +81,13 @@ def mean(values, weights=None):
     if weights is None:
         if context is None:
             return ops.mean(values)
-        parts = [tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype)]
+        parts = [ops.sum(values), tf.cast(tf.size(values), values.dtype)]
     else:
-        parts = [tf.reduce_sum(weights * values), tf.reduce_sum(weights)]
+        parts = [ops.sum(weights * values), ops.sum(weights)]
     if context is not None:
         parts = context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
     total, count = parts
-    return total / count if weights is None else tf.math.divide_no_nan(total, count)
+    return total / count if weights is None else ops.divide_no_nan(total, count)
 
 
 def total(value):
@@ -104,7 +111,7 @@ def share(rows):
     Returns:
         float32 scalar tensor; 1 on one device.
     """
-    rows = tf.cast(rows, tf.float32)
+    rows = ops.cast(rows, "float32")
     return rows / total(rows)
 
 

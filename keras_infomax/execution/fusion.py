@@ -1,13 +1,15 @@
 """The steps of one call as one program of XLA, and which models gain by it."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import private, protocols
+from keras_infomax.lazy_tensorflow import tf
 
 # Steps in one program: with more it is no faster, and takes longer to trace.
 _MOST_STEPS = 32
@@ -189,7 +191,8 @@ def blocks(dataset: Any, steps: int) -> Blocks | None:
         Blocks; `None` where the dataset cannot make them, or its batches are so large
         that a block would hold a single one.
     """
-    if not isinstance(dataset, protocols.ComesInBlocks):
+    gives_blocks = isinstance(dataset, protocols.ComesInBlocks)
+    if not gives_blocks:
         return None
     most = min(_MOST_STEPS, _MOST_BYTES // max(1, _bytes(dataset.element_spec)))
     size = next(n for n in range(max(1, most), 0, -1) if steps % n == 0)

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, private
 from keras_infomax.execution import fusion
+from keras_infomax.lazy_tensorflow import tf
 
 # Python's share of a step is small by then, and a progress bar still moves.
 _MOST_STEPS = 32

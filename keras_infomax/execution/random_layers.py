@@ -9,9 +9,9 @@ import contextlib
 import functools
 
 import keras
-import tensorflow as tf
 
 from keras_infomax.execution import distribution
+from keras_infomax.lazy_tensorflow import tf
 
 # The name that Keras gives the state of every `keras.random.SeedGenerator`.
 SEED = "seed_generator_state"

@@ -13,11 +13,11 @@ import threading
 import types
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import private
 from keras_infomax.execution import distribution, random_layers
+from keras_infomax.lazy_tensorflow import tf
 
 # Sums over the values of a layer, which Keras divides by its rows.
 _MEAN_REGULARIZERS = (
@@ -305,10 +305,12 @@ def _refuse_updates_by_a_part(model, updates, data):
         summed = (variable.synchronization, variable.aggregation) == ("on_read", "sum")
         if summed or not _depends(value, data):
             continue
+        # A loss may have a state as well; functions and losses of Keras have none.
         owners = [
-            layer
-            for layer in private.layers(model)
-            if layer is not model and any(v is variable for v in layer.variables)
+            part
+            for part in (*private.layers(model), getattr(model, "loss", None))
+            if part is not model
+            and any(v is variable for v in getattr(part, "variables", ()))
         ]
         if not any(map(_sees_all_rows, owners)):
             raise ValueError(

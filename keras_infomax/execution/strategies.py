@@ -1,12 +1,13 @@
 """Distribution strategies by name, for runs on one or many devices."""
 
+from __future__ import annotations
+
 import json
 import os
 from typing import Any
 
-import tensorflow as tf
-
 from keras_infomax.checks import lookup, refusal
+from keras_infomax.lazy_tensorflow import tf
 
 
 def get(name: str) -> tf.distribute.Strategy:
@@ -165,7 +166,7 @@ def _is_any(strategy: tf.distribute.Strategy) -> bool:
 
 
 _STRATEGIES = {
-    "one_device": tf.distribute.get_strategy,
+    "one_device": lambda: tf.distribute.get_strategy(),
     "mirrored": _mirrored,
     "multi_worker": _multi_worker,
     "auto": _auto,

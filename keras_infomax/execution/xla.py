@@ -1,15 +1,18 @@
 """Functions that XLA compiles by themselves, whatever calls them."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
+from keras_infomax import backends
+from keras_infomax.lazy_tensorflow import tf
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Has XLA compile a function of tensors, once for each of their shapes.
 
-    Within a larger function that XLA compiles, it becomes a part of that.
+    Within a larger function that XLA compiles, it becomes a part of that. PyTorch has
+    no XLA: there the function stays as it is.
 
     Args:
         function: Function of tensors alone: XLA cannot reach a variable of another
@@ -20,7 +23,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Example:
     >>> square = compiled(lambda x: x * x)
-    >>> float(square(tf.constant(3.0)))
+    >>> float(square(keras.ops.ones(()) * 3))
     9.0
     """
+    if backends.name() == backends.TORCH:
+        return function
+    if backends.name() == backends.JAX:
+        return importlib.import_module("jax").jit(function)
     return tf.function(function, jit_compile=True, autograph=False)

@@ -10,13 +10,21 @@ non-linear is done to it, and the loss is divided by the number of replicas, as 
 built-in losses do.
 """
 
+from keras_infomax.losses.barlow_twins import BarlowTwins
 from keras_infomax.losses.base import (
     BoundLoss,
     LossMetric,
     ScoreLoss,
+    UpperBoundLoss,
+    in_step,
     mean_over_rows,
 )
+from keras_infomax.losses.baselines import FLO, TUBA, FlatNCE, Interpolated
 from keras_infomax.losses.by_name import LOSSES, get
+from keras_infomax.losses.cosine_distance import CosineDistance
+from keras_infomax.losses.decoupled_infonce import DecoupledInfoNCE
+from keras_infomax.losses.densities import CLUB, BarberAgakov, LeaveOneOut
+from keras_infomax.losses.divergences import MINE, SMILE, JensenShannonInformation
 from keras_infomax.losses.encodings import EncodingLoss
 from keras_infomax.losses.estimates import (
     NWJ,
@@ -30,25 +38,44 @@ from keras_infomax.losses.metric_learning import (
     MultiClassNPair,
     Triplet,
 )
+from keras_infomax.losses.siglip import SigLIP
+from keras_infomax.losses.supcon import SupCon
 from keras_infomax.losses.target import TargetLoss
 from keras_infomax.losses.vicreg import VICReg
 
 __all__ = [
+    "CLUB",
+    "FLO",
     "LOSSES",
+    "MINE",
     "NWJ",
+    "SMILE",
+    "TUBA",
+    "BarberAgakov",
+    "BarlowTwins",
     "BoundLoss",
+    "CosineDistance",
+    "DecoupledInfoNCE",
     "DonskerVaradhan",
     "EncodingLoss",
+    "FlatNCE",
     "InfoNCE",
+    "Interpolated",
     "JensenShannon",
+    "JensenShannonInformation",
+    "LeaveOneOut",
     "LiftedStructure",
     "LossMetric",
     "MultiClassNPair",
     "ScoreLoss",
     "SemiHard",
+    "SigLIP",
+    "SupCon",
     "TargetLoss",
     "Triplet",
+    "UpperBoundLoss",
     "VICReg",
     "get",
+    "in_step",
     "mean_over_rows",
 ]

@@ -1,13 +1,42 @@
 """What the losses on scores have in common."""
 
+import contextlib
 import inspect
 import math
+import threading
 
 import keras
 from keras import ops
 
 from keras_infomax import bounds, checks
 from keras_infomax.execution import chunking, distribution
+
+
+class _Step(threading.local):
+    """What the step of training or evaluation that runs is to do with states."""
+
+    training = True
+    counts = False
+
+
+_step = _Step()
+
+
+@contextlib.contextmanager
+def in_step(training):
+    """Says whether losses are computed for training, or for an evaluation.
+
+    An evaluation leaves the states of losses, such as the moving average of
+    `losses.MINE`, as they are.
+
+    Args:
+        training: Whether it is a step of training.
+    """
+    before, _step.training = _step.training, training
+    try:
+        yield
+    finally:
+        _step.training = before
 
 
 class ScoreLoss(keras.losses.Loss):
@@ -31,6 +60,11 @@ class ScoreLoss(keras.losses.Loss):
             intermediate results. Defaults to `None`, all rows.
     """
 
+    # Whether `estimate` is to be reported.
+    estimates_mi = True
+    # Of what `checked` returns, since Keras makes floats of it.
+    partners_dtype = "int32"
+
     def __init__(self, name=None, dtype=None, chunk_size=None):
         name = checks.text("name", name, "infonce", optional=True)
         # Keras casts partners, too, and numbers of columns need all their digits.
@@ -38,6 +72,42 @@ class ScoreLoss(keras.losses.Loss):
         self.chunk_size = checks.positive_integer(
             "chunk_size", chunk_size, 1024, optional=True
         )
+
+    @property
+    def variables(self):
+        """What the loss keeps from step to step: a list of variables, empty for most.
+
+        A loss that has some says `updates_see_all_rows = True` in its class if all
+        replicas move them alike.
+        """
+        return []
+
+    def checked(self, partners, scores):
+        """Partners and scores as `value` takes them, once it is known what they are.
+
+        Args:
+            partners: What should be partners.
+            scores: What should be scores.
+
+        Returns:
+            Pair of partners, integers if the loss takes nothing else, and float scores.
+
+        Raises:
+            ValueError: If they are not what the loss takes.
+        """
+        of_class = ops.is_tensor(partners) and partners.dtype
+        if of_class and keras.backend.standardize_dtype(of_class) == "bool":
+            raise checks.refusal(
+                "y_true",
+                "integers, the column of each row's true pair",
+                partners,
+                "Use SupCon, which takes a boolean for each pair, where rows have as "
+                "many partners as it happens.",
+            )
+        # Keras makes floats of integers, so it is too late in `call`.
+        partners = bounds.checked_partners("y_true", partners)
+        scores, partners = bounds.checked(scores, partners, ("y_pred", "y_true"))
+        return partners, scores
 
     def by_rows(self, function, partners, scores):
         """Applies a function of scores and partners, chunk by chunk.
@@ -94,9 +164,11 @@ class ScoreLoss(keras.losses.Loss):
         return math.log(columns)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        # Keras makes floats of integers, so it is too late in `call`.
-        y_true = bounds.checked_partners("y_true", y_true)
-        y_pred, y_true = bounds.checked(y_pred, y_true, ("y_pred", "y_true"))
+        y_true, y_pred = self.checked(y_true, y_pred)
+        with _counted():
+            return self._weighted_value(y_true, y_pred, sample_weight)
+
+    def _weighted_value(self, y_true, y_pred, sample_weight):
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
         # Keras would multiply the one value of all rows by each weight.
@@ -111,7 +183,7 @@ class ScoreLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         # Keras scales vectors of losses by the replicas, but leaves scalars alone.
-        partners = ops.cast(y_true, "int32")
+        partners = ops.cast(y_true, self.partners_dtype)
         return self.value(partners, y_pred) / distribution.num_replicas()
 
     def weighted(self, method, weights):
@@ -156,6 +228,9 @@ class BoundLoss(ScoreLoss):
     def estimate(self, partners, scores, weights=None):
         raise NotImplementedError
 
+    # Whether scores must be log densities of y given x for the estimate to hold.
+    takes_log_densities = False
+
     def objective(self, estimate):
         """What is minimized, as a function of the estimate. Scalar to scalar."""
         return -estimate
@@ -166,6 +241,23 @@ class BoundLoss(ScoreLoss):
     def value(self, partners, scores, weights=None):
         weighted = self.weighted(self.estimate, weights)
         return self.objective(self.estimate(partners, scores, **weighted))
+
+
+class UpperBoundLoss(BoundLoss):
+    """Base of the losses that lower an upper bound on mutual information.
+
+    A subclass gives `estimate`. Scores must be log densities of y given x, of a critic
+    that says `gives_log_densities = True`, such as `critics.ConditionalGaussian`.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+    """
+
+    takes_log_densities = True
+
+    def objective(self, estimate):
+        return estimate
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -211,7 +303,7 @@ class LossMetric(keras.metrics.Mean):
         if not isinstance(self.loss, ScoreLoss):
             values = self.loss.call(ops.convert_to_tensor(y_true), scores)
             return super().update_state(values, sample_weight)
-        partners = bounds.checked_partners("y_true", y_true)
+        partners, scores = self.loss.checked(y_true, scores)
         weights = sample_weight
         if weights is not None:
             weights = ops.convert_to_tensor(weights, dtype=self.loss.dtype)
@@ -229,6 +321,20 @@ class LossMetric(keras.metrics.Mean):
     def from_config(cls, config):
         loss = keras.saving.deserialize_keras_object(config["loss"])
         return cls(**{**config, "loss": loss})
+
+
+def counts():
+    """Whether a loss that has a state moves it now: once in each step of training."""
+    return _step.counts
+
+
+@contextlib.contextmanager
+def _counted():
+    before, _step.counts = _step.counts, _step.training
+    try:
+        yield
+    finally:
+        _step.counts = before
 
 
 def float_policy(dtype):

@@ -63,6 +63,15 @@ class TargetLoss(BoundLoss):
         weighted = self.bound.weighted(self.bound.estimate, weights)
         return self.bound.estimate(partners, scores, **weighted)
 
+    @property
+    def variables(self):
+        return self.bound.variables
+
+    @property
+    def updates_see_all_rows(self):
+        """Whether what the bound keeps from step to step is moved by all replicas."""
+        return getattr(self.bound, "updates_see_all_rows", False)
+
     def objective(self, estimate):
         return ops.abs(estimate - self.target)
 

@@ -10,19 +10,27 @@ from collections.abc import Callable
 
 from keras_infomax.methods.amdim import amdim
 from keras_infomax.methods.augmented_views import augmented_views
+from keras_infomax.methods.barlow_twins import barlow_twins
 from keras_infomax.methods.cmc import cmc
 from keras_infomax.methods.cpc import cpc
 from keras_infomax.methods.deep_infomax import deep_infomax
 from keras_infomax.methods.metric_learning import metric_learning
+from keras_infomax.methods.simclr import simclr
+from keras_infomax.methods.supcon import supcon
+from keras_infomax.methods.vicreg import vicreg
 from keras_infomax.models.infomax import InfoMax
 
 METHODS: dict[str, Callable[..., InfoMax]] = {
     "amdim": amdim,
     "augmented_views": augmented_views,
+    "barlow_twins": barlow_twins,
     "cmc": cmc,
     "cpc": cpc,
     "deep_infomax": deep_infomax,
     "metric_learning": metric_learning,
+    "simclr": simclr,
+    "supcon": supcon,
+    "vicreg": vicreg,
 }
 
 
@@ -43,9 +51,13 @@ __all__ = [
     "METHODS",
     "amdim",
     "augmented_views",
+    "barlow_twins",
     "cmc",
     "cpc",
     "deep_infomax",
     "metric_learning",
+    "simclr",
+    "supcon",
+    "vicreg",
     "takes_whole_images",
 ]

@@ -6,7 +6,8 @@ scores are computed and judged is not.
 
 from keras_infomax.models.base import BaseModel
 from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.labels import LabelTerm
 from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.models.terms import Term
 
-__all__ = ["BaseModel", "InfoMax", "MemoryTerm", "Term"]
+__all__ = ["BaseModel", "InfoMax", "LabelTerm", "MemoryTerm", "Term"]

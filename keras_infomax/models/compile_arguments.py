@@ -196,6 +196,29 @@ def check_none_of_scores(loss: Any, *metrics: dict[str, list[Any]] | None) -> No
         )
 
 
+def check_densities(loss: Any, terms: Sequence[Any]) -> None:
+    """Refuses a bound on log densities where the critic's scores are none.
+
+    Args:
+        loss: What `checked_loss` returned.
+        terms: Terms of the model.
+
+    Raises:
+        ValueError: If the scores of a term are no log densities.
+    """
+    of = getattr(loss, "bound", loss)  # That of a target loss.
+    if not getattr(of, "takes_log_densities", False):
+        return
+    for term in terms:
+        if not getattr(term.critic, "gives_log_densities", False):
+            raise ValueError(
+                f"The loss {of.name!r} bounds mutual information only where the critic "
+                "gives log densities of y given x, and says gives_log_densities = True "
+                f"in its class; received {type(term.critic).__name__}. Use critic="
+                "'conditional_gaussian'."
+            )
+
+
 def _checked_metric(argument, metric):
     if isinstance(metric, str):
         if metric in _CROSSENTROPY:

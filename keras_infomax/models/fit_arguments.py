@@ -13,9 +13,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks, structures
+from keras_infomax.lazy_tensorflow import tf
 
 _FORMS = (
     "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "

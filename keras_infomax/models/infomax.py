@@ -4,11 +4,11 @@ import math
 import warnings
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, critics, losses, private, structures
 from keras_infomax.execution import chunking, distribution, replicas
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
@@ -17,7 +17,6 @@ from keras_infomax.models import (
     sharing,
 )
 from keras_infomax.models.base import BaseModel
-from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.models.terms import Term, checked_terms
 
 _SEED = "seed_state_"
@@ -80,7 +79,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
     is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE depends
     on the batch size, so evaluate with the batch size of training. A loss on encodings,
     such as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is
-    no `"mi"`.
+    no `"mi"`; nor is there with `losses.SupCon`, whose true pairs are told by labels.
 
     `fit` stops with an error when the loss or a weight is no longer finite, as
     `callbacks.StopOnNonFinite` does.
@@ -188,6 +187,11 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         return not isinstance(self.loss, losses.EncodingLoss)
 
     @property
+    def estimates_mi(self):
+        """Whether `"mi"` is reported: of scores, unless their loss says otherwise."""
+        return self.scores_pairs and getattr(self.loss, "estimates_mi", True)
+
+    @property
     def trainable_variables(self):
         every = super().trainable_variables
         if not self.compiled or self.scores_pairs:
@@ -200,7 +204,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
     @property
     def metrics(self):
         every = super().metrics
-        if self.scores_pairs:
+        if self.estimates_mi:
             return every
         estimates = {id(metric) for metric in (self.mi_tracker, *self.term_trackers)}
         return [metric for metric in every if id(metric) not in estimates]
@@ -216,7 +220,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             scores, or the columns are not the rows of the batch.
         """
         columns = [term.columns(rows) for term in self.terms]
-        if self.loss is None or not self.scores_pairs or None in columns:
+        if self.loss is None or not self.estimates_mi or None in columns:
             return math.inf
         return sum(
             term.weight * self._estimator.ceiling(count)
@@ -226,7 +230,12 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
     @property
     def takes_index(self):
         """Whether the number of each example follows its views, for a memory bank."""
-        return any(isinstance(term, MemoryTerm) for term in self.terms)
+        return any(term.index for term in self.terms)
+
+    @property
+    def takes_labels(self):
+        """Whether the class of each example follows its views, and its number."""
+        return any(term.labels for term in self.terms)
 
     def encode(self, views, training=None):
         """Encodings of a batch of views.
@@ -330,6 +339,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         )
         if isinstance(loss, losses.EncodingLoss):
             compile_arguments.check_none_of_scores(loss, metrics, weighted_metrics)
+        compile_arguments.check_densities(loss, self.terms)
         checks.boolean("run_eagerly", run_eagerly)
         checks.boolean("auto_scale_loss", auto_scale_loss)
         checks.one_of("jit_compile", jit_compile, (True, False, "auto", None))
@@ -619,12 +629,13 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             # Keras looks into a batch to build a model, and has no targets then.
             y = self._stand_ins(outputs)
         targets = self._by_term(y)
-        loss = sum(
-            self._loss_weights[term.name]
-            * term.weight
-            * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
-            for term in self.terms
-        )
+        with losses.in_step(training):
+            loss = sum(
+                self._loss_weights[term.name]
+                * term.weight
+                * self._loss_of(targets[term.name], outputs[term.name], sample_weight)
+                for term in self.terms
+            )
         rows = _rows(outputs[self.terms[0].name] if x is None else x)
         for layer_loss in replicas.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))
@@ -760,7 +771,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
 
     def _report(self, loss, targets, outputs, weights, views):
         loss = distribution.total(loss)
-        if self.scores_pairs:
+        if self.estimates_mi:
             self._estimate(targets, outputs, weights)
         for metric in self.metrics:
             if metric.name == "loss":

@@ -9,10 +9,10 @@ import textwrap
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
-from keras_infomax import structures
+from keras_infomax import backends, structures
+from keras_infomax.lazy_tensorflow import tf
 
 
 def unpack(data):
@@ -67,11 +67,8 @@ def checked_weights(sample_weight, views):
             f"{shape}. Give weights of shape (rows,)."
         )
     weights = ops.reshape(ops.cast(weights, keras.config.floatx()), (-1,))
-    view = tf.nest.flatten(views)[0]
-    counts = [
-        tf.shape(tensor)[0] if tensor.shape[0] is None else tensor.shape[0]
-        for tensor in (weights, ops.convert_to_tensor(view))
-    ]
+    view = keras.tree.flatten(views)[0]
+    counts = [ops.shape(tensor)[0] for tensor in (weights, ops.convert_to_tensor(view))]
     weights = asserted(
         counts[0] == counts[1],
         "sample_weight must hold one number for each pair; received {} for {} pairs.",
@@ -79,10 +76,11 @@ def checked_weights(sample_weight, views):
         weights,
     )
     return asserted(
-        tf.reduce_all(tf.math.is_finite(weights) & (weights >= 0)),
+        ops.all(ops.logical_and(ops.isfinite(weights), weights >= 0)),
         "sample_weight must be finite numbers of at least 0; received numbers from {} "
         "to {}.",
-        [tf.reduce_min(weights), tf.reduce_max(weights)],
+        # With a start, as a replica may have no rows.
+        [ops.min(weights, initial=np.inf), ops.max(weights, initial=-np.inf)],
         weights,
     )
 
@@ -178,7 +176,7 @@ def view_to_encode(every, one, pick, views):
 def _tensors(views):
     def tensor(view):
         is_one = ops.is_tensor(view) or isinstance(view, keras.KerasTensor)
-        return view if is_one else tf.convert_to_tensor(view)
+        return view if is_one else ops.convert_to_tensor(view)
 
     return keras.tree.map_structure(tensor, views)
 
@@ -189,9 +187,14 @@ def texts_as_tensors(data):
     Args:
         data: What `fit` is given, any structure of arrays, or a dataset.
     """
-    return keras.tree.map_structure(
-        lambda part: tf.constant(part) if _is_array_of_texts(part) else part, data
-    )
+
+    def tensor(part):
+        if not _is_array_of_texts(part):
+            return part
+        backends.needs("A view of texts", backends.TENSORFLOW)
+        return tf.constant(part)
+
+    return keras.tree.map_structure(tensor, data)
 
 
 def _is_array_of_texts(part):
@@ -210,19 +213,36 @@ def asserted(holds, message, found, values):
     Raises:
         ValueError: If it is known not to hold.
         InvalidArgumentError: When run, if it does not hold; `as_value_errors` makes a
-            `ValueError` of that. XLA drops assertions, so the values are NaN there.
+            `ValueError` of that. XLA, and so JAX, has no assertions: the values are
+            NaN there.
     """
-    if tf.executing_eagerly():
-        holds = bool(holds)
-        found = [tf.get_static_value(number) for number in found]
-    if isinstance(holds, bool):
-        if not holds:
-            raise ValueError(message.format(*found))
+    known = _known(holds)
+    if known is not None:
+        if not known:
+            raise ValueError(message.format(*map(_known_number, found)))
         return values
+    if not backends.is_tensorflow():
+        return ops.where(holds, values, np.nan)
     # Without the order, an operation on the values may fail first, obscurely.
     with tf.control_dependencies([tf.debugging.Assert(holds, [message, *found])]):
         checked = tf.where(holds, values, tf.constant(np.nan, values.dtype))
     return tf.ensure_shape(checked, values.shape)
+
+
+def _known(holds):
+    """A boolean, or `None` where only a run can tell."""
+    if isinstance(holds, bool):
+        return holds
+    if backends.is_tensorflow():
+        return bool(holds) if tf.executing_eagerly() else None
+    try:
+        return bool(ops.convert_to_numpy(holds))
+    except (NotImplementedError, RuntimeError, TypeError):
+        return None  # Of a function that is traced, for its shapes or to compile it.
+
+
+def _known_number(number):
+    return number if isinstance(number, int) else ops.convert_to_numpy(number)[()]
 
 
 @contextlib.contextmanager
@@ -239,12 +259,17 @@ def as_value_errors():
         if not str(error).startswith("in user code:"):
             raise
         raise ValueError(textwrap.dedent("    " + message).strip()) from error
-    except tf.errors.InvalidArgumentError as error:
+    except _invalid_argument() as error:
         failed = re.search(r"\[([^\]]*\{\}[^\]]*)\]((?: \[[^\]]*\])+)", str(error))
         if failed is None:
             raise
         message, found = failed.groups()
         raise ValueError(message.format(*found.strip(" []").split("] ["))) from None
+
+
+def _invalid_argument():
+    """What TensorFlow raises from within a graph; nothing on another backend."""
+    return tf.errors.InvalidArgumentError if backends.is_tensorflow() else ()
 
 
 def _is_weighted(x):
@@ -253,7 +278,9 @@ def _is_weighted(x):
 
 
 def _is_nothing(part):
-    return part is None or _is_empty(part) or isinstance(part, tf.experimental.Optional)
+    if part is None or _is_empty(part):
+        return True
+    return backends.is_tensorflow() and isinstance(part, tf.experimental.Optional)
 
 
 def _is_empty(part):

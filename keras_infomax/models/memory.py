@@ -2,11 +2,10 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks
-from keras_infomax.execution import distribution
+from keras_infomax.execution import distribution, draws
 from keras_infomax.models import inputs
 from keras_infomax.models.terms import Term, checked_rows
 
@@ -173,14 +172,13 @@ class MemoryTerm(Term):
 
     def _drawn(self, training):
         """The rows of the bank that are negatives of the whole global batch."""
-        seed = tf.identity(self.draw.value)
+        seed = ops.copy(self.draw.value)
         if training:
-            self.draw.assign(seed + tf.constant([0, 1]))
+            self.draw.assign(seed + ops.array([0, 1], dtype="int32"))
         else:
-            seed = ops.stack([seed[0], -1])  # A draw that training never makes.
-        return tf.random.stateless_uniform(
-            (self.num_negatives,), seed, maxval=self.examples, dtype=tf.int32
-        )
+            # A draw that training never makes.
+            seed = ops.stack([seed[0], ops.full_like(seed[1], -1)])
+        return draws.integers(seed, self.num_negatives, self.examples)
 
     def _move(self, index, old, y):
         mixed = self.momentum * old + (1 - self.momentum) * ops.stop_gradient(y)
@@ -190,8 +188,10 @@ class MemoryTerm(Term):
     def _checked_index(self, index, x):
         """The index of each row, and x, once it is known that the bank has all rows."""
         index = ops.cast(index, "int32")
-        # Not those of Keras, which refuse the no rows that a replica may have.
-        smallest, largest = tf.reduce_min(index), tf.reduce_max(index)
+        # With a start, as a replica may have no rows.
+        limits = np.iinfo("int32")
+        smallest = ops.min(index, initial=limits.max)
+        largest = ops.max(index, initial=limits.min)
         message = (
             "The index of an example must be at least 0 and less than examples="
             f"{self.examples}, the number of rows in the bank; received {{}} to {{}}."

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import checks, files
+from keras_infomax import checks
 from keras_infomax.methods import METHODS
 from keras_infomax.paper.verdicts import Results
-from keras_infomax.training import plots
+from keras_infomax.plots import drawing
 from keras_infomax.training.settings import OTHERS
 
 NATS = "estimate, nats"
@@ -38,7 +38,7 @@ _STYLES = {
     ("dataset", "gaussian_iid"): ("--", "independent"),
     ("dataset", "gaussian_dependent"): ("-", "dependent"),
 }
-_REFERENCES = {"pixel_baseline": "same probe on pixels", "true_mi": "true MI"}
+_REFERENCES = {"raw_baseline": "same probe on pixels", "true_mi": "true MI"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _by_bound(column: str, label: str, curves: tuple[str, ...], **options: Any):
 
 
 def _baselined(column: str, label: str, curves: tuple[str, ...]):
-    return _by_bound(column, label, curves, reference="pixel_baseline")
+    return _by_bound(column, label, curves, reference="raw_baseline")
 
 
 _CRITICS = (
@@ -93,7 +93,7 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
             "probe_accuracy",
             ACCURACY,
             ("bound",),
-            reference="pixel_baseline",
+            reference="raw_baseline",
         ),
         Panel(
             "adversarial",
@@ -101,7 +101,7 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
             ACCURACY,
             (),
             figure="figure1_adversarial",
-            reference="pixel_baseline",
+            reference="raw_baseline",
         ),
     ),
     "figure2": (
@@ -111,7 +111,7 @@ PICTURES: dict[str, tuple[Panel, ...]] = {
             "probe_accuracy",
             ACCURACY,
             ("bound",),
-            reference="pixel_baseline",
+            reference="raw_baseline",
         ),
         Panel("median range", "log_condition_40", "log condition, 40 %", ("bound",)),
         Panel("worst", "log_condition_max", "log condition, maximum", ("bound",)),
@@ -147,7 +147,7 @@ def draw(results: Results, folder: str | os.PathLike) -> list[pathlib.Path]:
     Returns:
         Paths of the pictures.
     """
-    plots.check_installed()
+    drawing.check_installed()
     checks.instance(
         "results", results, Results, "Results", "Write results=Results(rows)."
     )
@@ -177,7 +177,7 @@ def panels_of_methods(results: Results) -> tuple[Panel, ...]:
             (),
             {"dataset": dataset},
             figure=name,
-            reference="pixel_baseline",
+            reference="raw_baseline",
         )
         for dataset in dict.fromkeys(dataset for dataset, _ in ran)
         for name in METHODS
@@ -189,11 +189,10 @@ def _draw(
     results: Results, name: str, panels: tuple[Panel, ...], folder: pathlib.Path
 ) -> list[pathlib.Path]:
     import matplotlib
-    from matplotlib.figure import Figure
 
     columns = len(panels) if len(panels) <= _MOST_IN_A_ROW else 3
     lines = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(4.2 * columns, 3.6 * lines), layout="constrained")
+    figure = drawing.new_figure(4.2 * columns, 3.6 * lines)
     for number, panel in enumerate(panels, 1):
         axes = figure.add_subplot(lines, columns, number)
         _panel(axes, panel, _rows(results, name, panel))
@@ -204,8 +203,7 @@ def _draw(
     with matplotlib.rc_context({"svg.hashsalt": name}):
         for suffix, metadata in ((".png", {}), (".svg", {"Date": None})):
             path = folder / f"{name}{suffix}"
-            with files.replaced_file(path) as temporary:
-                figure.savefig(temporary, dpi=110, metadata=metadata)
+            drawing.save(figure, path, dpi=110, metadata=metadata)
             written.append(path)
     return written
 

@@ -254,7 +254,7 @@ class Results:
         self,
         rows: Iterable[Row],
         accuracy: str = "probe_accuracy",
-        pixels: str = "pixel_baseline",
+        pixels: str = "raw_baseline",
     ):
         self.rows = list(rows)
         self.accuracy = accuracy
@@ -270,7 +270,7 @@ class Results:
 
     def by_stopped_probe(self) -> "Results":
         """The same runs, judged by the probe that the paper's notebook stops early."""
-        return Results(self.rows, "stopped_accuracy", "stopped_pixels")
+        return Results(self.rows, "stopped_accuracy", "stopped_raw")
 
     def series(self, column: str, **where: Any) -> BySeed:
         """Values of a column by seed and step; of a seed's longest run.

@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks, structures
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes.rows import count, taken, views_as_arrays
 
 

@@ -1,14 +1,16 @@
 """Trains the whole encoder on labels: what it is worth as a place to start from."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import checked_views, tensor_specs
@@ -139,7 +141,7 @@ class _Network(NamedTuple):
         """All that is trained."""
         return [*self.trainable, self.kernel, self.bias]
 
-    def replaced(self, weights: list[tf.Tensor], others: list[tf.Tensor]) -> "_Network":
+    def replaced(self, weights: list[tf.Tensor], others: list[tf.Tensor]) -> _Network:
         """The network of other weights."""
         *trainable, kernel, bias = weights
         return _Network(trainable, others, kernel, bias)
@@ -156,7 +158,7 @@ class _Adam(NamedTuple):
     steps: tf.Tensor
 
     @classmethod
-    def start(cls, weights: list[tf.Tensor]) -> "_Adam":
+    def start(cls, weights: list[tf.Tensor]) -> _Adam:
         zeros = [tf.zeros_like(w) for w in weights]
         return cls(zeros, zeros, tf.constant(0.0))
 
@@ -165,7 +167,7 @@ class _Adam(NamedTuple):
         weights: list[tf.Tensor],
         gradients: list[tf.Tensor],
         learning_rate: float,
-    ) -> tuple[list[tf.Tensor], "_Adam"]:
+    ) -> tuple[list[tf.Tensor], _Adam]:
         """The weights after a step, and the state."""
         steps = self.steps + 1
         means = _averages(self.means, gradients, _MEAN_DECAY)

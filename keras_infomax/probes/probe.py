@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import scipy.special
 
+from keras_infomax import tables
 from keras_infomax.probes.information import v_information
 from keras_infomax.probes.rows import (
     check_classes,
@@ -33,6 +34,11 @@ class Judgement:
     accuracy: float
     information: float | None = None
     standard_error: float | None = None
+
+    def _repr_html_(self) -> str:
+        found = dataclasses.asdict(self).items()
+        known = [(name, value) for name, value in found if value is not None]
+        return tables.as_html(["held-out rows", ""], known)
 
 
 class Probe(abc.ABC):

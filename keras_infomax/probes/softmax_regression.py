@@ -1,9 +1,12 @@
 """Fits multinomial logistic regression: SciPy's L-BFGS in whitened coordinates."""
 
+from __future__ import annotations
+
 import numpy as np
 import scipy.optimize
 import scipy.sparse
-import tensorflow as tf
+
+from keras_infomax.lazy_tensorflow import tf
 
 # Above this number of features, whitening costs more than it spares.
 _MOST_WHITENED = 4096

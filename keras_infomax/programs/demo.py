@@ -40,7 +40,7 @@ def demonstrate(workdir: pathlib.Path, variant: str = "") -> dict[str, Any]:
     encoder = workdir / "encoder"
     kim.saved_model.export_workdir(workdir, encoder, overwrite=True)
     summary = {
-        "pixel_baseline": last["pixel_baseline"],
+        "raw_baseline": last["raw_baseline"],
         "probe_accuracy_start": first["probe_accuracy"],
         "probe_accuracy": last["probe_accuracy"],
         "probe_accuracy_of_export": _classify_elsewhere(encoder),
@@ -72,12 +72,12 @@ def _classify_elsewhere(encoder: pathlib.Path) -> float:
 def table(summary: dict[str, Any], workdir: pathlib.Path) -> str:
     """The facts of a demonstration, for the screen."""
     accuracies = {
-        "pixels (baseline)": summary["pixel_baseline"],
+        "pixels (baseline)": summary["raw_baseline"],
         "encodings before training": summary["probe_accuracy_start"],
         f"encodings after {summary['steps']} steps": summary["probe_accuracy"],
         "the same, from the export": summary["probe_accuracy_of_export"],
     }
-    gain = 100 * (summary["probe_accuracy"] - summary["pixel_baseline"])
+    gain = 100 * (summary["probe_accuracy"] - summary["raw_baseline"])
     rows = [
         "Linear probe on the top halves of 1,000 digits, test accuracy",
         *(f"  {name:<32}{value:.4f}" for name, value in accuracies.items()),

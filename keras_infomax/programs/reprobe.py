@@ -42,5 +42,5 @@ def main() -> None:
             probes.judge(stopped, encoder, run.train, run.test)["stopped"].accuracy
             for encoder in (run.encoder, None)
         )
-        table.fill(held[key], stopped_accuracy=accuracy, stopped_pixels=pixels)
+        table.fill(held[key], stopped_accuracy=accuracy, stopped_raw=pixels)
         print(workdir.name, row["probe_accuracy"], f"{accuracy:.6g}", flush=True)

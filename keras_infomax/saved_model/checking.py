@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import files
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import formats
 
 # A wrong conversion differs by more, half precision by less.

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks, files, models, private, structures
 from keras_infomax.files import manifest
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import (
     archives,
     checking,
@@ -69,7 +69,7 @@ def export(
             `keras.Input` or structure of them. Defaults to what the encoder was built
             with.
         card: Further facts for the card, such as `"dataset"`, `"input_range"`,
-            `"mi"` and `"mi_ceiling"` in nats, `"probe_accuracy"`, `"pixel_baseline"`.
+            `"mi"` and `"mi_ceiling"` in nats, `"probe_accuracy"`, `"raw_baseline"`.
         preprocessing: Layer or function from raw inputs to views, made of TensorFlow
             or Keras operations. Defaults to none.
         raw_shape: Shape of a raw input without the rows; `None` stands for a size

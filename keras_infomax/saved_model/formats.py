@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import checks
+from keras_infomax.lazy_tensorflow import tf
 
 # Where each format lies in the folder of an export.
 FILES = {

@@ -1,5 +1,7 @@
 """A SavedModel in the style of TensorFlow Hub as a Keras layer."""
 
+from __future__ import annotations
+
 import contextlib
 import pathlib
 import shutil
@@ -9,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import checks, files, private, structures
 from keras_infomax.files import manifest
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import archives, safety, traces
 
 # What TensorFlow reads of an export, and what a reader may not have changed.

@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_infomax import structures
+from keras_infomax import measures, structures
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.version import __version__
 
 # What a reader looks for first; null where the exporter does not know.
@@ -20,7 +20,7 @@ _ASKED = (
     "mi",
     "mi_ceiling",
     "probe_accuracy",
-    "pixel_baseline",
+    "raw_baseline",
 )
 
 
@@ -49,6 +49,7 @@ def describe(
         ValueError: If `facts` redefines what the encoder itself says, or holds what
             JSON cannot.
     """
+    facts = {_renamed(name): value for name, value in facts.items()}
     own = {
         "name": encoder.name,
         "input_shape": _of_each(views, lambda spec: spec.shape[1:]),
@@ -111,9 +112,16 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         mi_ceiling=_value(card["mi_ceiling"], "nats"),
         probe_accuracy=_value(card["probe_accuracy"]),
         raw=_raw_words(inputs),
-        pixel_baseline=_value(card["pixel_baseline"]),
+        raw_baseline=_value(card["raw_baseline"]),
         versions=", ".join(f"{k} {v}" for k, v in card["versions"].items()),
     )
+
+
+def _renamed(name: str) -> str:
+    if name == "pixel_baseline":
+        measures.warn_of_earlier(name, "raw_baseline")
+        return "raw_baseline"
+    return name
 
 
 def _of_each(views: Any, fact: Callable) -> Any:
@@ -216,7 +224,7 @@ Maps views `{views}` to encodings `float32 {encodings}`, for any number of rows.
 | MI estimate | {mi} |
 | its ceiling | {mi_ceiling} |
 | accuracy of a linear probe | {probe_accuracy} |
-| same probe on {raw} | {pixel_baseline} |
+| same probe on {raw} | {raw_baseline} |
 | formats | {formats} |
 | written with | {versions} |
 

@@ -1,13 +1,15 @@
 """Inputs of an export, and the encodings that every format must give for them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import private
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import serving
 
 _ROWS = 5

@@ -1,12 +1,14 @@
 """The root object of an export's SavedModel, and its signatures."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import structures
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import serving
 
 

@@ -20,11 +20,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
-import tensorflow as tf
 from google.protobuf import descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError
 
 from keras_infomax import files
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import harmless_operations
 
 # Functions that save and restore checkpoints. TensorFlow 1 calls them; the copy lacks
@@ -60,8 +60,6 @@ _KEPT_HINTS = {
     "_read_only_resource_inputs",
     "_user_specified_name",
 }
-_RESOURCE = tf.resource.as_datatype_enum
-_VARIANT = tf.variant.as_datatype_enum
 # How a function is optimized and scheduled.
 _EXECUTION = {"config", "config_proto", "executor_type"}
 
@@ -281,7 +279,7 @@ def _is_open(value: Any) -> bool:
 def _holds_handle(value: Any) -> bool:
     """Whether an attribute has a handle as a constant, to whatever has that name."""
     return any(
-        tensor.dtype in (_RESOURCE, _VARIANT)
+        tensor.dtype in {t.as_datatype_enum for t in (tf.resource, tf.variant)}
         for tensor in (value.tensor, *value.list.tensor)
     )
 

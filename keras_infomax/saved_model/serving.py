@@ -3,16 +3,18 @@
 Inside an export, so that whoever serves it sends what a camera or a file gives.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, datasets, methods, views
 from keras_infomax.datasets import image_files
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.settings import Settings
 
 Shape = tuple[int | None, ...]

@@ -1,14 +1,15 @@
 """The functions for which a SavedModel was traced: what each takes, in which mode."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from keras_infomax import structures
+from keras_infomax.lazy_tensorflow import tf
 
 
 @dataclasses.dataclass(frozen=True)

@@ -74,7 +74,7 @@ def export_workdir(
         )
     if encoder == "y" and model.encoder_y is not model.encoder_x:
         # They were measured on the first view and its encodings.
-        metrics |= {"probe_accuracy": None, "pixel_baseline": None}
+        metrics |= {"probe_accuracy": None, "raw_baseline": None}
     chosen = model.encoder_x if encoder == "x" else model.encoder_y
     view = views_of(chosen)
     # Of several parts, as of tables with categories, there is none.

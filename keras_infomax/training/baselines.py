@@ -1,4 +1,4 @@
-"""Remembers pixel baselines, which all runs on the same views share.
+"""Remembers raw baselines, which all runs on the same views share.
 
 A linear probe on raw color images takes minutes, more than many a run: a sweep fits
 it once.
@@ -22,7 +22,7 @@ from keras_infomax.probes import Judgement
 def remember(
     measuring: Iterable[keras.callbacks.Callback], folder: str | os.PathLike
 ) -> None:
-    """Gives probes their pixel baselines, fitted only if no others have been.
+    """Gives probes their raw baselines, fitted only if no others have been.
 
     While one process fits, others that need a baseline of the same folder wait.
 
@@ -46,10 +46,10 @@ def _remember(probes: callbacks.Probes, folder: pathlib.Path) -> None:
         frozen = [n for n, p in probes.probes.items() if getattr(p, "frozen", True)]
         found = _read(path, frozen)
         if found is None:
-            found = probes.judge_pixels()
+            found = probes.judge_raw()
             cells = {name: dataclasses.asdict(j) for name, j in found.items()}
             files.write_text(path, json.dumps(cells, indent=2) + "\n")
-    probes.take_pixels(found)
+    probes.take_raw(found)
 
 
 def _read(path: pathlib.Path, names: Iterable[str]) -> dict[str, Judgement] | None:

@@ -19,8 +19,8 @@ COLUMNS = (
     "accuracy",
     "information",
     "standard_error",
-    "pixel_accuracy",
-    "pixel_information",
+    "raw_accuracy",
+    "raw_information",
     OTHERS,
 )
 Row = dict[str, Any]
@@ -124,7 +124,7 @@ def compare(
     output: str | os.PathLike,
     names: Sequence[str] = tuple(probes.PROBES),
 ) -> list[Row]:
-    """Judges every finished run by every probe, and its pixels by the same.
+    """Judges every finished run by every probe, and its raw views by the same.
 
     The table is replaced whole after every run, with the runs judged so far.
 
@@ -132,7 +132,7 @@ def compare(
         workdir: Workdir of a run or of a sweep.
         output: The table, a CSV with `COLUMNS`, one row a run and probe. Information is
             in nats; the standard error is that over draws of labels, and empty for
-            probes that do not draw; pixels are empty for those that fine-tune.
+            probes that do not draw; raw views are empty for those that fine-tune.
         names: Names of the probes, as in `probes.get`.
 
     Returns:
@@ -147,13 +147,13 @@ def compare(
     for folder in finished_workdirs(workdir):
         run = FinishedRun.load(folder)
         if judged is None or not _same_views(run, judged):
-            pixels = probes.judge(named, None, run.train, run.test)
+            raw = probes.judge(named, None, run.train, run.test)
         judged = run
         found = probes.judge(named, run.encoder, run.train, run.test)
         key = {column: run.settings.as_dict()[column] for column in KEY}
         key[OTHERS] = others(run.settings)
         rows += [
-            {**key, "probe": name, **_measures(found[name], pixels.get(name))}
+            {**key, "probe": name, **_measures(found[name], raw.get(name))}
             for name in named
         ]
         write_table(output, COLUMNS, rows)
@@ -166,13 +166,13 @@ def _same_views(run: FinishedRun, other: FinishedRun) -> bool:
     return all(np.array_equal(mine, theirs) for mine, theirs in arrays)
 
 
-def _measures(found: probes.Judgement, pixels: probes.Judgement | None) -> Row:
+def _measures(found: probes.Judgement, raw: probes.Judgement | None) -> Row:
     return {
         "accuracy": found.accuracy,
         "information": found.information,
         "standard_error": found.standard_error,
-        "pixel_accuracy": None if pixels is None else pixels.accuracy,
-        "pixel_information": None if pixels is None else pixels.information,
+        "raw_accuracy": None if raw is None else raw.accuracy,
+        "raw_information": None if raw is None else raw.information,
     }
 
 
@@ -200,7 +200,7 @@ def summary(rows: Sequence[Row]) -> str:
 
     Returns:
         Lines with accuracy and information on encodings, and what they gain over
-        pixels. What all rows have in common is left out.
+        raw views. What all rows have in common is left out.
     """
     kinds = [
         column
@@ -210,7 +210,7 @@ def summary(rows: Sequence[Row]) -> str:
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
         groups.setdefault((row["probe"], *(row[k] for k in kinds)), []).append(row)
-    header = ["probe", *kinds, "accuracy", "over pixels", "nats", "over pixels", "runs"]
+    header = ["probe", *kinds, "accuracy", "over raw", "nats", "over raw", "runs"]
     lines = [header, ["---"] * len(header)]
     order = {name: number for number, name in enumerate(probes.PROBES)}
     for key, group in sorted(groups.items(), key=lambda item: order[item[0][0]]):
@@ -232,7 +232,7 @@ def _mean(rows: Sequence[Row], column: str, form: str) -> str:
 
 
 def _gain(rows: Sequence[Row], column: str) -> str:
-    if rows[0][f"pixel_{column}"] is None:
+    if rows[0][f"raw_{column}"] is None:
         return ""
-    gains = [{"gain": row[column] - row[f"pixel_{column}"]} for row in rows]
+    gains = [{"gain": row[column] - row[f"raw_{column}"]} for row in rows]
     return _mean(gains, "gain", "{:+.3f}")

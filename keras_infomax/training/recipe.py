@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from keras_infomax import callbacks, checks, datasets, methods, models
+from keras_infomax import callbacks, checks, datasets, methods, models, plots
 from keras_infomax.execution import strategies
-from keras_infomax.training import experiments, layer_names, plots, processes, runs
+from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.training import experiments, layer_names, processes, runs
 from keras_infomax.training.baselines import remember
 from keras_infomax.training.experiments import adversarial, dependent, supervised
 from keras_infomax.training.progress import Progress
@@ -39,7 +39,7 @@ def train(
 
     Evaluates before the first step and every `eval_every` steps: MI on training
     batches and on held-out batches of the same size, and the accuracy of a linear
-    probe on the encodings of view x, against the same probe on its pixels. Each
+    probe on the encodings of view x, against the same probe on view x itself. Each
     evaluation is a checkpoint. Called again after it was interrupted, the run goes on
     and ends with the weights and metrics of an uninterrupted one; called again after
     it finished, it changes nothing. See `runs` for the files.
@@ -53,13 +53,13 @@ def train(
         workdir: Folder of the run, made if it does not exist.
         data: Data set to use instead of loading `config.dataset`; its name is
             recorded. An unlabeled one is trained on without a probe.
-        baselines: Folder in which runs on the same views share their pixel baselines.
+        baselines: Folder in which runs on the same views share their raw baselines.
             By default each run fits its own.
         profile_steps: As for `callbacks.TensorBoard`.
 
     Returns:
         The last row of the metrics: `step`, `mi` and `val_mi` in nats, `mi_ceiling`
-        (`None` where the bound has none), `probe_accuracy`, `pixel_baseline`, ...
+        (`None` where the bound has none), `probe_accuracy`, `raw_baseline`, ...
 
     Raises:
         ValueError: If the config or the data are unfit, the workdir belongs to another
@@ -86,9 +86,13 @@ def train(
             run.take_finished()
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
-    plots.check_installed()
-    with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
-        return _train(run, settings, data, strategy, baselines, profile_steps)
+    try:
+        plots.check_installed()
+        with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
+            return _train(run, settings, data, strategy, baselines, profile_steps)
+    finally:
+        # What a mistake in the settings leaves behind is empty.
+        run.leave()
 
 
 def _train(run, settings, data, strategy, baselines, profile_steps):
@@ -202,6 +206,8 @@ class _Recorder(keras.callbacks.Callback):
         self.settings = settings
         self.experiment = experiment
         self.progress = progress
+        probes = [c for c in experiment.measuring if isinstance(c, callbacks.Probes)]
+        self._raw = "pixels" if all(p.of_images for p in probes) else "raw views"
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.run.rows:
@@ -227,10 +233,10 @@ class _Recorder(keras.callbacks.Callback):
         for callback in self.experiment.measuring:
             row.update(callback.measurements)
         self.run.record(self.model, row)
-        self.progress.say(_told(self.run.rows[-1], self.settings.steps))
+        self.progress.say(_told(self.run.rows[-1], self.settings.steps, self._raw))
 
 
-def _told(row: runs.Row, steps: int) -> str:
+def _told(row: runs.Row, steps: int, raw: str) -> str:
     """One line on an evaluation."""
     parts = [f"step {row['step']:>{len(str(steps))}}/{steps}"]
     if row["mi"] is not None:
@@ -240,8 +246,8 @@ def _told(row: runs.Row, steps: int) -> str:
         parts.append(f"held out {row['val_mi']:.3f}{ceiling} nats")
     if row["probe_accuracy"] is not None:
         parts.append(f"probe {row['probe_accuracy']:.4f}")
-    if row["pixel_baseline"] is not None:
-        parts.append(f"(pixels {row['pixel_baseline']:.4f})")
+    if row["raw_baseline"] is not None:
+        parts.append(f"({raw} {row['raw_baseline']:.4f})")
     if row["test_accuracy"] is not None:
         parts.append(f"classifier {row['test_accuracy']:.4f}")
     return "  ".join(parts)

@@ -25,15 +25,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from keras_infomax import checks, files, measures
+from keras_infomax import checks, files, measures, plots
 from keras_infomax.callbacks.tensorboard import scalars
-from keras_infomax.training import checkpoints, plots
+from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.training import checkpoints
 from keras_infomax.training.settings import differences
 from keras_infomax.version import __version__
 
-Row = dict[str, float | int | None]
+Row = measures.Row
 
 # What tells that a disk is full, over a quota or a limit, read-only or broken.
 _OF_DISKS = {
@@ -161,6 +161,7 @@ class Run:
 
     def _check(self) -> None:
         with _writable(self.workdir):
+            self._is_new = not self.workdir.exists()
             self.workdir.mkdir(parents=True, exist_ok=True)
             if not self._config_path.exists():
                 return
@@ -234,7 +235,7 @@ class Run:
         """
         values = {**dict.fromkeys(measures.NAMES), **row}
         self.rows.append(
-            {k: None if v is None else float(v) for k, v in values.items()}
+            Row({k: None if v is None else float(v) for k, v in values.items()})
         )
         self.rows[-1]["step"] = int(row["step"])
         if not self.writes:
@@ -262,6 +263,12 @@ class Run:
             with files.replaced_file(self.model_path) as temporary:
                 model.save(temporary)
         self.close()
+
+    def leave(self) -> None:
+        """Removes the workdir if it was made for nothing: it is new and empty."""
+        if self._is_new and self.writes:
+            with contextlib.suppress(OSError):
+                self.workdir.rmdir()
 
     def close(self) -> None:
         """Ends the event files, and leaves the workdir to others."""
@@ -400,7 +407,8 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
             was cut, or holds what is no number, or steps that do not rise.
     """
     header, lines = files.read_csv(path)
-    # An earlier version knew fewer columns: they are empty.
+    # An earlier version knew fewer columns, which are empty, and had other names.
+    header = [measures.EARLIER.get(column, column) for column in header]
     if "step" not in header or header != measures.ordered(header):
         raise ValueError(
             f"{path} must have the columns {', '.join(measures.NAMES)} in this order, "
@@ -420,8 +428,8 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
 
 
 def _parsed(cells: Mapping[str, str]) -> Row:
-    row: Row = {k: float(v) if v else None for k, v in cells.items()}
-    row = {**dict.fromkeys(measures.NAMES), **row}
+    row = Row(dict.fromkeys(measures.NAMES))
+    row.update({k: float(v) if v else None for k, v in cells.items()})
     row["step"] = int(cells["step"])
     return row
 

@@ -505,7 +505,7 @@ def _run_one(
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
             try:
-                train(settings, workdir, baselines=folder / "pixel_baselines")
+                train(settings, workdir, baselines=folder / "raw_baselines")
             except BaseException:
                 traceback.print_exc()
                 sys.exit(1)

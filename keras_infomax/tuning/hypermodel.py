@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import keras_tuner
 
-from keras_infomax import callbacks as watching
 from keras_infomax import checks, datasets, training
 from keras_infomax.training import experiments
 from keras_infomax.training.baselines import remember
 from keras_infomax.training.settings import Settings
+from keras_infomax.tuning import trials
 from keras_infomax.tuning.space import Space
 
 
@@ -21,7 +21,7 @@ class HyperModel(keras_tuner.HyperModel):
     A trial is trained as `training.train` would: on batches of its own size, from the
     seed of its settings, for `steps` in epochs of `eval_every`. After each epoch the
     logs have `mi` and `val_mi` in nats, what the probes measure, such as
-    `probe_accuracy`, and its `pixel_baseline`. Any of them can be the objective of a
+    `probe_accuracy`, and its `raw_baseline`. Any of them can be the objective of a
     tuner, with its direction, which keras-tuner cannot guess.
 
     Numbers that are no longer finite end a trial as a failed one, with the reason.
@@ -35,7 +35,7 @@ class HyperModel(keras_tuner.HyperModel):
             split of the final result.
         callbacks: Function of the settings of a trial to further callbacks. They are
             made anew for each, so they may hold what keras-tuner cannot copy.
-        baselines: Folder in which trials on the same views share their pixel
+        baselines: Folder in which trials on the same views share their raw
             baselines. By default each fits its own.
 
     Raises:
@@ -114,13 +114,7 @@ class HyperModel(keras_tuner.HyperModel):
         Raises:
             ValueError: If their combination is unfit.
         """
-        values = self.fixed.as_dict()
-        for path, value in self.space.declare(hp).items():
-            if len(path) == 1:
-                values[path[0]] = value
-            else:
-                values[path[0]] = {**values[path[0]], path[1]: value}
-        return Settings.resolve(values)
+        return self.space.applied(self.fixed, self.space.declare(hp))
 
     def build(self, hp: Any) -> keras.Model:
         """Builds and compiles the model of a trial."""
@@ -166,24 +160,10 @@ class HyperModel(keras_tuner.HyperModel):
             if _only_relays(callback):
                 # Or every step would be a call of its own, and slower than in a run.
                 callback.steps_between_looks = None
-        every = settings.eval_every
-        epochs = settings.steps // every if epochs is None else epochs
-        return model.fit(
-            experiment.batches(initial_epoch * every, (epochs - initial_epoch) * every),
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=every,
-            validation_data=experiment.held_out,
-            # keras-tuner's own come last: they look for the objective in the logs.
-            callbacks=[
-                watching.StopOnNonFinite(),
-                *experiment.measuring,
-                _LogMeasurements(experiment.measuring),
-                *(self.callbacks(settings) if self.callbacks else ()),
-                *callbacks,
-            ],
-            shuffle=False,
-            verbose=verbose,
+        # keras-tuner's own come last: they look for the objective in the logs.
+        own = self.callbacks(settings) if self.callbacks else ()
+        return trials.fit(
+            experiment, settings, [*own, *callbacks], epochs, initial_epoch, verbose
         )
 
 
@@ -195,17 +175,3 @@ def _only_relays(callback: keras.callbacks.Callback) -> bool:
         return False
     hooks = ("on_batch_begin", "on_batch_end")
     return all(getattr(type(tuner), h) is getattr(keras_tuner.Tuner, h) for h in hooks)
-
-
-class _LogMeasurements(keras.callbacks.Callback):
-    """Logs what measuring callbacks know beside what they log themselves."""
-
-    def __init__(self, measuring):
-        super().__init__()
-        self.measuring = measuring
-
-    def on_epoch_end(self, epoch, logs=None):
-        for callback in self.measuring:
-            for name, value in callback.measurements.items():
-                if value is not None:
-                    logs[name] = value

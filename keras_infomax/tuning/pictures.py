@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from keras_infomax import files
+from keras_infomax.plots import drawing
 from keras_infomax.tuning.results import Trial
 
 _COLUMNS = 3
@@ -30,12 +30,10 @@ def draw(
         path: Picture to write; its suffix chooses the format.
         objective: What the score is.
     """
-    from matplotlib.figure import Figure
-
     done = [trial for trial in trials if trial.score is not None]
     names = list(dict.fromkeys(name for trial in done for name in trial.values))
     rows = math.ceil((3 + len(names)) / _COLUMNS)
-    figure = Figure(figsize=(4.2 * _COLUMNS, 3.5 * rows), layout="constrained")
+    figure = drawing.new_figure(4.2 * _COLUMNS, 3.5 * rows)
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
     for axes, metric, label in zip(
         panels, ("val_mi", "mi"), ("held-out batches", "training batches"), strict=False
@@ -55,8 +53,7 @@ def draw(
         + (f"; {failed} more failed" if failed else "")
     )
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with files.replaced_file(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    drawing.save(figure, path, dpi=110)
 
 
 def _against_information(
@@ -79,9 +76,9 @@ def _against_information(
             marker=_MARKERS[marks.index(key[1:2]) % len(_MARKERS)],
             label=", ".join(key) or "trials",
         )
-    for baseline in {t.metrics.get("pixel_baseline") for t in trials} - {None}:
+    for baseline in {t.metrics.get("raw_baseline") for t in trials} - {None}:
         line = axes.axhline(baseline, color="0.4", linestyle="--", linewidth=1)
-        line.set_label("probe on pixels")
+        line.set_label("probe on raw views")
     axes.grid(alpha=0.3)
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_infomax import checks, files, measures
+from keras_infomax import checks, files, measures, tables
 
 # On the screen, where a table has less room than in a file.
 _SHOWN = ("probe_accuracy", "val_mi", "mi")
@@ -33,7 +33,19 @@ class Trial:
     failure: str = ""
 
 
-def rank(trials: Sequence[Trial], direction: str) -> list[Trial]:
+class Trials(list[Trial]):
+    """A list of trials, best first, that shows itself as a table."""
+
+    def __repr__(self) -> str:
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        shown = [name for name in _metrics(self) if name in _SHOWN]
+        header, *rows = _rows(self, shown, tables.short, with_failures=True)
+        return tables.as_html(header, rows)
+
+
+def rank(trials: Sequence[Trial], direction: str) -> Trials:
     """The best trial first, those that failed last.
 
     Args:
@@ -47,7 +59,7 @@ def rank(trials: Sequence[Trial], direction: str) -> list[Trial]:
         failed = trial.score is None
         return failed, 0 if failed else sign * trial.score, trial.name
 
-    return sorted(trials, key=key)
+    return Trials(sorted(trials, key=key))
 
 
 def write_table(trials: Sequence[Trial], path: str | os.PathLike) -> None:
@@ -70,7 +82,7 @@ def to_text(trials: Sequence[Trial]) -> str:
     """
     check_trials(trials)
     metrics = [name for name in _metrics(trials) if name in _SHOWN]
-    rows = _rows(trials, metrics, _short)
+    rows = _rows(trials, metrics, tables.short)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -105,7 +117,3 @@ def _rows(trials, metrics, text, with_failures=False) -> list[list[str]]:
 
 def _metrics(trials: Sequence[Trial]) -> list[str]:
     return measures.ordered(name for trial in trials for name in trial.metrics)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

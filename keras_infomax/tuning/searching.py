@@ -7,7 +7,7 @@ trials.png    accuracy against MI, and the score over each setting
 best/         the best trial trained anew: a run, as `runs` describes it
 encoder/      its encoder as a SavedModel
 tensorboard/  the curves of all trials, and by which settings they differ
-pixel_baselines/  what the probes of all trials are compared with
+raw_baselines/  what the probes of all trials are compared with
 """
 
 import contextlib
@@ -21,12 +21,21 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import callbacks, checks, datasets, files, saved_model, training
-from keras_infomax.training import experiments, plots, processes
+from keras_infomax import (
+    callbacks,
+    checks,
+    datasets,
+    files,
+    plots,
+    saved_model,
+    training,
+)
+from keras_infomax.training import experiments, processes
 from keras_infomax.training.settings import Settings, differences
 from keras_infomax.tuning import pictures, results, tuners, workers
 from keras_infomax.tuning.description import Search
 from keras_infomax.tuning.hypermodel import HyperModel
+from keras_infomax.tuning.splitting import held_out
 
 TABLE, PICTURE = "trials.csv", "trials.png"
 
@@ -78,7 +87,7 @@ def search(
         described.settings,
         described.space,
         held_out(whole, described.validation, described.seed),
-        baselines=workdir / "pixel_baselines",
+        baselines=workdir / "raw_baselines",
     )
     _check_labels(described, model.data)
     oracle = described.oracle()
@@ -195,33 +204,6 @@ def report(
     pictures.draw(trials, folder / PICTURE, objective)
 
 
-def held_out(data: datasets.Dataset, part: float, seed: int = 0) -> datasets.Dataset:
-    """A data set whose test split is a random part of the training split.
-
-    The data that choose a trial must not be the data that judge it in the end.
-
-    Args:
-        data: The data set.
-        part: Part of the training examples; 0 returns the data set as it is.
-        seed: Seed of the choice.
-    """
-    checks.instance(
-        "data",
-        data,
-        datasets.Dataset,
-        "a data set",
-        "Make one with datasets.load or datasets.from_arrays.",
-    )
-    part = checks.probability("part", part, "[)", 0.2)
-    seed = checks.seed("seed", seed)
-    if part == 0:
-        return data
-    rows = datasets.rows_of(data.train_examples)
-    order = np.random.default_rng(seed).permutation(rows)
-    test, train = np.split(order, [round(part * rows)])
-    return data.held_out(train, test)
-
-
 def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
     """What keras-tuner knows of its trials."""
     found = []
@@ -249,7 +231,7 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
 
 def _check_labels(described: Search, data: datasets.Dataset) -> None:
     """Refuses to train a trial before it turns out that it cannot be judged."""
-    measured = described.objective.startswith(("probe_", "pixel_", "stopped_"))
+    measured = described.objective.startswith(("probe_", "raw_", "stopped_"))
     if measured and (data.train_labels is None or data.test_labels is None):
         raise ValueError(
             "config.search.objective must be a metric that is logged; received "

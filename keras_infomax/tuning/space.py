@@ -26,6 +26,9 @@ _FIXED = {
     *("on_error", "max_pixels", "max_bytes"),
 }
 
+# What Optuna has for values of a choice; it would store others as their texts.
+_OF_OPTUNA = (bool, int, float, str, type(None))
+
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
@@ -44,6 +47,13 @@ class Choices:
         # keras-tuner has neither tuples nor None, nor a mix of types.
         by_text = {str(value): value for value in self.values}
         return by_text.get(hp.Choice(name, list(by_text)))
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        """Asks an Optuna trial to choose, and returns the chosen value."""
+        if all(isinstance(value, _OF_OPTUNA) for value in self.values):
+            return trial.suggest_categorical(name, list(self.values))
+        by_text = {str(value): value for value in self.values}
+        return by_text[trial.suggest_categorical(name, list(by_text))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +77,14 @@ class Range:
         whole = isinstance(self.min, int) and isinstance(self.max, int)
         draw = hp.Int if whole else hp.Float
         return draw(name, self.min, self.max, step=self.step, sampling=self.sampling)
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        """Asks an Optuna trial to choose, and returns the chosen number."""
+        log = self.sampling == "log"
+        if isinstance(self.min, int) and isinstance(self.max, int):
+            step = 1 if self.step is None else int(self.step)
+            return trial.suggest_int(name, self.min, self.max, step=step, log=log)
+        return trial.suggest_float(name, self.min, self.max, step=self.step, log=log)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +192,54 @@ class Space:
             if values[(dimension.parent,)] in dimension.kinds:
                 values[dimension.path] = value
         return values
+
+    def suggest(self, trial: Any) -> dict[tuple[str, ...], Any]:
+        """Asks an Optuna trial for the settings that count with those before.
+
+        Args:
+            trial: `optuna.Trial`, or one that is fixed or finished.
+
+        Returns:
+            Values of the settings that count, by the path of the setting.
+        """
+        values: dict[tuple[str, ...], Any] = {}
+        for dimension in self.dimensions:
+            parent = dimension.parent
+            if parent is None or values[(parent,)] in dimension.kinds:
+                values[dimension.path] = dimension.domain.suggest(trial, dimension.name)
+        return values
+
+    def check_for_optuna(self) -> None:
+        """Raises a `ValueError` if a range is none that Optuna has."""
+        for dimension in self.dimensions:
+            domain, name = dimension.domain, dimension.name
+            if isinstance(domain, Range):
+                stepped = domain.step is not None and domain.sampling == "log"
+                if stepped or domain.sampling == "reverse_log":
+                    raise ValueError(
+                        f"config.space.{name} must be linear, or log without a step, "
+                        f"in Optuna; received {domain}. Give a list of choices."
+                    )
+
+    def applied(
+        self, settings: Settings, values: Mapping[tuple[str, ...], Any]
+    ) -> Settings:
+        """Settings with those that vary in their places.
+
+        Args:
+            settings: Settings that do not vary.
+            values: What was chosen, by the path of the setting.
+
+        Raises:
+            ValueError: If the combination is unfit.
+        """
+        found = settings.as_dict()
+        for path, value in values.items():
+            if len(path) == 1:
+                found[path[0]] = value
+            else:
+                found[path[0]] = {**found[path[0]], path[1]: value}
+        return Settings.resolve(found)
 
     def paths(self) -> list[tuple[str, ...]]:
         """Paths of the settings that vary, each once."""

@@ -1,9 +1,10 @@
 """Noise on top of other views."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.views.by_name import get, seeded
 
 
@@ -66,12 +67,19 @@ class Noisy(keras.layers.Layer):
             else tf.unstack(tf.random.split(noise_seed, len(views)))
         )
         return tuple(
-            view
-            + tf.random.stateless_normal(
-                tf.shape(view), seed, stddev=self.stddev, dtype=view.dtype
-            )
+            view + self._noise(view, seed)
             for view, seed in zip(views, seeds, strict=True)
         )
+
+    def _noise(self, view, seed):
+        dtype = keras.backend.standardize_dtype(view.dtype)
+        noise = tf.random.stateless_normal(
+            ops.shape(view), seed, stddev=self.stddev, dtype=dtype
+        )
+        if backends.is_tensorflow():
+            return noise
+        # TensorFlow's on every backend, so that a run goes on under another one.
+        return ops.convert_to_tensor(noise.numpy())
 
     def _check(self, views):
         dtypes = {keras.backend.standardize_dtype(view.dtype) for view in views}

@@ -61,7 +61,7 @@ def by_hand(model):
 
 
 class Scripted:
-    """A probe whose accuracies are known: the pixel baseline, the start, and so on."""
+    """A probe whose accuracies are known: the raw baseline, the start, and so on."""
 
     def __init__(self, *accuracies):
         self.accuracies = list(accuracies)
@@ -123,16 +123,18 @@ def test_probing_does_not_change_training():
         np.testing.assert_array_equal(without, probed)
 
 
-def test_the_pixel_baseline_is_reported_once(capsys):
+def test_the_raw_baseline_is_reported_once(capsys):
     model, callback = infomax(), LinearProbe(TRAIN, TEST)
-    assert callback.pixel_baseline is None
+    assert callback.raw_baseline is None
     for _ in range(2):
         model.fit(pairs(), verbose=2, callbacks=[callback])
     expected = LogisticProbe().fit(*TRAIN).score(*TEST)
-    assert callback.pixel_baseline == expected
+    assert callback.raw_baseline == expected
     printed = capsys.readouterr().out
-    assert printed.count(f"LinearProbe: raw view baseline {expected:.4f}\n") == 1
+    assert printed.count(f"LinearProbe: raw baseline {expected:.4f}\n") == 1
     assert printed.count("baseline") == 1
+    with pytest.warns(DeprecationWarning, match="pixel_baseline is now raw_baseline"):
+        assert callback.pixel_baseline == expected
 
 
 def test_a_silent_fit_stays_silent(capsys):
@@ -163,7 +165,7 @@ def test_measurements_are_of_the_weights_as_they_are():
     infomax().fit(pairs(), epochs=4, verbose=0, callbacks=[callback, Read()])
     #                first       second      third       fourth epoch
     assert found == [0.0, 0.01, None, 0.02, None, None, None, 0.03]
-    assert callback.measurements["pixel_baseline"] == 0.99
+    assert callback.measurements["raw_baseline"] == 0.99
 
 
 def test_resumed_epochs_are_counted_from_where_they_resume():
@@ -443,28 +445,28 @@ def test_several_probes_log_what_judging_by_hand_finds():
         for name in ("linear", "wide", "near", "tuned")
         for measure in ("accuracy", "information")
     } | {
-        f"{name}_pixels": baseline.accuracy
+        f"{name}_raw": baseline.accuracy
         for name, baseline in judge(callback.probes, None, TRAIN, TEST).items()
     }
     assert {k for k in logs if k.endswith(("_accuracy", "_information"))} == {
-        k for k in callback.measurements if not k.endswith("_pixels")
+        k for k in callback.measurements if not k.endswith("_raw")
     }
 
 
-def test_the_pixel_baseline_of_several_probes_leaves_fine_tuning_out(capsys):
+def test_the_raw_baseline_of_several_probes_leaves_fine_tuning_out(capsys):
     callback = several()
     infomax().fit(pairs(), verbose=2, callbacks=[callback])
     expected = judge(callback.probes, None, TRAIN, TEST)
-    assert callback.pixel_baseline == expected
+    assert callback.raw_baseline == expected
     assert list(expected) == ["linear", "wide", "near"]
     described = ", ".join(f"{name} {j.accuracy:.4f}" for name, j in expected.items())
-    assert f"Probes: raw view baseline {described}\n" in capsys.readouterr().out
+    assert f"Probes: raw baseline {described}\n" in capsys.readouterr().out
 
 
 def test_a_linear_probe_may_be_one_that_fine_tunes(capsys):
     callback = LinearProbe(TRAIN, TEST, probe=FineTuning(epochs=2))
     logs = infomax().fit(pairs(), verbose=2, callbacks=[callback]).history
-    assert callback.pixel_baseline is None
+    assert callback.raw_baseline is None
     assert logs["probe_accuracy"] == [callback.history[-1][1]]
     assert "baseline" not in capsys.readouterr().out
 

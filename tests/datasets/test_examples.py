@@ -369,7 +369,7 @@ def test_signals_are_trained_on_and_exported(settings, tmp_path):
         data,
     )
     assert last["probe_accuracy"] > 0.25
-    assert last["pixel_baseline"] > 0.6
+    assert last["raw_baseline"] > 0.6
     kim.saved_model.export_workdir(tmp_path / "run", tmp_path / "encoder")
     loaded = tf.saved_model.load(tmp_path / "encoder")
     model = tf.keras.models.load_model(tmp_path / "run" / "model.keras", compile=False)

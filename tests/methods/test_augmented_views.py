@@ -133,7 +133,7 @@ def test_grey_images_cannot_be_recoloured():
         kim.views.get("augmented_photographs")(GREY, seed=(3, 1))
 
 
-def test_precision_of_pixels_is_kept_under_every_policy():
+def test_precision_of_raw_is_kept_under_every_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     for view in kim.views.get("augmented")(GREY, seed=(0, 1)):
         assert view.dtype == tf.float32

@@ -263,7 +263,7 @@ def test_rises_compare_last_with_first():
 
 def test_an_adversary_is_judged_against_the_pixels():
     def table(accuracy):
-        measured = {"probe_accuracy": accuracy, "pixel_baseline": 0.85}
+        measured = {"probe_accuracy": accuracy, "raw_baseline": 0.85}
         return rows("figure1_adversarial", {}, measured)
 
     assert verdict_of(5, table(0.5)) == HOLDS
@@ -370,7 +370,7 @@ def test_methods_have_a_panel_for_each_data_set(tmp_path):
         dict.fromkeys(sweeps.COLUMNS, "")
         | {"figure": figure, "dataset": dataset, "seed": "0", "budget": "quick"}
         | {"bound": "infonce", "critic": "bilinear"}
-        | {"step": step, "probe_accuracy": "0.9", "pixel_baseline": "0.8"}
+        | {"step": step, "probe_accuracy": "0.9", "raw_baseline": "0.8"}
         for figure in ("cmc", "amdim", "figure3")
         for dataset in ("digits", "cifar10")
         for step in ("0", "100")

@@ -191,7 +191,7 @@ def test_judging_fits_frozen_probes_on_encodings_and_others_on_views():
     assert judged["few"].probe.encoder is None
 
 
-def test_the_pixel_baseline_is_that_of_frozen_probes_on_views():
+def test_the_raw_baseline_is_that_of_frozen_probes_on_views():
     judged = {"linear": LogisticProbe(), "tuned": FineTuning()}
     found = probes.judge(judged, None, TRAIN, TEST)
     assert found == {"linear": LogisticProbe().fit(*TRAIN).measure(*TEST)}

@@ -229,7 +229,10 @@ def test_card_tells_what_the_encoder_is(encoder, tmp_path):
     assert card["mi"] == 2.5
     assert card["mi_ceiling"] is None
     assert card["probe_accuracy"] == 0.875
-    assert card["pixel_baseline"] is None
+    assert card["raw_baseline"] is None
+    with pytest.warns(DeprecationWarning, match="pixel_baseline is now raw_baseline"):
+        saved_model.export(encoder, tmp_path / "old", card={"pixel_baseline": 0.5})
+    assert read_card(tmp_path / "old")["raw_baseline"] == 0.5
     assert card["config"] == {"views": ["top", "bottom"], "clip": None}
     assert card["versions"]["keras_infomax"] == kim.__version__
     assert card["versions"]["keras"] == keras.__version__

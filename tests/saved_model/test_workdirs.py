@@ -26,7 +26,7 @@ def workdir(tmp_path):
     rows = [
         {"step": 10, "mi": 1.5, "val_mi": 1.25, "probe_accuracy": 0.5},
         {"step": 20, "mi": 2.5, "val_mi": 2.25, "probe_accuracy": 0.75}
-        | {"pixel_baseline": 0.625},
+        | {"raw_baseline": 0.625},
     ]
     with open(folder / "metrics.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, measures.NAMES)
@@ -45,7 +45,7 @@ def test_workdir_exports_the_encoder_with_config_and_last_metrics(workdir, tmp_p
     assert card["dataset"] == "digits"
     assert card["input_range"] == [0, 1]
     assert (card["step"], card["mi"], card["val_mi"]) == (20, 2.5, 2.25)
-    assert (card["probe_accuracy"], card["pixel_baseline"]) == (0.75, 0.625)
+    assert (card["probe_accuracy"], card["raw_baseline"]) == (0.75, 0.625)
     assert card["mi_ceiling"] is None
     assert card["config"]["batch_size"] == 64
     page = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_second_encoder_does_not_claim_the_probe_of_the_first(workdir, tmp_path)
     card = read_card(tmp_path / "out")
     assert card["encoding_size"] == 3
     assert card["mi"] == 2.5
-    assert (card["probe_accuracy"], card["pixel_baseline"]) == (None, None)
+    assert (card["probe_accuracy"], card["raw_baseline"]) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "config.json", "metrics.csv"])

@@ -23,13 +23,13 @@ def test_the_first_fits_and_the_others_take_what_it_found(tmp_path):
     first, second = linear_probe(), linear_probe()
     baselines.remember([first], tmp_path / "folder")
     expected = probes.LogisticProbe().fit(*first.train).score(*first.test)
-    assert first.pixel_baseline == expected
+    assert first.raw_baseline == expected
     (path,) = (tmp_path / "folder").iterdir()
     cells = json.loads(path.read_text())
     cells["probe"]["accuracy"] = 0.125  # What is on disk is not fitted again.
     path.write_text(json.dumps(cells))
     baselines.remember([second], tmp_path / "folder")
-    assert second.pixel_baseline == 0.125
+    assert second.raw_baseline == 0.125
 
 
 def test_other_views_and_other_probes_have_other_baselines(tmp_path):
@@ -42,7 +42,7 @@ def test_other_views_and_other_probes_have_other_baselines(tmp_path):
         [linear_probe(), linear_probe(seed=5), stopped, others], tmp_path
     )
     assert len(list(tmp_path.iterdir())) == 3
-    found = stopped.pixel_baseline["stopped"]
+    found = stopped.raw_baseline["stopped"]
     fitted = probes.get("linear_stopped").fit(*several.train)
     assert found == fitted.measure(*several.test)
     assert isinstance(found, Judgement)
@@ -50,7 +50,7 @@ def test_other_views_and_other_probes_have_other_baselines(tmp_path):
 
 def test_a_fit_that_fails_leaves_nothing(tmp_path, monkeypatch):
     probe = linear_probe()
-    monkeypatch.setattr(probe, "judge_pixels", lambda: 1 / 0)
+    monkeypatch.setattr(probe, "judge_raw", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         baselines.remember([probe], tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -72,5 +72,5 @@ def test_damaged_baselines_are_fitted_anew(tmp_path, text, capsys):
     probe = linear_probe()
     baselines.remember([probe], tmp_path)
     assert path.read_text() == whole
-    assert probe.pixel_baseline == json.loads(whole)["probe"]["accuracy"]
+    assert probe.raw_baseline == json.loads(whole)["probe"]["accuracy"]
     assert f"{path} is damaged, and fitted anew" in capsys.readouterr().out

@@ -79,15 +79,15 @@ def test_the_table_holds_every_run_and_probe_beside_the_pixels(
         **{key: run.settings.as_dict()[key] for key in comparison.KEY},
         "probe": "few_labels",
         **dataclasses.asdict(found),
-        "pixel_accuracy": pixels.accuracy,
-        "pixel_information": pixels.information,
+        "raw_accuracy": pixels.accuracy,
+        "raw_information": pixels.information,
         "settings": '{"encoder_units":[24],"encoding_dim":12,"eval_every":8,'
         '"learning_rate":0.001}',
     }
     with open(output, newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))
     assert [row["accuracy"] for row in read] == [f"{r['accuracy']:.6g}" for r in rows]
-    assert read[0]["standard_error"] == read[2]["pixel_accuracy"] == ""
+    assert read[0]["standard_error"] == read[2]["raw_accuracy"] == ""
     assert read[0]["figure"] == "f"
     assert "seed1 judged by 3 probes" in capsys.readouterr().out
 
@@ -95,18 +95,18 @@ def test_the_table_holds_every_run_and_probe_beside_the_pixels(
 def row(**values):
     key = dict.fromkeys(comparison.KEY, "same")
     found = {"accuracy": 0.5, "information": 1.0, "standard_error": None}
-    pixels = {"pixel_accuracy": 0.25, "pixel_information": 1.5}
+    pixels = {"raw_accuracy": 0.25, "raw_information": 1.5}
     return {**key, "probe": "linear", **found, **pixels, **values}
 
 
 def test_the_summary_is_of_means_over_seeds():
-    none = {"pixel_accuracy": None, "pixel_information": None}
+    none = {"raw_accuracy": None, "raw_information": None}
     table = comparison.summary(
         [
             row(critic="mlp", probe="fine_tuning", **none),
             row(critic="mlp", seed=0),
             row(critic="mlp", seed=1, accuracy=0.7, information=1.2),
-            row(critic="bilinear", pixel_accuracy=0.625),
+            row(critic="bilinear", raw_accuracy=0.625),
         ]
     )
     assert table.splitlines()[2:] == [

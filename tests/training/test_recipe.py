@@ -74,7 +74,7 @@ def test_metrics_have_a_row_before_training_and_one_an_evaluation(finished):
     assert rows[0]["mi"] is None
     assert rows[-1]["mi"] > rows[1]["mi"]
     assert {row["mi_ceiling"] for row in rows} == {math.log(32)}
-    assert len({row["pixel_baseline"] for row in rows}) == 1
+    assert len({row["raw_baseline"] for row in rows}) == 1
 
 
 def test_metrics_are_those_of_the_saved_model(finished, digits):
@@ -110,7 +110,7 @@ def test_tensorboard_has_every_evaluation_once(finished):
             for tag in ("loss", "mi", "probe_accuracy", "probe_information")
         },
         "ceiling": {"mi": [0, 8, 16, 24]},
-        "pixels": {"probe_accuracy": [0, 8, 16, 24]},
+        "raw_views": {"probe_accuracy": [0, 8, 16, 24]},
     }
     shown = summaries(finished)["examples"]
     assert {t: [s for s, _ in v] for t, v in shown.items()} == {
@@ -142,6 +142,19 @@ MOMENTS = {
     "before the curves": ("plot_curves", 1),
     "before the model is saved": ("save", 5),
 }
+
+
+def test_a_mistake_leaves_no_empty_workdir(digits, tmp_path):
+    workdir = tmp_path / "run"
+    for key, value in (("critic", "mpl"), ("views", "whole"), ("bound", "nwjj")):
+        with pytest.raises(ValueError, match=key):
+            training.train({**SMALL, key: value}, workdir, digits)
+        assert not workdir.exists()
+    # What was there before stays.
+    workdir.mkdir()
+    with pytest.raises(ValueError, match="critic"):
+        training.train({**SMALL, "critic": "mpl"}, workdir, digits)
+    assert workdir.is_dir()
 
 
 @pytest.mark.parametrize("moment", list(MOMENTS))
@@ -502,7 +515,7 @@ def test_a_probe_that_stops_early_is_recorded_beside_the_converged_one(
     stopped = {"stopped": kim.probes.LogisticProbe(solver="saga", tolerance=0.1)}
     for column, encoder in (
         ("stopped_accuracy", model.encoder_x),
-        ("stopped_pixels", None),
+        ("stopped_raw", None),
     ):
         found = kim.probes.judge(stopped, encoder, train, test)["stopped"]
         assert last[column] == found.accuracy

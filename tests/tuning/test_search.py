@@ -83,7 +83,7 @@ def test_a_trial_is_a_run_of_its_settings(digits, tmp_path, monkeypatch):
     assert trial.score == max(row["val_mi"] for row in rows)
     (row,) = (row for row in rows if row["step"] == trial.steps)
     assert trial.score == row["val_mi"]
-    for name in ("mi", "loss", "probe_accuracy", "pixel_baseline"):
+    for name in ("mi", "loss", "probe_accuracy", "raw_baseline"):
         assert trial.metrics[name] == row[name]
 
 
@@ -318,7 +318,7 @@ def test_a_search_without_a_success_says_why(digits, tmp_path):
 
 def test_the_objective_must_be_logged(digits, tmp_path):
     asked = config(objective="val_accuracy")
-    with pytest.raises(ValueError, match="logged, .*pixel_baseline, .*'val_accuracy'"):
+    with pytest.raises(ValueError, match="logged, .*raw_baseline, .*'val_accuracy'"):
         tuning.search(asked, tmp_path, digits)
 
 

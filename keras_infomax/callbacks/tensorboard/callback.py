@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_infomax import checks, measures, structures
 from keras_infomax.callbacks.common import encoder_of
@@ -18,6 +17,7 @@ from keras_infomax.callbacks.tensorboard import (
     score_summaries,
 )
 from keras_infomax.execution import strategies
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes import encode
 
 # The TensorBoard run with what is made of examples rather than of whole data sets.
@@ -212,8 +212,7 @@ class TensorBoard(keras.callbacks.Callback):
         measured: dict[str, Any] = {}
         if self.probe is not None:
             measured = self.probe.measurements
-            run = measures.PIXELS if self.probe.of_images else measures.RAW_VIEWS
-            by_run[run] = _baselines(self.probe)
+            by_run[measures.RAW_VIEWS] = _baselines(self.probe)
         for metric, value in logs.items():
             if math.isnan(value):  # Nothing was measured in this epoch.
                 continue
@@ -262,7 +261,7 @@ def _has_rows(part: Any) -> bool:
 
 def _baselines(probe: Probes) -> dict[str, float]:
     """Accuracies on the raw views, by the tags of those on encodings."""
-    found = probe.pixel_baseline
+    found = probe.raw_baseline
     if isinstance(found, float):
         return {"probe_accuracy": found}
     return {f"{name}_accuracy": j.accuracy for name, j in (found or {}).items()}

@@ -1,5 +1,7 @@
 """Event files, in which TensorBoard finds what it shows: written, and cut back."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
@@ -7,9 +9,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from keras_infomax import files
+from keras_infomax.lazy_tensorflow import tf
 
 PATTERN = "events.out.tfevents.*"
 

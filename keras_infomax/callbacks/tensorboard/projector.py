@@ -6,9 +6,9 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import files
+from keras_infomax.lazy_tensorflow import tf
 
 # What a browser moves smoothly.
 MOST_POINTS = 1000

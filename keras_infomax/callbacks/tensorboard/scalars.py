@@ -2,7 +2,7 @@
 
 Curves that belong together share a tag and differ in their run, so TensorBoard draws
 them in one chart: training and held-out MI with the ceiling, probe accuracy with the
-pixel baseline. `measures` has the places.
+raw baseline. `measures` has the places.
 """
 
 import os

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.plots.matrices import split
 
 # Rows and columns of a picture, and the pixels that it is enlarged to at least.
 _MOST, _PIXELS = 256, 128
@@ -14,29 +16,6 @@ _COLOURS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
 )
 _LEFT_OUT = 200
-
-
-def split(partners: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of true pairs, and of all others that are not left out.
-
-    Args:
-        partners: Columns of the true pairs, `(rows,)` or `(rows, positives)`.
-        scores: Scores `(rows, columns)`; minus infinity is left out.
-
-    Returns:
-        Two vectors.
-
-    Example:
-    >>> true, others = split([1, 0], [[0.0, 3.0, -np.inf], [4.0, 1.0, 2.0]])
-    >>> true.tolist(), others.tolist()
-    ([3.0, 4.0], [0.0, 1.0, 2.0])
-    """
-    scores = np.asarray(scores)
-    is_true = np.zeros(scores.shape, bool)
-    partners = np.asarray(partners).reshape(len(scores), -1)
-    np.put_along_axis(is_true, partners, True, axis=1)
-    finite = np.isfinite(scores)
-    return scores[is_true & finite], scores[~is_true & finite]
 
 
 def picture(scores: Any) -> np.ndarray:
@@ -67,8 +46,8 @@ def summaries(tag: str, partners: Any, scores: Any) -> Iterator[Any]:
 
     Args:
         tag: What comes before `/true_pairs`, `/other_pairs` and `/matrix`.
-        partners: As for `split`.
-        scores: As for `split`.
+        partners: As for `plots.matrices.split`.
+        scores: As for `plots.matrices.split`.
     """
     from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 

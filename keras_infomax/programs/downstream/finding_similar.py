@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import checks, files, probes
+from keras_infomax import checks, probes
+from keras_infomax.plots import drawing
 from keras_infomax.programs.downstream import digits
 from keras_infomax.training import comparison
 
@@ -81,10 +82,8 @@ def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) 
 
     What the encoder has not seen is pale.
     """
-    from matplotlib.figure import Figure
-
     queries = [int(np.argmax(data.test_labels == label)) for label in range(10)]
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    figure = drawing.new_figure(11, 6.4)
     widths = [1.2, *[SHOWN] * len(found)]
     parts: Any = figure.subfigures(1, len(widths), width_ratios=widths, wspace=0.04)
     parts[0].suptitle("query", fontsize=12)
@@ -96,8 +95,7 @@ def plot(found: dict[str, np.ndarray], data: digits.Digits, path: pathlib.Path) 
             for axes, index in zip(row, indices[query], strict=False):
                 right = data.labels[index] == data.test_labels[query]
                 _show(axes, data.images[index], "tab:green" if right else "tab:red")
-    with files.replaced_file(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    drawing.save(figure, path, dpi=100)
 
 
 def _show(axes: Any, image: np.ndarray, colour: str) -> None:

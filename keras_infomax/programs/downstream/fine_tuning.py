@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_infomax import checks, encoders, files
+from keras_infomax import checks, encoders
+from keras_infomax.plots import drawing
 from keras_infomax.probes.draws import draw
 from keras_infomax.programs.downstream import digits
 from keras_infomax.training import comparison
@@ -112,9 +113,7 @@ def _spread(rows: Sequence[dict[str, Any]], size: int) -> list[tuple[float, floa
 
 def plot(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
     """Draws the table, with one standard deviation to either side."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    figure = drawing.new_figure(5, 3.6)
     axes = figure.subplots()
     spreads = [_spread(rows, size) for size in SIZES]
     for index, start in enumerate(STARTS):
@@ -128,8 +127,7 @@ def plot(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
     axes.set(xlabel="labels", ylabel="test accuracy, mean and deviation")
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False, loc="lower right")
-    with files.replaced_file(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    drawing.save(figure, path, dpi=100)
 
 
 def main(handles: Sequence[str], output: str, draws: int, steps: int) -> None:

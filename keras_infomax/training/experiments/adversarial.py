@@ -6,10 +6,10 @@ information there is can still be poor representations.
 """
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_infomax import datasets
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.experiments import building
 from keras_infomax.training.experiments.supervised import (
     Classifier,

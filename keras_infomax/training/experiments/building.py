@@ -4,6 +4,8 @@ An experiment is a function of settings that returns an `Experiment`. The plain 
 `infomax`, is here; what else the paper compares it with stands in modules of its own.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 import math
@@ -12,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import (
     callbacks,
@@ -25,7 +26,7 @@ from keras_infomax import (
     views,
 )
 from keras_infomax.checks import nearest
-from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.settings import Settings
 
 
@@ -152,6 +153,7 @@ def of_model(
         ValueError: If the settings or the data are unfit.
     """
     _check_memory(model, datasets.rows_of(data.train_examples))
+    _check_labels(model, settings, data)
     check_batch_size(settings.batch_size, data)
     views_of, probed = make_views(settings), make_probed_views(settings)
     loss = make_loss(settings)
@@ -170,6 +172,7 @@ def of_model(
             start_step=start_step,
             num_steps=num_steps,
             index=model.takes_index,
+            labels=data.train_labels if model.takes_labels else None,
         )
 
     ceiling = model.ceiling(settings.batch_size)
@@ -182,6 +185,7 @@ def of_model(
             settings.batch_size,
             seed=settings.seed,
             index=model.takes_index,
+            labels=data.test_labels if model.takes_labels else None,
         ),
         measuring=[
             *make_probes(settings, data, probed),
@@ -213,12 +217,24 @@ def check_batch_size(batch_size: int, data: datasets.Dataset) -> None:
 
 def _check_memory(model: models.InfoMax, rows: int) -> None:
     for term in model.terms:
-        if isinstance(term, MemoryTerm) and term.examples != rows:
+        if term.index and term.examples != rows:
             raise ValueError(
                 "config.options.examples, the rows of a memory bank, must be the "
                 f"number of training examples, {rows}; received {term.examples}. Use "
                 f"--config.options.examples={rows}."
             )
+
+
+def _check_labels(
+    model: models.InfoMax, settings: Settings, data: datasets.Dataset
+) -> None:
+    unlabelled = data.train_labels is None or data.test_labels is None
+    if model.takes_labels and unlabelled:
+        raise ValueError(
+            f"The method {settings.experiment!r} takes labels; received the data set "
+            f"{data.name!r}, which lacks them. Take another data set, or a method "
+            "without labels, such as 'simclr'."
+        )
 
 
 def load_data(settings: Settings, data: datasets.Dataset | None) -> datasets.Dataset:
@@ -394,7 +410,7 @@ def make_probes(
     """A linear probe of view x, and one stopped early if asked for, of labeled data.
 
     Where views are random, one draw for each split is fixed for the whole run, so that
-    the curve shows the encoder alone, and the pixel baseline is that of the same draw.
+    the curve shows the encoder alone, and the raw baseline is that of the same draw.
 
     Args:
         settings: Settings.

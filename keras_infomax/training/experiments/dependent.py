@@ -7,15 +7,17 @@ before, but the negatives of a row tell what it is made of, and the estimates ex
 the mutual information that they are said to bound.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_infomax import datasets, models
 from keras_infomax.checks import lookup
+from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.experiments import building
 from keras_infomax.training.settings import Settings
 

@@ -51,14 +51,14 @@ def test_the_server_shows_the_scalars_of_metrics_csv(name, workdir, board):
         ("held_out", "probe_information"): "probe_information",
         ("held_out", "stopped_accuracy"): "stopped_accuracy",
         ("held_out", "stopped_information"): "stopped_information",
-        ("pixels", "probe_accuracy"): "pixel_baseline",
-        ("pixels", "stopped_accuracy"): "stopped_pixels",
+        ("raw_views", "probe_accuracy"): "raw_baseline",
+        ("raw_views", "stopped_accuracy"): "stopped_raw",
         ("ceiling", "mi"): "mi_ceiling",
     }
     tags = board.ask("plugin/scalars/tags")
     shown = {
         (run, tag)
-        for run in ("train", "held_out", "pixels", "ceiling", "truth", "examples")
+        for run in ("train", "held_out", "raw_views", "ceiling", "truth", "examples")
         for tag in tags.get(f"{name}/tensorboard/{run}", {})
     }
     expected = set(columns)

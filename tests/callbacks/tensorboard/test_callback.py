@@ -74,7 +74,7 @@ def test_the_logs_are_shown_with_ceiling_and_baseline(tmp_path):
         ("held_out", "probe_accuracy"): history["probe_accuracy"],
         ("held_out", "probe_information"): history["probe_information"],
         ("ceiling", "mi"): [math.log(8)] * 3,
-        ("raw_views", "probe_accuracy"): [probe.pixel_baseline] * 3,
+        ("raw_views", "probe_accuracy"): [probe.raw_baseline] * 3,
     }
     assert {
         (run, tag) for run, tags in found.items() for tag in tags if run != "examples"
@@ -92,7 +92,7 @@ def test_several_probes_have_a_baseline_each(tmp_path):
     for name in ("near", "line"):
         tag = f"{name}_accuracy"
         assert found["held_out"][tag] == [(4, pytest.approx(history[tag][0]))]
-        baseline = probe.pixel_baseline[name].accuracy
+        baseline = probe.raw_baseline[name].accuracy
         assert found["raw_views"][tag] == [(4, pytest.approx(baseline))]
     assert "ceiling" not in found
 

@@ -199,9 +199,7 @@ def test_a_run_resumes_and_ends_with_an_encoder_that_can_be_inverted(
     assert all(row["loss"] >= math.log(10) - 1e-6 for row in rows[1:])
     assert all(row["val_mi"] is None for row in rows)
     # A permutation of the pixels is as good as the pixels.
-    assert rows[0]["probe_accuracy"] == pytest.approx(
-        rows[0]["pixel_baseline"], abs=0.03
-    )
+    assert rows[0]["probe_accuracy"] == pytest.approx(rows[0]["raw_baseline"], abs=0.03)
     model = keras.saving.load_model(workdir / "model.keras")
     assert int(model.optimizer.iterations) == 6
     assert int(model.head.optimizer.iterations) == 5 + 6 * HEAD_STEPS

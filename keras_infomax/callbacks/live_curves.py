@@ -1,0 +1,130 @@
+"""Draws a run while it goes on."""
+
+import math
+import sys
+import time
+from typing import Any
+
+import keras
+
+from keras_infomax import checks, plots
+from keras_infomax.callbacks.probes import Probes
+from keras_infomax.plots import curves, drawing
+
+
+class LiveCurves(keras.callbacks.Callback):
+    """Redraws mutual information and probe accuracy in place after every epoch.
+
+    In a notebook there is one picture below the cell, which changes; with `path`, a
+    file that is replaced, also where there is no notebook. List it after the probe,
+    whose results it draws. It looks at epochs alone, so steps go on running several
+    in a call. The picture is that of `plots.history`.
+
+    Args:
+        probe: The `LinearProbe` or `Probes` of the same `fit`, for the accuracies on
+            the raw views and of the encoder before training. Defaults to `None`:
+            accuracies in the logs are drawn without.
+        batch_size: Rows of a global batch, from which the model tells what its
+            estimate cannot exceed. Defaults to `None`: no ceiling is drawn.
+        path: Picture to write as well; its suffix chooses the format. Defaults to
+            `None`: the picture is in the notebook alone.
+        seconds: Non-negative float, the time between two pictures at least, so that
+            drawing does not take longer than training. The end is always drawn.
+            Defaults to 2.
+
+    Raises:
+        ValueError: If an argument is unfit, or in `fit` if there is neither a notebook
+            nor a `path`.
+        ImportError: If Matplotlib is missing.
+
+    Example:
+    ```python
+    probe = kim.callbacks.LinearProbe(train=(x, labels), test=(x_test, labels_test))
+    live = kim.callbacks.LiveCurves(probe, batch_size=128)
+    model.fit((x, y), batch_size=128, epochs=10, callbacks=[probe, live])
+    ```
+    """
+
+    # As in TensorBoard: it looks at epochs.
+    steps_between_looks = None
+
+    def __init__(self, probe=None, batch_size=None, path=None, seconds=2.0):
+        super().__init__()
+        plots.check_installed()
+        checks.instance(
+            "probe",
+            probe,
+            Probes,
+            "a LinearProbe or Probes callback of the same fit",
+            "Leave it out where there is none.",
+            optional=True,
+        )
+        self.probe = probe
+        self.batch_size = checks.positive_integer(
+            "batch_size", batch_size, 128, optional=True
+        )
+        self.path = None if path is None else checks.path("path", path, "curves.png")
+        self.seconds = checks.non_negative_number("seconds", seconds, 2.0)
+        self._forget()
+
+    def _forget(self):
+        """What lasts for one `fit` only."""
+        self._rows: list[dict[str, Any]] = []
+        self._shown: Any = None
+        self._drawn_at = -math.inf
+
+    def on_train_begin(self, logs=None):
+        self._forget()
+        if self.path is None and not _in_notebook():
+            raise ValueError(
+                "path must be a file such as 'curves.png' where there is no notebook "
+                "to draw into; received None."
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not in on_train_begin, as in LinearProbe.
+        if not self._rows:
+            if self.probe is not None and not self.probe.history:
+                raise ValueError(
+                    "probe must be a callback of the same fit, listed before "
+                    "LiveCurves; it has not measured anything. Write "
+                    "callbacks=[probe, live]."
+                )
+            self._add(epoch, {})
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._add(epoch + 1, logs or {})
+        if time.monotonic() - self._drawn_at >= self.seconds:
+            self._draw()
+
+    def on_train_end(self, logs=None):
+        if self._rows:
+            self._draw()
+
+    def _add(self, epoch: int, logs: dict[str, Any]) -> None:
+        row = {**logs, "epoch": epoch}
+        if self.probe is not None:
+            row.update(self.probe.measurements)
+        if self.batch_size is not None and hasattr(self.model, "ceiling"):
+            ceiling = self.model.ceiling(self.batch_size)
+            row["mi_ceiling"] = ceiling if math.isfinite(ceiling) else None
+        self._rows.append(row)
+
+    def _draw(self) -> None:
+        figure = curves.draw(self._rows, "epoch")
+        if self.path is not None:
+            drawing.save(figure, self.path)
+        if _in_notebook():
+            from IPython import display
+
+            if self._shown is None:
+                self._shown = display.display(figure, display_id=True)
+            else:
+                self._shown.update(figure)
+        self._drawn_at = time.monotonic()
+
+
+def _in_notebook() -> bool:
+    """Whether pictures are shown here: in a process that Jupyter started."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and hasattr(shell.get_ipython(), "kernel")

@@ -1,0 +1,127 @@
+"""The critic whose scores are log densities of y given x."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_infomax import checks
+from keras_infomax.critics.base import (
+    Critic,
+    build_chain,
+    dense,
+    partners_or_diagonal,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class ConditionalGaussian(Critic):
+    """Scores y by its log density given x, a Gaussian with independent units.
+
+        scores[i, j] = log q(y_j | x_i)
+                     = -1/2 sum_d [(y_jd - m_d(x_i))^2 / v_d(x_i) + log(2 pi v_d(x_i))]
+
+    with means m and log variances `log v` of one network of x. For the bounds on log
+    densities: `losses.CLUB`, `losses.LeaveOneOut` and `losses.BarberAgakov`.
+
+    Those that are minimized would spoil the density that they rest on. So it is fitted
+    beside them, to maximum likelihood of the true pairs: by a loss of this layer, whose
+    gradient stops at the encodings, while the gradient of the scores reaches the
+    encodings alone.
+
+    Args:
+        hidden_units: Sizes of the ReLU hidden layers.
+        beside: Whether the density is fitted beside. With `False` it is trained by what
+            the loss makes of the scores, as any critic.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        x: Encodings `(rows, dim_x)`.
+        y: Encodings `(columns, dim_y)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of the
+            true pairs. Defaults to the diagonal.
+        training: Whether to add the loss that fits the density.
+
+    Returns:
+        Scores `(rows, columns)`, in nats.
+
+    Raises:
+        ValueError: If a size is not a positive integer.
+
+    Example:
+    >>> critic = ConditionalGaussian(hidden_units=())
+    >>> critic(ops.ones((3, 4)), ops.ones((5, 2))).shape
+    TensorShape([3, 5])
+
+    Reference:
+        Cheng et al., 2020, "CLUB", section 3.2, https://arxiv.org/abs/2006.12013.
+    """
+
+    gives_log_densities = True
+    losses_are_means_over_rows = True
+
+    def __init__(self, hidden_units=(100,), beside=True, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units)
+        self.beside = checks.boolean("beside", beside)
+        self.chain = [dense(self, units, "relu") for units in self.hidden_units]
+
+    def build_parameters(self, dim_x, dim_y):
+        if len(self.chain) == len(self.hidden_units):
+            self.chain = [*self.chain, dense(self, 2 * dim_y)]
+        build_chain(self.chain, dim_x)
+
+    def call(self, x, y, partners=None, training=None):
+        if not self.beside:
+            return self._cast(_log_densities(self._moments(x), y))
+        if training:
+            self.add_loss(self._negative_log_likelihood(x, y, partners))
+        return self._cast(_log_densities(self._moments(x, ops.stop_gradient), y))
+
+    def _negative_log_likelihood(self, x, y, partners):
+        partners = partners_or_diagonal(self, partners, x, y)
+        mean, log_variance = self._moments(ops.stop_gradient(x))
+        y = ops.cast(ops.take(ops.stop_gradient(y), partners, axis=0), mean.dtype)
+        if len(partners.shape) == 2:
+            mean, log_variance = mean[:, None], log_variance[:, None]
+        squares = ops.square(y - mean) * ops.exp(-log_variance)
+        parts = squares + log_variance + math.log(2 * math.pi)
+        return ops.mean(ops.sum(parts, axis=-1)) / 2.0
+
+    def _moments(self, x, of_weights=ops.convert_to_tensor):
+        """Means and log variances `(rows, dim_y)`, in float32 or wider."""
+        for layer in self.chain:
+            kernel = of_weights(ops.cast(layer.kernel, x.dtype))
+            x = ops.matmul(x, kernel) + of_weights(ops.cast(layer.bias, x.dtype))
+            if layer is not self.chain[-1]:
+                x = ops.relu(x)
+        x = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+        mean, log_variance = ops.split(x, 2, axis=-1)
+        # Within e^-12 and e^12, softly: a density on a point has no finite logarithm.
+        return mean, 12.0 * ops.tanh(log_variance / 12.0)
+
+    def _cast(self, scores):
+        return ops.cast(scores, self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "beside": self.beside,
+        }
+
+
+def _log_densities(moments, y):
+    """Log densities `(rows, columns)` of every y under every Gaussian."""
+    mean, log_variance = moments
+    y, precision = ops.cast(y, mean.dtype), ops.exp(-log_variance)
+    # Products of matrices; centered, since squares of far values would cancel.
+    center = ops.stop_gradient(ops.mean(mean, axis=0, keepdims=True))
+    y, mean = ops.transpose(y - center), mean - center
+    squares = (
+        ops.matmul(precision, ops.square(y))
+        - 2.0 * ops.matmul(precision * mean, y)
+        + ops.sum(precision * ops.square(mean), axis=1)[:, None]
+    )
+    constant = ops.sum(log_variance + math.log(2 * math.pi), axis=1)[:, None]
+    return -(squares + constant) / 2.0

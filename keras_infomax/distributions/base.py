@@ -1,0 +1,57 @@
+"""What all distributions of pairs have in common."""
+
+import abc
+from typing import Any
+
+import numpy as np
+
+from keras_infomax import checks
+
+
+class Distribution(abc.ABC):
+    """Pairs (x, y) whose mutual information is known exactly.
+
+    A subclass gives `_draw` and `mutual_information`.
+
+    Args:
+        name: What the distribution is called in tables.
+    """
+
+    def __init__(self, name: str):
+        self.name = checks.text("name", name, "gaussian")
+
+    @property
+    @abc.abstractmethod
+    def mutual_information(self) -> float:
+        """I(X; Y) in nats."""
+
+    @abc.abstractmethod
+    def _draw(self, rows: int, generator: np.random.Generator) -> tuple[Any, Any]:
+        """Arrays x and y of so many rows."""
+
+    def sample(self, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Draws independent pairs.
+
+        Args:
+            rows: Number of pairs.
+            seed: Integer from 0 to 2**32 - 1, which decides all of them.
+
+        Returns:
+            Arrays x and y, `(rows, ...)`: float32 for numbers and images, int64 for
+            classes. Row i of both is one pair.
+
+        Raises:
+            ValueError: If the number of rows is not positive, or the seed out of range.
+        """
+        rows = checks.positive_integer("rows", rows, 1000)
+        generator = np.random.default_rng(checks.seed("seed", seed))
+        x, y = self._draw(rows, generator)
+        return _narrow(x), _narrow(y)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.mutual_information:.4f} nats>"
+
+
+def _narrow(values):
+    values = np.asarray(values)
+    return values.astype("float32" if values.dtype.kind == "f" else "int64")

@@ -1,0 +1,229 @@
+"""Losses of bounds that are no mean over rows: of a logarithm, or of a divergence."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_infomax import bounds, checks
+from keras_infomax.bounds.clipped import clipped
+from keras_infomax.execution import distribution
+from keras_infomax.losses.base import BoundLoss, counts, gathered, mean_over_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class SMILE(BoundLoss):
+    """Negated SMILE: Donsker-Varadhan with clipped negatives, of bounded variance.
+
+    Its value may exceed the mutual information; see `bounds.smile`. The logarithm is
+    taken of the mean over the negatives of all replicas.
+
+    Args:
+        clip: Positive number, within which the negatives' scores are kept.
+        gradient: `"smile"`, that of the value, in which clipped scores have none, or
+            `"jensen_shannon"`, that of the Jensen-Shannon bound, by which the authors'
+            code trains the critic.
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Example:
+    >>> scores = keras.ops.where(keras.ops.eye(4) > 0, 7.0, -100.0)
+    >>> round(float(SMILE(clip=5.0)([0, 1, 2, 3], scores)), 4)
+    -12.0
+
+    Reference:
+        Song and Ermon, 2020, equation 9, https://arxiv.org/abs/1910.06222.
+    """
+
+    def __init__(
+        self, clip=5.0, gradient="smile", name="smile", dtype=None, chunk_size=None
+    ):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
+        self.clip = checks.positive_number("clip", clip, 5.0)
+        self.gradient = checks.one_of("gradient", gradient, ("smile", "jensen_shannon"))
+
+    def estimate(self, partners, scores, weights=None):
+        positives, *parts = self.by_rows(self._parts, partners, scores)
+        value = mean_over_rows(positives, weights) - bounds.log_mean_exp(
+            *gathered(*parts, weights)
+        )
+        if self.gradient == "smile":
+            return value
+        other = self.by_rows(bounds.jensen_shannon, partners, scores)
+        other = mean_over_rows(other, weights)
+        return ops.stop_gradient(value - other) + other
+
+    def _parts(self, scores, partners):
+        positives, negatives = bounds.split(scores, partners)
+        return positives, *bounds.log_sums(clipped(negatives, self.clip))
+
+    def get_config(self):
+        return {**super().get_config(), "clip": self.clip, "gradient": self.gradient}
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class MINE(BoundLoss):
+    """Donsker-Varadhan with the gradient of a moving average, MINE's own.
+
+    The value is that of `DonskerVaradhan`. In its gradient,
+    `E[exp(f) df] / E[exp(f)]` over the negatives, the divisor of one batch correlates
+    with the dividend, which biases it; an average over batches takes its place:
+
+        average <- momentum * average + (1 - momentum) * mean exp(f)
+
+    The first batch sets the average. It moves once in each step of training, before it
+    divides, by the negatives of all replicas; it is a variable of the loss, which a
+    saved model holds. Evaluation leaves it as it is.
+
+    Args:
+        momentum: How much of the average stays in each step, in [0, 1). With 0 the
+            gradient is that of `DonskerVaradhan`.
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Raises:
+        ValueError: If momentum is not in [0, 1), or under a strategy of several
+            replicas if the loss was made outside of its scope.
+
+    Example:
+    >>> abs(round(float(MINE()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
+    0.0
+
+    Reference:
+        Belghazi et al., 2018, "Mutual Information Neural Estimation", section 3.2 and
+        equation 12, https://arxiv.org/abs/1801.04062.
+    """
+
+    # The negatives of all replicas are gathered before the average is moved.
+    updates_see_all_rows = True
+
+    def __init__(self, momentum=0.99, name="mine", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
+        self.momentum = checks.probability("momentum", momentum, "[)", 0.99)
+        self._made_for = distribution.num_replicas()
+        # A logarithm, since exponentials of scores overflow; and whether there is one.
+        self._log_average = _state("log_average")
+        self._has_average = _state("has_average")
+
+    @property
+    def variables(self):
+        return [self._log_average, self._has_average]
+
+    def estimate(self, partners, scores, weights=None):
+        positives, *parts = self.by_rows(_positives_and_sums, partners, scores)
+        log_mean = bounds.log_mean_exp(*gathered(*parts, weights))
+        average = self._moved(ops.stop_gradient(log_mean))
+        # Of value zero: the gradient of exp(log_mean - average) for that of log_mean.
+        ratio = ops.exp(log_mean - average)
+        fixed = ops.stop_gradient(log_mean)
+        of_negatives = fixed + ratio - ops.stop_gradient(ratio)
+        return mean_over_rows(positives, weights) - of_negatives
+
+    def _moved(self, log_mean):
+        """The log of the average with this batch, which is kept in training."""
+        if not self.momentum:
+            return log_mean
+        self._check_scope()
+        kept, new = math.log(self.momentum), math.log(1 - self.momentum)
+        mixed = ops.logaddexp(
+            ops.cast(self._log_average.value, log_mean.dtype) + kept, log_mean + new
+        )
+        average = ops.where(self._has_average.value > 0, mixed, log_mean)
+        # A batch of scores that overflow must not spoil all that follow.
+        average = ops.where(ops.isfinite(average), average, log_mean)
+        if counts():
+            self._log_average.assign(ops.cast(average, "float32"))
+            self._has_average.assign(ops.ones(()))
+        return average
+
+    def _check_scope(self):
+        if distribution.num_replicas() != self._made_for:
+            raise ValueError(
+                "The loss MINE must be made in the scope of the strategy, whose "
+                "replicas share its moving average; received one that was made for "
+                f"{self._made_for} and is used by {distribution.num_replicas()}. Make "
+                "it in strategy.scope(), or write loss='mine'."
+            )
+
+    def save_own_variables(self, store):
+        """Writes the state, for Keras."""
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        """Reads what `save_own_variables` wrote, for Keras."""
+        for index, variable in enumerate(self.variables):
+            variable.assign(store[str(index)])
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum}
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class JensenShannonInformation(BoundLoss):
+    """Negated bound on mutual information that a Jensen-Shannon critic gives.
+
+    Unlike `JensenShannon`, whose divergence it takes over all replicas before the
+    non-linearity, it estimates mutual information. See
+    `bounds.jensen_shannon_information`.
+
+    Args:
+        name: Name of the loss.
+        dtype: Dtype of the computation, float32 by default.
+        chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
+
+    Call arguments:
+        y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
+        y_pred: Scores, float tensor `(rows, columns)`.
+
+    Returns:
+        Scalar in nats.
+
+    Example:
+    >>> loss = JensenShannonInformation()
+    >>> abs(round(float(loss([0, 1, 2, 3], keras.ops.zeros((4, 4)))), 4))
+    0.0
+
+    Reference:
+        Dorent, Golland and Wells, 2025, theorem 4.1, https://arxiv.org/abs/2510.20644.
+    """
+
+    def __init__(self, name="jensen_shannon_information", dtype=None, chunk_size=None):
+        super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
+
+    def estimate(self, partners, scores, weights=None):
+        values = self.by_rows(bounds.jensen_shannon, partners, scores)
+        return bounds.kl_of_jensen_shannon(mean_over_rows(values, weights) / 2.0)
+
+
+def _state(name):
+    return keras.Variable(
+        "zeros",
+        shape=(),
+        dtype="float32",
+        trainable=False,
+        name=name,
+        # All replicas compute the same value.
+        aggregation="only_first_replica",
+    )
+
+
+def _positives_and_sums(scores, partners):
+    positives, negatives = bounds.split(scores, partners)
+    return positives, *bounds.log_sums(negatives)
