@@ -23,6 +23,7 @@ class Dataset:
     num_classes: int | None
     class_names: tuple[str, ...] | None
     categories: tuple[int, ...] | None = None
+    prompts: np.ndarray | None = None
 
     @property
     def digest(self) -> str:

@@ -38,6 +38,8 @@ class ExampleDataset(Dataset):
         class_names: A name for each class, or `None` if they have none.
         categories: Of a table, how many values each of the columns `"categories"` has;
             `None` for what has no such part.
+        prompts: Of two parts, what the second part may say of each class, an array
+            `(classes, prompts, ...)`, or `None`; see `callbacks.ZeroShot`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ExampleDataset(Dataset):
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
     categories: tuple[int, ...] | None = None
+    prompts: np.ndarray | None = None
 
 
 def from_examples(
@@ -56,6 +59,7 @@ def from_examples(
     name: str = "examples",
     class_names: tuple[str, ...] | None = None,
     categories: tuple[int, ...] | None = None,
+    prompts: Any = None,
 ) -> ExampleDataset:
     """Makes an `ExampleDataset` of arrays, after checking them.
 
@@ -69,6 +73,8 @@ def from_examples(
         class_names: A name for each class. Defaults to none, and then the largest
             label tells the number of classes.
         categories: How many values each column of the part `"categories"` has.
+        prompts: What the second of two parts may say of each class, an array
+            `(classes, prompts, ...)`.
 
     Returns:
         The `ExampleDataset`.
@@ -121,6 +127,7 @@ def from_examples(
         num_classes=num_classes,
         class_names=class_names,
         categories=_checked_categories(categories, train_examples, test_examples),
+        prompts=_checked_prompts(prompts, train_examples, num_classes),
     )
 
 
@@ -302,6 +309,26 @@ def _checked_categories(categories, *splits) -> tuple[int, ...] | None:
                 f"{found}, and the largest values {tuple(part.max(axis=0).tolist())}."
                 " Count those of train and test together."
             )
+    return found
+
+
+def _checked_prompts(prompts, examples, num_classes) -> np.ndarray | None:
+    if prompts is None:
+        return None
+    found = _as_part("prompts", prompts)
+    parts = keras.tree.flatten(examples)
+    if len(parts) != 2 or found.shape[2:] != parts[1].shape[1:]:
+        raise checks.refusal(
+            "prompts",
+            "an array (classes, prompts, ...) of what the second of two parts may be",
+            prompts,
+            f"An example has the parts {_layout(examples)}.",
+        )
+    if len(found) != num_classes:
+        raise ValueError(
+            f"prompts must be there for each of {num_classes} classes; received "
+            f"{len(found)}. Give them in the order of the labels."
+        )
     return found
 
 

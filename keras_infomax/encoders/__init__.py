@@ -23,15 +23,19 @@ from keras_infomax.encoders.normalization import FeatureMapNormalization
 from keras_infomax.encoders.priors import PriorMatching
 from keras_infomax.encoders.signals import LastStep, causal_convnet, convnet_1d
 from keras_infomax.encoders.tables import Embeddings, table
+from keras_infomax.encoders.texts import IsToken, MeanOfTokens, TokenVectors, tokens
 
 __all__ = [
     "ENCODERS",
     "Embeddings",
     "FeatureMapNormalization",
+    "IsToken",
     "LastStep",
     "LogConditionNumbers",
+    "MeanOfTokens",
     "PriorMatching",
     "RealNVP",
+    "TokenVectors",
     "build",
     "causal_convnet",
     "convnet",
@@ -43,4 +47,5 @@ __all__ = [
     "realnvp",
     "skip_mlp",
     "table",
+    "tokens",
 ]

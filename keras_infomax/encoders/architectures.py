@@ -11,7 +11,7 @@ import keras
 
 from keras_infomax import checks
 from keras_infomax.checks import lookup
-from keras_infomax.encoders import flows, signals, tables
+from keras_infomax.encoders import flows, signals, tables, texts
 from keras_infomax.encoders.normalization import FeatureMapNormalization
 
 
@@ -211,6 +211,7 @@ ENCODERS = {
     "convnet_1d": signals.convnet_1d,
     "causal_convnet": signals.causal_convnet,
     "table": tables.table,
+    "tokens": texts.tokens,
     "realnvp": realnvp,
     "realnvp_affine": functools.partial(realnvp, affine=True),
     "skip_mlp": skip_mlp,
@@ -221,9 +222,9 @@ def get(identifier):
     """Returns the function that builds an encoder.
 
     Args:
-        identifier: `"mlp"`, `"convnet"`, `"convnet_1d"`, `"causal_convnet"` (of
-            signals), `"table"`, `"realnvp"`, `"realnvp_affine"`, `"skip_mlp"`, or a
-            function as those, which is returned as it is.
+        identifier: `"mlp"`, `"convnet"`, `"convnet_1d"` and `"causal_convnet"` (of
+            signals), `"table"`, `"tokens"`, `"realnvp"`, `"realnvp_affine"`,
+            `"skip_mlp"`, or a function as those, which is returned as it is.
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one.

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 import keras_infomax as kim
 from keras_infomax import datasets
-from keras_infomax.datasets.embedded import digits_as_signals
 
 SIGNALS = np.random.default_rng(0).normal(size=(20, 9, 2))
 LABELS = np.arange(20) % 4
@@ -352,7 +351,7 @@ def test_packages_that_are_missing_are_named(monkeypatch):
     ids=lambda s: s["encoder"],
 )
 def test_signals_are_trained_on_and_exported(settings, tmp_path):
-    whole = digits_as_signals()
+    whole = datasets.load("digits_as_signals")
     data = dataclasses.replace(
         whole.held_out(np.arange(200), np.arange(200, 300)), name="signals"
     )

@@ -135,8 +135,20 @@ def method(
                 f"{', '.join(known)}."
             )
     data = load_data(settings, data)
-    model = build(data.example_shape, **settings.options)
+    options = dict(settings.options)
+    if "vocabulary_size" in known and "vocabulary_size" not in options:
+        options["vocabulary_size"] = _vocabulary_size(data)
+    model = build(data.example_shape, **options)
     return of_model(settings, data, model)
+
+
+def _vocabulary_size(data: datasets.Dataset) -> int:
+    """One more than the largest of all integers, which are the tokens of texts."""
+    every = keras.tree.flatten((data.train_examples, data.test_examples))
+    found = [part for part in every if part.dtype == "int32" and part.size]
+    if data.prompts is not None:
+        found.append(data.prompts)
+    return 1 + max((int(part.max()) for part in found), default=1)
 
 
 def of_model(
@@ -190,6 +202,7 @@ def of_model(
         measuring=[
             *make_probes(settings, data, probed),
             *make_condition_numbers(settings, data, probed),
+            *make_retrieval(settings, data, model),
         ],
         data=data,
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
@@ -334,6 +347,8 @@ def make_probed_views(settings: Settings) -> Callable:
         ValueError: If the views are unknown.
     """
     views_of = make_views(settings)
+    if isinstance(views_of, views.Parts):
+        return views_of
     if methods.takes_whole_images(settings.experiment):
         return views.get("whole")
     # The curve shows the encoder then, and not what was augmented away.
@@ -440,6 +455,25 @@ def make_probes(
     if settings.stopped_probe:
         stopped = {"stopped": "linear_stopped"}
         found.append(callbacks.Probes(train, test, stopped))
+    return found
+
+
+def make_retrieval(
+    settings: Settings, data: datasets.Dataset, model: models.InfoMax
+) -> list[keras.callbacks.Callback]:
+    """Recall of one part of the test examples by the other, where parts are the views.
+
+    And zero-shot classification, where the data have labels and prompts.
+    """
+    if not isinstance(make_views(settings), views.Parts) or model.network is not None:
+        return []
+    parts = _draw(views.get("parts"), data.test_examples, settings.seed, -2)
+    parts = tuple(map(_as_arrays, parts))
+    if not all(isinstance(part, np.ndarray) for part in parts):
+        return []
+    found: list[keras.callbacks.Callback] = [callbacks.Retrieval(parts)]
+    if data.prompts is not None and data.test_labels is not None:
+        found.append(callbacks.ZeroShot(parts[0], data.test_labels, data.prompts))
     return found
 
 
