@@ -31,7 +31,7 @@ EXPERIMENTS = {
 def train(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
     baselines: str | os.PathLike | None = None,
     profile_steps: int = 0,
 ) -> runs.Row:
@@ -147,7 +147,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
 
 
 def make_experiment(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> experiments.Experiment:
     """What settings train, from their seed on: the same again with every call.
 

@@ -118,7 +118,7 @@ def uniform_cross_entropy(logits):
 
 
 def adversarial(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> building.Experiment:
     """An encoder of view x, trained against a linear head that knows the labels.
 
@@ -148,7 +148,7 @@ def adversarial(
     views_of = building.make_views(settings)
     linear_probes = building.make_probes(settings, data, views_of)
     probe = linear_probes[0]
-    encoder = building.make_encoder(settings, probe.train[0])
+    encoder = building.make_encoder(settings, probe.train[0], data.categories)
     model = AdversarialClassifier(encoder, data.num_classes)
     model.compile(
         optimizer=building.make_optimizer(ENCODER_RATE * settings.learning_rate),
@@ -157,7 +157,7 @@ def adversarial(
 
     def rounds(first_batch, batches_in_round, num_rounds):
         return datasets.labelled(
-            data.train_images,
+            data.train_examples,
             data.train_labels,
             views_of,
             settings.batch_size,
