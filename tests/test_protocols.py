@@ -24,6 +24,7 @@ NAMES = {
         (protocols.RowByRow, lambda: kim.views.Halves()),
         (protocols.LossesAreMeansOverRows, lambda: kim.encoders.PriorMatching()),
         (protocols.UpdatesSeeAllRows, lambda: kim.MemoryTerm("x", "y", "i", 9)),
+        (protocols.UpdatesSeeAllRows, lambda: kim.models.QueueTerm("x", "y", 9)),
         (protocols.LooksBetweenSteps, lambda: kim.callbacks.StopOnNonFinite()),
     ],
 )

@@ -13,6 +13,7 @@ from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
     inputs,
+    momentum,
     networks,
     sharing,
 )
@@ -580,6 +581,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
+        momentum.follow(self)
         return self._report(loss, targets, outputs, weights, views)
 
     def test_step(self, data):
