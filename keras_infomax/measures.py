@@ -140,6 +140,11 @@ def place(name: str) -> Measure:
         return _BY_NAME[name]
     curve = HELD_OUT if name.startswith("val_") else TRAIN
     chart = name.removeprefix("val_")
+    if chart == "selection_raw":
+        return Measure(name, "share of rows", RAW_VIEWS, "selection_accuracy")
+    if chart.startswith("selection_"):
+        unit = "nats" if chart.endswith("information") else "share of rows"
+        return Measure(name, unit, HELD_OUT, chart)
     if chart.startswith("mi_"):
         return Measure(name, "nats", curve, f"mi/{chart[3:]}")
     if chart.startswith("log_condition_"):
