@@ -181,6 +181,8 @@ def test_the_reference_tells_configs_keys_and_commands(tmp_path):
     for path in (ROOT / "configs").rglob("*.py"):
         name = path.relative_to(ROOT / "configs").with_suffix("").as_posix()
         assert f"## `{name}`" in configs
+    assert "keras-infomax train --config=amdim --workdir=runs/amdim\n" in configs
+    assert "-m trainers" not in configs
     for name, default in (("batch_size", 128), ("critic", "bilinear")):
         assert f"| `{name}` | `{default!r}` |" in configs
     commands = (folder / "commands.md").read_text(encoding="utf-8")
