@@ -394,6 +394,26 @@ def text(argument: str, value: Any, example: str, optional: bool = False) -> Any
     raise _unfit(argument, "a string, not empty", value, example, "", optional)
 
 
+def names(argument: str, values: Any) -> tuple[str, ...]:
+    """Names of columns or parts, each not empty.
+
+    Args:
+        argument: Name of the argument.
+        values: Sequence of strings, or one of them.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> names("categorical", ["city", "year"])
+    ('city', 'year')
+    """
+    found = (values,) if isinstance(values, str) else _sequence(values)
+    if found is None or not all(isinstance(v, str) and v for v in found):
+        raise _unfit(argument, "names, strings that are not empty", values, ("city",))
+    return tuple(map(str, found))
+
+
 def path(argument: str, value: Any, example: str = "runs/first") -> str:
     """A path of the file system, as a string, with the home for `~`.
 

@@ -17,6 +17,7 @@ from keras_infomax.methods.deep_infomax import deep_infomax
 from keras_infomax.methods.metric_learning import metric_learning
 from keras_infomax.methods.simclr import simclr
 from keras_infomax.methods.supcon import supcon
+from keras_infomax.methods.two_towers import two_towers
 from keras_infomax.methods.vicreg import vicreg
 from keras_infomax.models.infomax import InfoMax
 
@@ -30,6 +31,7 @@ METHODS: dict[str, Callable[..., InfoMax]] = {
     "metric_learning": metric_learning,
     "simclr": simclr,
     "supcon": supcon,
+    "two_towers": two_towers,
     "vicreg": vicreg,
 }
 
@@ -60,4 +62,5 @@ __all__ = [
     "supcon",
     "vicreg",
     "takes_whole_images",
+    "two_towers",
 ]

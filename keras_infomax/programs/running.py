@@ -1,7 +1,6 @@
 """Runs a program's main function so that its user sees an error, not a traceback."""
 
 import contextlib
-import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -78,12 +77,15 @@ def quieten_retracing() -> None:
 def _load() -> None:
     """Loads all of the library, whose classes Keras finds by their registered names."""
     import keras_infomax as kim
+    from keras_infomax import backends
+    from keras_infomax.lazy_tensorflow import tf
 
     for name in kim.__all__:
         if name != "tuning":  # It needs keras-tuner.
             getattr(kim, name)
-    # Here, since it says on stderr that there is no driver where there is none.
-    importlib.import_module("tensorflow").config.list_physical_devices()
+    if backends.is_tensorflow():
+        # Here, since it says on stderr that there is no driver where there is none.
+        tf.config.list_physical_devices()
     # TensorFlow tells of every file that it writes.
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.WARNING)

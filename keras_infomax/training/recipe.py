@@ -31,7 +31,7 @@ EXPERIMENTS = {
 def train(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
     baselines: str | os.PathLike | None = None,
     profile_steps: int = 0,
 ) -> runs.Row:
@@ -147,7 +147,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
 
 
 def make_experiment(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> experiments.Experiment:
     """What settings train, from their seed on: the same again with every call.
 
@@ -183,7 +183,7 @@ def _board(run, settings, experiment, profile_steps):
     probes = [c for c in experiment.measuring if isinstance(c, callbacks.LinearProbe)]
     views = None
     if isinstance(experiment.model, models.InfoMax) and experiment.held_out is not None:
-        ((views,),) = experiment.held_out.take(1)
+        ((views,),) = experiment.held_out.take(1).as_numpy_iterator()
     return callbacks.TensorBoard(
         run.log_dir,
         views=views,
