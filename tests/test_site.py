@@ -3,6 +3,7 @@
 What builds the site needs `pip install "keras_infomax[docs]"`, as `make docs` has it.
 """
 
+import configparser
 import contextlib
 import importlib
 import inspect
@@ -86,6 +87,13 @@ def test_every_page_is_in_the_index_once():
     examples = {f"examples/{path.stem}" for path in NOTEBOOKS}
     generated = {"reference/generated/configs", "reference/generated/commands"}
     assert set(listed) == {*PAGES, *examples, *generated} - {"index"}
+
+
+def test_every_extra_is_told():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    told = re.findall(r"`\[(\w+)\]`", text_of("start").partition("## Ten")[0])
+    assert set(told) == set(settings["options.extras_require"])
 
 
 def test_a_page_that_joins_is_listed(tmp_path):
