@@ -9,7 +9,10 @@ from keras import ops
 
 from keras_infomax import checks, encoders
 from keras_infomax.checks import lookup
+from keras_infomax.critics import CosineCritic
 from keras_infomax.models import networks
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import Term
 
 HEAD_ADVICE = "Without a head, use InfoMax with CosineCritic."
 
@@ -118,6 +121,49 @@ def head(
         else:
             layers.append(keras.layers.Dense(size, activation="relu"))
     return keras.Sequential([*layers, keras.layers.Dense(last)])
+
+
+def predictor(units: Any, projection_units: Any) -> keras.Sequential:
+    """A head from projections to what they should be in the other view.
+
+    Args:
+        units: Sizes of its layers.
+        projection_units: Sizes of the layers of the projection.
+
+    Raises:
+        ValueError: If it has no layer, or its last is not as wide as the projection.
+    """
+    found = head("prediction_units", units, True)
+    if units[-1] != projection_units[-1]:
+        raise checks.refusal(
+            "prediction_units",
+            f"sizes whose last is that of projection_units, {projection_units[-1]}",
+            units,
+            f"Write, for example, prediction_units=(64, {projection_units[-1]}).",
+        )
+    return found
+
+
+def of_predictions(
+    views: TwoViews, predicted: list[Any], targets: list[Any], weight: float
+) -> InfoMax:
+    """The model whose views predict each other.
+
+    Args:
+        views: The views.
+        predicted: What is predicted from each of them.
+        targets: What should be predicted from the other one.
+        weight: Weight of each of both terms.
+    """
+    outputs = {"encoding": views.encodings[0]}
+    for view, prediction, target in zip("ab", predicted, targets, strict=True):
+        outputs |= {f"prediction_{view}": prediction, f"target_{view}": target}
+    terms = [
+        Term(f"prediction_{x}", f"target_{y}", CosineCritic(), weight)
+        for x, y in ("ab", "ba")
+    ]
+    network = keras.Model(views.images, outputs)
+    return InfoMax(network=network, terms=terms, representation="encoding")
 
 
 def stacked(first: Any, second: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
     inputs,
+    momentum,
     networks,
     sharing,
 )
@@ -467,6 +468,10 @@ class InfoMax(PairSteps, BaseModel):
             views: As for `predict`.
         """
         return self.encoder_x(self._encoding.view_to_encode(views), training=False)
+
+    def end_step(self):
+        """Moves what follows the weights, once a step of training has changed them."""
+        momentum.follow(self)
 
     def check_trainable(self):
         """Refuses to train where nothing can be.

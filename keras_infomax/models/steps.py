@@ -5,6 +5,7 @@ a run; `PairSteps` are the steps of a model that has
 
 - `unpacked(data)`: views, `None` and weights of an element of a dataset,
 - `scoring()`: a context in which a call returns what the loss takes,
+- `end_step()`, called once the weights of a training step have changed,
 - `compute_loss`, which updates the estimates where it scores, `compute_metrics`, and
 - `representation_of(views)`: what `predict` returns.
 """

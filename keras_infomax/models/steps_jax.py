@@ -46,7 +46,13 @@ class PairSteps(private.BuiltBySteps):
     def train_step(self, state, data):
         self.check_trainable()
         with self.scoring():
-            return super().train_step(state, self.unpacked(data))
+            logs, state = super().train_step(state, self.unpacked(data))
+        trainable_variables, non_trainable_variables, *others = state
+        values = self._mapped(trainable_variables, non_trainable_variables)
+        with keras.StatelessScope(state_mapping=values) as scope:
+            self.end_step()
+        moved = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        return logs, (trainable_variables, moved, *others)
 
     def test_step(self, state, data):
         with self.scoring():
@@ -61,12 +67,16 @@ class PairSteps(private.BuiltBySteps):
     def predict_step(self, state, data):
         trainable_variables, non_trainable_variables = state
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        values = [
+        values = self._mapped(trainable_variables, non_trainable_variables)
+        with keras.StatelessScope(state_mapping=values):
+            return self.representation_of(views), non_trainable_variables
+
+    def _mapped(self, trainable_variables, non_trainable_variables):
+        """Pairs of variables and values, as a stateless scope takes them."""
+        return [
             *zip(self.trainable_variables, trainable_variables, strict=True),
             *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
         ]
-        with keras.StatelessScope(state_mapping=values):
-            return self.representation_of(views), non_trainable_variables
 
 
 def _check_processes():

@@ -192,6 +192,7 @@ class PairSteps(private.BuiltBeforeFit):
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
+        self.end_step()
         return self._report(loss, views, outputs, weights)
 
     def test_step(self, data):

@@ -51,7 +51,9 @@ class PairSteps(private.BuiltBySteps):
     def train_step(self, data):
         self.check_trainable()
         with self.scoring():
-            return super().train_step(self.unpacked(data))
+            results = super().train_step(self.unpacked(data))
+        self.end_step()
+        return results
 
     def test_step(self, data):
         with self.scoring():
