@@ -25,6 +25,17 @@ class Dataset:
     categories: tuple[int, ...] | None = None
     prompts: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        train, test = (
+            len(keras.tree.flatten(examples)[0])
+            for examples in (self.train_examples, self.test_examples)
+        )
+        classes = f"{self.num_classes} classes" if self.num_classes else "no labels"
+        return (
+            f"<{type(self).__name__} {self.name!r}: {train:,} to train, {test:,} to "
+            f"test, each {self.example_shape}, {classes}>"
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 of all examples and labels, by which data are told from others."""

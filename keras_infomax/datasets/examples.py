@@ -22,7 +22,7 @@ _HOW = (
 )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ExampleDataset(Dataset):
     """Examples and labels of one data set, split into train and test.
 
