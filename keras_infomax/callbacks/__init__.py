@@ -7,6 +7,7 @@ from keras_infomax.callbacks.condition_numbers import ConditionNumbers
 from keras_infomax.callbacks.live_curves import LiveCurves
 from keras_infomax.callbacks.non_finite import StopOnNonFinite
 from keras_infomax.callbacks.probes import LinearProbe, Probes
+from keras_infomax.callbacks.representation_gauges import RepresentationGauges
 from keras_infomax.callbacks.tensorboard import TensorBoard
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LinearProbe",
     "LiveCurves",
     "Probes",
+    "RepresentationGauges",
     "StopOnNonFinite",
     "TensorBoard",
 ]

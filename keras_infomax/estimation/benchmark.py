@@ -37,7 +37,7 @@ def task(name: str) -> distributions.Distribution:
         ValueError: If there is no such distribution.
 
     Example:
-    >>> task("gaussian:20:6").mutual_information
+    >>> round(task("gaussian:20:6").mutual_information, 6)
     6.0
     """
     kind, *numbers = checks.text("name", name, "gaussian:20:6").split(":")

@@ -35,9 +35,9 @@ class Canonical:
         u, v = self._of_x(x), self._of_y(y)
         left, found, right = np.linalg.svd(u.T @ v / len(x), full_matrices=False)
         self._left, self._right = left[:, : self.size], right.T[:, : self.size]
-        # The largest singular value of noise; of one column two standard errors.
+        # The largest singular value of noise, and a little more, as it varies.
         rows = len(x)
-        edge = (np.sqrt(x.shape[1]) + np.sqrt(y.shape[1])) / np.sqrt(rows)
+        edge = 1.1 * (np.sqrt(x.shape[1]) + np.sqrt(y.shape[1])) / np.sqrt(rows)
         kept = found > edge
         # What noise adds to the squares is taken away.
         squares = np.clip(found**2 - x.shape[1] * y.shape[1] / self.size / rows, 0, 1)

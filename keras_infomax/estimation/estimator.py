@@ -6,12 +6,19 @@ import sys
 import time
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_infomax import checks
 from keras_infomax.estimation import columns, doubts, evaluation, references
 from keras_infomax.estimation.canonical import Canonical
-from keras_infomax.estimation.critic import Progress, Side, Trained, symmetric_infonce
+from keras_infomax.estimation.critic import (
+    Fixed,
+    Progress,
+    Side,
+    Trained,
+    symmetric_infonce,
+)
 from keras_infomax.estimation.result import MIEstimate
 
 METHODS = (*evaluation.ESTIMATORS, "ksg", "gaussian")
@@ -171,15 +178,21 @@ def _of_dataset(x):
                 "Map it to pairs."
             )
         if batched is None:
-            batched = (
-                np.ndim(pair[0]) > 0
-                and np.shape(pair[0])[:1] == (np.shape(pair[1])[:1])
-            )
+            batched = all(map(_is_batch, keras.tree.flatten(x.element_spec)))
         parts.append(pair)
     if not parts:
         raise ValueError("x must be a dataset of pairs; received an empty one.")
     join = np.concatenate if batched else np.stack
     return tuple(join([np.asarray(pair[i]) for pair in parts]) for i in (0, 1))
+
+
+def _is_batch(spec):
+    """Whether elements are batches: of any size, or of as many axes as batches have.
+
+    A row is a number, a vector or an image; what is a matrix, or a stack of images, is
+    a batch.
+    """
+    return tuple(spec.shape)[:1] == (None,) or len(spec.shape) in (2, 4)
 
 
 def _checked_rows(given):
@@ -380,11 +393,13 @@ class _Run:
 
 
 def _cross_fitted(x, y, groups, splits, options, progress):
-    trained = None
+    trained: Any = None
     held, histories, gaps = [], [], []
     for train, validation, test in splits:
         side_x, side_y = _sides(x, y, train, options)
-        if trained is None:
+        if not options.steps:
+            trained = Fixed()
+        elif trained is None:
             trained = Trained(
                 side_x, side_y, options.seed, options.encoder_x, options.encoder_y
             )
