@@ -62,6 +62,11 @@ MEASURES = (
         for part in ("min", "20", "40", "60", "80", "max")
     ),
     Measure("singular_examples", "rows", TRAIN, "singular_examples"),
+    Measure("alignment", "", TRAIN, "alignment"),
+    Measure("uniformity", "nats", TRAIN, "uniformity"),
+    Measure("effective_rank", "dimensions", TRAIN, "effective_rank"),
+    Measure("dead_dimensions", "share of dimensions", TRAIN, "dead_dimensions"),
+    Measure("mi_over_ceiling", "share of log(rows)", TRAIN, "mi_over_ceiling"),
 )
 NAMES = tuple(measure.name for measure in MEASURES)
 _BY_NAME = {measure.name: measure for measure in MEASURES}

@@ -25,6 +25,7 @@ import keras_infomax.tuning
 
 SEED = int(os.environ.get("ARGUMENTS_SEED", "0"))
 ROOMS = (
+    *("distributions", "estimation"),
     *("bounds", "callbacks", "critics", "datasets", "encoders", "losses", "methods"),
     *("plots", "probes", "saved_model", "training", "tuning", "views"),
 )
@@ -33,6 +34,10 @@ NOT_TRIED = {
     *("bounds.checked", "bounds.checked_partners", "bounds.checked_scores"),
     *("critics.Critic", "critics.ensure_built", "losses.BoundLoss", "losses.ScoreLoss"),
     *("losses.EncodingLoss", "losses.mean_over_rows", "methods.takes_whole_images"),
+    *("distributions.Distribution", "distributions.adapted", "estimation.read_csv"),
+    *("estimation.MIEstimate", "estimation.Table", "distributions.Mixture"),
+    # What it refuses is tried in a test of its own.
+    *("estimation.estimate_mi", "distributions.transformed"),
     *("losses.UpperBoundLoss", "losses.in_step", "critics.takes_partners"),
     *("callbacks.StopOnNonFinite", "views.photographic", "views.Whole"),
     *("critics.BilinearCritic", "critics.InnerProductCritic", "views.Quadrants"),
@@ -221,9 +226,20 @@ KINDS = {
         or (isinstance(v, list | tuple) and v and all(map(KINDS["positive"], v)))
     ),
     "zeros": lambda v: is_array(v, 2) and np.shape(v) == (4, 6),
+    "correlation": lambda v: is_number(v, lambda n: -1 < n < 1),
+    "nats": lambda v: is_number(v, lambda n: 0 <= n < 18),
+    "nats of a t": lambda v: is_number(v, lambda n: 0.1 <= n < 18),
+    "probabilities": lambda v: (
+        is_array(v, 2) and bool(np.isfinite(v).all() and np.min(v) >= 0) and np.any(v)
+    ),
+    "one": lambda v: is_integer(v, 1, 2),
     "large": lambda v: is_matrix(v) and np.shape(v)[1] > 2,
     "tall": lambda v: is_matrix(v) and len(v) > 1,
     "numbers": is_array,
+    "finite table": lambda v: (
+        is_array(v, 2) and np.size(v) > 0 and bool(np.isfinite(v).all())
+    ),
+    "two rows": lambda v: KINDS["finite table"](v) and len(v) > 1,
     "finite": lambda v: is_number(v, lambda n: True),
     "four numbers": lambda v: is_array(v, 0) or (is_array(v, 1) and np.size(v) == 4),
     "never": lambda v: False,
@@ -334,6 +350,35 @@ OVERRIDES = {
     "Augmented.layers": "empty?",
     "log_sums.negatives": "table",
     "vib_rate.means": "zeros",
+    **dict.fromkeys((f"{n}.dim" for n in ("gaussian", "student", "uniform")), "count?"),
+    **dict.fromkeys(
+        (f"{n}.correlation" for n in ("gaussian", "student", "uniform", "bimodal")),
+        "correlation?",
+    ),
+    **dict.fromkeys(
+        (f"{n}.mutual_information" for n in ("gaussian", "student", "uniform")),
+        "nats?",
+    ),
+    **dict.fromkeys(("gaussian.pairs", "student.pairs"), "one?"),
+    **dict.fromkeys(("gaussian.dim_x", "student.dim_x"), "never?"),
+    **dict.fromkeys(("gaussian.covariance", "student.covariance"), "never?"),
+    "student.degrees": "positive",
+    "AdditiveNoise.noise": "positive",
+    "student.mutual_information": "nats of a t?",
+    "Discrete.table": "probabilities",
+    "task.name": "never",
+    "ClassAndInterval.classes": "count",
+    "DigitPairs.digits": "count",
+    "DigitPairs.error": "share",
+    "ZeroInflated.zeros": "part",
+    **dict.fromkeys(("uniformity.encodings", "dead_dimensions.encodings"), "two rows"),
+    "effective_rank.encodings": "finite table",
+    **dict.fromkeys(("alignment.x", "alignment.y"), "never"),
+    "uniformity.temperature": "positive",
+    "RepresentationGauges.x": "two rows",
+    "RepresentationGauges.y": "never?",
+    "RepresentationGauges.encoder": "text",
+    "RepresentationGauges.encoder_y": "text",
     "vib_rate.log_variances": "zeros",
     "kl_of_jensen_shannon.divergence": "numbers",
     "interpolated.scores": "large",
@@ -494,6 +539,13 @@ GOOD = {
         "probes": {"linear": "linear"},
     },
     "callbacks.TensorBoard": {"log_dir": "logs"},
+    "callbacks.RepresentationGauges": {"x": X},
+    "distributions.Discrete": {"table": SCORES**2},
+    "distributions.task": {"name": "1v1-normal-0.75"},
+    "probes.alignment": {"x": X, "y": X},
+    "probes.uniformity": {"encodings": X},
+    "probes.effective_rank": {"encodings": X},
+    "probes.dead_dimensions": {"encodings": X},
     "views.rgb_to_lab": {"images": np.ones((2, 3), "float32")},
     "critics.ProjectedCritic": {
         "critic": kim.critics.InnerProductCritic(),
