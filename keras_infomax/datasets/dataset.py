@@ -60,6 +60,20 @@ class Dataset:
             lambda part: part.shape[1:], self.train_examples
         )
 
+    def with_training_rows(self, rows: np.ndarray) -> "Dataset":
+        """The data set with these rows of the training split alone.
+
+        Args:
+            rows: Their numbers.
+        """
+        kept = self.held_out(rows, rows[:0])
+        return self._with_examples(
+            kept.train_examples,
+            self.test_examples,
+            kept.train_labels,
+            self.test_labels,
+        )
+
     def held_out(self, train: np.ndarray, test: np.ndarray) -> "Dataset":
         """The data set whose splits are these rows of the training split.
 
