@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help demo check test test-slow bench release lock clean
+.PHONY: help demo check test test-slow bench docs release lock clean
 
 help:
 	@echo "make demo       train, probe, export and load back on 5,000 digits (minutes)"
 	@echo "make test       lint, types, import contract, doctests, tests"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make bench      a training step beside TensorFlow, PyTorch and JAX (minutes)"
+	@echo "make docs       build the documentation site, and run all of its code (minutes)"
 	@echo "make release    build, check, install and try what would be uploaded (minutes)"
 	@echo "make lock       write constraints.txt anew from setup.cfg"
 
@@ -51,6 +52,12 @@ bench: $(VENV)/installed-test .venv-bench/installed
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow --numprocesses=$(WORKERS) --dist=worksteal
 
+# The tests build it once more, where a warning is an error, and follow its links.
+docs: $(VENV)/installed-test $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m pytest tests/test_site.py -m "slow or not slow"
+	@echo "docs/_build/html/index.html"
+
 # What would be uploaded, in an environment of its own and in an empty folder. For the
 # README's last block, which nobody needs who has Keras 3: TensorFlow Hub.
 release: $(VENV)/installed-test
@@ -67,10 +74,10 @@ release: $(VENV)/installed-test
 lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
-	.lock/bin/python -m pip install --quiet ".[test]"
-	{ echo "# Written by make lock; what make demo and make test install."; \
+	.lock/bin/python -m pip install --quiet ".[test,docs]"
+	{ echo "# Written by make lock; what make demo, make test and make docs install."; \
 	  .lock/bin/python -m pip freeze --all --exclude pip --exclude keras_infomax; } > constraints.txt
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) .venv-bench .venv-release build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench .venv-release build dist docs/_build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache

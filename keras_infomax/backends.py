@@ -3,6 +3,8 @@
 The environment variable `KERAS_BACKEND` chooses it, before Keras is imported.
 """
 
+import importlib
+
 import keras
 
 TENSORFLOW, JAX, TORCH = BACKENDS = ("tensorflow", "jax", "torch")
@@ -21,6 +23,11 @@ def name() -> str:
 def is_tensorflow() -> bool:
     """Whether Keras runs on TensorFlow."""
     return name() == TENSORFLOW
+
+
+def version() -> str:
+    """The version of the backend's own package."""
+    return importlib.import_module(name()).__version__
 
 
 def needs(what: str, *on: str, instead: str = "") -> None:

@@ -394,6 +394,26 @@ def text(argument: str, value: Any, example: str, optional: bool = False) -> Any
     raise _unfit(argument, "a string, not empty", value, example, "", optional)
 
 
+def names(argument: str, values: Any) -> tuple[str, ...]:
+    """Names of columns or parts, each not empty.
+
+    Args:
+        argument: Name of the argument.
+        values: Sequence of strings, or one of them.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+    >>> names("categorical", ["city", "year"])
+    ('city', 'year')
+    """
+    found = (values,) if isinstance(values, str) else _sequence(values)
+    if found is None or not all(isinstance(v, str) and v for v in found):
+        raise _unfit(argument, "names, strings that are not empty", values, ("city",))
+    return tuple(map(str, found))
+
+
 def path(argument: str, value: Any, example: str = "runs/first") -> str:
     """A path of the file system, as a string, with the home for `~`.
 
@@ -632,7 +652,13 @@ def image_shape(argument: str, values: Any) -> Any:
     return view_shape(argument, values, 3, True, (28, 28, 1), expected)
 
 
-def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
+def tensor(
+    argument: str,
+    value: Any,
+    expected: str,
+    advice: str,
+    kinds: Sequence[str] = ("int", "float"),
+) -> Any:
     """A tensor of numbers.
 
     Args:
@@ -640,6 +666,7 @@ def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
         value: Tensor, symbolic or not, array, or nested lists.
         expected: What it must be, for the message.
         advice: A sentence that says what to write.
+        kinds: What the name of its dtype may hold.
 
     Raises:
         ValueError: If it is none.
@@ -650,7 +677,7 @@ def tensor(argument: str, value: Any, expected: str, advice: str) -> Any:
         dtype = keras.backend.standardize_dtype(found.dtype)
     except (TypeError, ValueError) as error:
         raise refusal(argument, expected, value, advice) from error
-    if "int" in dtype or "float" in dtype:
+    if any(kind in dtype for kind in kinds):
         return found
     raise refusal(argument, expected, found, advice)
 

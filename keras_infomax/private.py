@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.saving import serialization_lib
 
@@ -147,6 +148,43 @@ class BuiltBeforeFit(keras.Model):
         with self.distribute_strategy.scope():
             if self.optimizer is not None and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
+
+
+class BuiltBySteps(keras.Model):
+    """Model whose parts are built by what a step computes, on JAX and PyTorch.
+
+    `fit` and `evaluate` of Keras build metrics by a call of the model on a batch, whose
+    result a step of ours does not take. There is no public way to build them.
+    """
+
+    def look_at(self, data: Any) -> Any:
+        """Computes on a batch what a step computes, and updates the metrics."""
+        raise NotImplementedError
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        metrics = self._compile_metrics
+        is_built = all(layer.built for layer in self._flatten_layers())
+        if not is_built or not (metrics is None or metrics.built):
+            if data_batch is None:
+                # A list of batches on PyTorch, an iterator over them on JAX.
+                _, _, found = next(iter(iterator))
+                data_batch = (
+                    found[0] if isinstance(found, list | tuple) else next(found)
+                )
+            symbolic = keras.tree.map_structure(
+                lambda part: (
+                    part
+                    if part is None
+                    else keras.KerasTensor(
+                        part.shape, keras.backend.standardize_dtype(part.dtype)
+                    )
+                ),
+                data_batch,
+            )
+            backend.compute_output_spec(self.look_at, symbolic)
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        self._post_build()
 
 
 def ignores_batches(callback: keras.callbacks.Callback, hook: str) -> bool:

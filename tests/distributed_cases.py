@@ -95,6 +95,17 @@ CASES = {
         "loss": "leave_one_out",
         "learning_rate": 0.01,
     },
+    "siglip siglip": {"critic": "siglip", "loss": "siglip", "learning_rate": 0.01},
+    # A scale that comes to its limit, and stays there.
+    "clip infonce_symmetric": {
+        "critic": "clip",
+        "loss": "infonce_symmetric",
+        "learning_rate": 1.0,
+    },
+    "cosine decoupled_infonce": {"critic": "cosine", "loss": "decoupled_infonce"},
+    "supcon": {"critic": "cosine", "loss": "supcon"},
+    "barlow_twins": {"loss": "barlow_twins"},
+    "cosine_distance": {"loss": "cosine_distance"},
     "target above": {"loss": lambda: kim.losses.TargetLoss("infonce", 1.0)},
     "target below": {
         "critic": "mlp",

@@ -175,7 +175,7 @@ KINDS = {
     "seed": lambda v: is_integer(v, 0, 2**32),
     "positive": lambda v: is_number(v, lambda n: n > 0),
     "weight": lambda v: is_number(v, lambda n: n >= 0),
-    "number": lambda v: is_number(v, lambda n: True),
+    "number": lambda v: is_number(v, math.isfinite),
     "share": lambda v: is_number(v, lambda n: 0 <= n <= 1),
     "part": lambda v: is_number(v, lambda n: 0 <= n < 1),
     "fraction": lambda v: is_number(v, lambda n: 0 < n <= 1),
@@ -243,15 +243,18 @@ BY_NAME = {
     **dict.fromkeys(("affine", "coupled", "coupled_noise", "flip", "index"), "boolean"),
     **dict.fromkeys(("log_scalars", "normalize", "overwrite", "shuffle"), "boolean"),
     **dict.fromkeys(("shared_encoder", "squared", "stopped_probe"), "boolean"),
-    **dict.fromkeys(("trainable", "beside", "pairs"), "boolean"),
+    **dict.fromkeys(("trainable", "beside", "pairs", "learned_temperature"), "boolean"),
+    "symmetric": "boolean",
     **dict.fromkeys(("entropy", "log_baseline"), "finite"),
     "alpha": "share",
-    **dict.fromkeys(("invariance", "variance", "covariance"), "weight"),
+    **dict.fromkeys(("invariance", "variance", "covariance", "redundancy"), "weight"),
+    "bias": "number?",
     **dict.fromkeys(("context_dim", "couplings", "depth", "dim", "epochs"), "count"),
     **dict.fromkeys(
         ("eval_every", "every", "k", "kernel_size", "local_layer"), "count"
     ),
     **dict.fromkeys(("max_trials", "num_negatives", "patience"), "count"),
+    "queue_size": "count",
     **dict.fromkeys(("predicted_steps", "projection_dim", "units"), "count"),
     **dict.fromkeys(("encoding_dim", "output_dim", "filters"), "count"),
     **dict.fromkeys(("chunk_size", "encoder_chunk_size", "per_class"), "count?"),
@@ -275,7 +278,7 @@ BY_NAME = {
     **dict.fromkeys(("momentum", "part", "validation"), "part"),
     "fraction": "fraction",
     "hidden_units": "sizes",
-    "projection_units": "layers",
+    **dict.fromkeys(("projection_units", "prediction_units"), "layers"),
     **dict.fromkeys(("encoder_units", "critic_units"), "sizes?"),
     **dict.fromkeys(("patch_size", "size"), "sides"),
     **dict.fromkeys(("stride", "strides", "image_size"), "sides?"),
@@ -321,6 +324,7 @@ LOSSES = [name for name in kim.losses.__all__ if name[0].isupper()]
 BOUNDS = ("donsker_varadhan", "infonce", "jensen_shannon", "log_odds", "nwj", "split")
 BOUNDS += ("barber_agakov", "club", "flat_nce", "flo", "interpolated", "leave_one_out")
 BOUNDS += ("jensen_shannon_information", "smile", "tuba")
+BOUNDS += ("partner_mask",)
 # Where a name stands for something else.
 OVERRIDES = {
     **{f"{name}.scores": "matrix" for name in BOUNDS},
@@ -390,6 +394,8 @@ OVERRIDES = {
     "build.units": "units?",
     "cmc.encoding_dim": "count?",
     "metric_learning.encoding_dim": "count?",
+    "sogclr.examples": "count",
+    **dict.fromkeys(("byol.momentum", "moco.momentum"), "share"),
     "cmc.encoder_units": "units?",
     "cpc.encoder_units": "units?",
     "metric_learning.encoder_units": "units?",
@@ -456,6 +462,7 @@ OVERRIDES = {
     "jacobians.views": "never",
     "labelled.views": "never",
     "pairs.views": "never",
+    "pairs.labels": "never?",
     "get.probe": "never",
     "seeded.views": "never",
     "report.objective": "text",
@@ -492,6 +499,7 @@ GOOD = {
     "bounds.kl_of_jensen_shannon": {"divergence": SCORES},
     "critics.BaselineCritic": {"critic": kim.critics.InnerProductCritic()},
     "losses.BarberAgakov": {"entropy": 2.0},
+    "bounds.partner_mask": {"scores": SCORES},
     "bounds.log_odds": {"scores": SCORES},
     "bounds.log_sums": {"negatives": SCORES},
     "bounds.log_mean_exp": {"sums": SCORES[0], "counts": SCORES[1] ** 2},
@@ -520,14 +528,14 @@ GOOD = {
     "critics.get": {"identifier": "mlp"},
     "datasets.from_arrays": {"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)},
     "datasets.labelled": {
-        "images": IMAGES,
+        "examples": IMAGES,
         "labels": LABELS,
         "views": "halves",
         "batch_size": 8,
     },
     "datasets.fitting": {"rows": 150},
     "datasets.load": {"name": "digits"},
-    "datasets.pairs": {"images": IMAGES, "views": "halves", "batch_size": 8},
+    "datasets.pairs": {"examples": IMAGES, "views": "halves", "batch_size": 8},
     "datasets.to_float": {"images": IMAGES},
     "datasets.views_seed": {"seed": 0, "step": 3},
     "encoders.build": {"identifier": "mlp", "input_shape": IMAGE},
@@ -550,6 +558,14 @@ GOOD = {
     "methods.cpc": {"input_shape": IMAGE, "patch_size": 4},
     "methods.deep_infomax": {"image_shape": IMAGE},
     "methods.metric_learning": {"image_shape": IMAGE},
+    "methods.byol": {"image_shape": IMAGE},
+    "methods.moco": {"image_shape": IMAGE},
+    "methods.simclr": {"image_shape": IMAGE},
+    "methods.simsiam": {"image_shape": IMAGE},
+    "methods.sogclr": {"image_shape": IMAGE, "examples": 40},
+    "methods.supcon": {"image_shape": IMAGE},
+    "methods.vicreg": {"image_shape": IMAGE},
+    "methods.barlow_twins": {"image_shape": IMAGE},
     "views.Patches": {"size": 4},
     "views.Windows": {"size": 4},
     "plots.encodings": {"model": ENCODER, "views": X},
@@ -700,6 +716,10 @@ def loss_of_weighted_rows(y_true, y_pred):
     return kim.losses.NWJ()(y_true, y_pred, sample_weight=np.ones(4, "float32"))
 
 
+def loss_of_classes(y_true, y_pred):
+    return kim.losses.SupCon()(y_true, y_pred)
+
+
 def bound(scores, partners):
     return kim.bounds.nwj(scores, partners)
 
@@ -748,6 +768,7 @@ ARRAYS = [
         (bound, {"scores": SCORES, "partners": PARTNERS}),
         (loss, {"y_true": PARTNERS, "y_pred": SCORES}),
         (loss_of_weighted_rows, {"y_true": PARTNERS, "y_pred": SCORES}),
+        (loss_of_classes, {"y_true": SCORES > 0, "y_pred": SCORES}),
         (mask, {"partners": PARTNERS, "scores": SCORES}),
         (critic, {"x": X, "y": X[:7]}),
         (built_critic, {"x": X, "y": X[:7]}),

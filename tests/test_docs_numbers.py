@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from benchmarks import scaling_page
 from keras_infomax.measures import EARLIER
 from keras_infomax.methods import METHODS
 
@@ -166,7 +167,7 @@ def test_methods(dataset):
 
 
 def test_table_of_the_search():
-    page = text("docs/search.md")
+    page = text("docs/keras_tuner.md")
     rows = table("docs/search/trials.csv")
     assert [row["rank"] for row in rows] == [str(n + 1) for n in range(20)]
     highest = max(rows, key=lambda row: float(row["val_mi"]))
@@ -177,3 +178,87 @@ def test_table_of_the_search():
         cells += [f"{float(row['probe_accuracy']):.3f}"]
         cells += [f"{float(row[column]):.2f}" for column in ("val_mi", "mi")]
         assert f"| {' | '.join(cells)} |" in page
+
+
+def test_choosing_a_critic():
+    page = text("docs/choosing.md")
+    rows = table("docs/paper/results.csv")
+    last = [r for r in rows if r["figure"] == "figure3" and r["step"] == r["steps"]]
+    found = {
+        critic: np.mean(
+            [
+                float(r["probe_accuracy"])
+                for r in last
+                if (r["critic"], r["bound"]) == (critic, "infonce")
+            ]
+        )
+        for critic in ("bilinear", "separable", "mlp")
+    }
+    said = (
+        "reads {bilinear:.3f} from encodings of the bilinear critic, "
+        "{separable:.3f} of the separable and {mlp:.3f} of the MLP critic"
+    )
+    assert said.format(**found) in page
+    (best,) = (
+        row["rank"]
+        for row in table("docs/search/trials.csv")
+        if float(row["val_mi"])
+        == max(float(r["val_mi"]) for r in table("docs/search/trials.csv"))
+    )
+    assert best == "13"
+    assert "the highest MI is thirteenth by the probe" in page
+    for size, said in ((128, "4.85 nats at 128"), (512, "6.24 at 512")):
+        assert said in page
+        assert f"{np.log(size):.2f}" in said
+    assert f"{np.log(4096):.2f} at 4,096" in page
+
+
+def test_choosing_a_method():
+    found = {}
+    for row in table("docs/methods/results.csv"):
+        if row["dataset"] == "digits" and row["step"] == row["steps"]:
+            found.setdefault(row["figure"], []).append(float(row["probe_accuracy"]))
+    page = text("docs/choosing.md")
+    said = re.findall(r"(0\.\d{4})(?: from the encodings)? of `(\w+)`", page)
+    assert len(said) == 6
+    for number, name in said:
+        assert number == f"{np.mean(found[name]):.4f}", name
+
+
+def test_time_and_memory_in_guides():
+    facts = json.loads((ROOT / "benchmarks/results/scaling.json").read_text())
+
+    def measured(critic, batch_size, name, chunk_size=None):
+        of = {"critic": critic, "chunk_size": chunk_size, "replicas": 1}
+        return dict(scaling_page.points(facts["results"], "batch_size", name, **of))[
+            batch_size
+        ]
+
+    times = [measured(c, 2048, "step_ms") for c in ("bilinear", "separable", "mlp")]
+    form = "{:.1f} ms with the bilinear critic, {:.0f} ms with the separable one and"
+    assert f"{form} {{:.0f}} ms with the MLP".format(*times) in text("docs/choosing.md")
+    page = text("docs/troubleshooting.md")
+    assert f"{times[2]:.0f} ms where the bilinear one has {times[0]:.1f} ms" in page
+    memory = [
+        measured("bilinear", 8192, "peak_mib"),
+        measured("bilinear", 8192, "peak_mib", 256),
+    ]
+    assert "from {:,.0f} to {:,.0f} MiB".format(*memory) in page
+
+
+def test_figures_of_the_demo_in_guides():
+    page = text("docs/evaluating.md")
+    found = gains("docs/demo/seeds.csv")
+    assert f"between {min(found):.1f} and {max(found):.1f} points" in page
+    summary = json.loads((ROOT / "docs/demo/summary.json").read_text(encoding="utf-8"))
+    said = "training MI ends at {mi:.1f} and held-out MI at {mi_held_out:.1f} nats"
+    assert said.format(**summary) in text("docs/troubleshooting.md")
+    untrained = {
+        row["figure"]: float(row["probe_accuracy"]) > float(row["raw_baseline"])
+        for row in table("docs/methods/results.csv")
+        if row["dataset"] == "cifar10" and row["step"] == "0"
+    }
+    assert (len(untrained), sum(untrained.values())) == (6, 4)
+    assert (
+        "of the six methods in [methods](methods/README.md), on CIFAR-10, four" in page
+    )

@@ -74,7 +74,7 @@ def test_a_table_of_results_has_them_too(tmp_path):
     start = header.index("step")
     known = len(measures.NAMES)
     assert header[start : start + known] == list(measures.NAMES)
-    assert header[start + known :] == ["mi_x_y", "commit", "settings"]
+    assert header[start + known :] == ["mi_x_y", "backend", "commit", "settings"]
     (_, last) = sweeps.read_table(path)
     assert (last["mi"], last["mi_x_y"]) == ("0.25", "0.5")
 

@@ -27,6 +27,7 @@ NAMES = {
         (protocols.UpdatesSeeAllRows, lambda: kim.losses.MINE()),
         (protocols.GivesLogDensities, lambda: kim.critics.ConditionalGaussian()),
         (protocols.TakesLogDensities, lambda: kim.losses.CLUB()),
+        (protocols.UpdatesSeeAllRows, lambda: kim.models.QueueTerm("x", "y", 9)),
         (protocols.LooksBetweenSteps, lambda: kim.callbacks.StopOnNonFinite()),
     ],
 )

@@ -19,7 +19,10 @@ from keras_infomax.programs import command, config_files, running
 
 README = ROOT / "README.md"
 INSTALLED = os.environ.get("README_PYTHON")
-DOCS = [] if INSTALLED else sorted((ROOT / "docs").rglob("*.md"))
+# What `make docs` has written is no page.
+WRITTEN = {"_build", "generated"}
+DOCS = sorted(p for p in (ROOT / "docs").rglob("*.md") if not WRITTEN & {*p.parts})
+DOCS = [] if INSTALLED else DOCS
 PAGES = [README, *DOCS]
 PYTHON = os.path.abspath(INSTALLED) if INSTALLED else sys.executable
 

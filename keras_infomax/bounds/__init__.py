@@ -44,6 +44,7 @@ from keras_infomax.bounds.scores import (
     log_mean_exp,
     log_odds,
     log_sums,
+    partner_mask,
     split,
 )
 
@@ -66,6 +67,7 @@ __all__ = [
     "log_odds",
     "log_sums",
     "nwj",
+    "partner_mask",
     "smile",
     "split",
     "tuba",

@@ -28,7 +28,7 @@ def split(scores, partners=None):
             lies outside its columns, as far as static shapes tell.
     """
     scores, partners = checked(scores, partners)
-    is_partner = _partner_mask(scores, partners)
+    is_partner = partner_mask(scores, partners)
     if len(partners.shape) == 1:
         positives = ops.sum(ops.where(is_partner, scores, 0.0), axis=1)
     else:
@@ -132,8 +132,25 @@ def align(by_row, positives):
     return by_row if len(positives.shape) == 1 else by_row[:, None]
 
 
-def _partner_mask(scores, partners):
-    """Boolean `(rows, columns)`: whether a pair is a true one."""
+def partner_mask(scores, partners=None):
+    """Which pairs are true ones, of partners that are columns.
+
+    Args:
+        scores: Float tensor `(rows, columns)`.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`. Defaults to the
+            diagonal.
+
+    Returns:
+        Boolean tensor `(rows, columns)`.
+
+    Raises:
+        ValueError: As `split`.
+
+    Example:
+    >>> partner_mask(ops.zeros((2, 3)), [2, 0]).numpy().tolist()
+    [[False, False, True], [True, False, False]]
+    """
+    scores, partners = checked(scores, partners)
     rows, columns = ops.shape(scores)[0], ops.shape(scores)[1]
     if len(partners.shape) == 1:
         return ops.equal(partners[:, None], ops.arange(columns, dtype="int32")[None])

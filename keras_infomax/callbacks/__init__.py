@@ -8,6 +8,7 @@ from keras_infomax.callbacks.live_curves import LiveCurves
 from keras_infomax.callbacks.non_finite import StopOnNonFinite
 from keras_infomax.callbacks.probes import LinearProbe, Probes
 from keras_infomax.callbacks.representation_gauges import RepresentationGauges
+from keras_infomax.callbacks.retrieval import Retrieval, ZeroShot
 from keras_infomax.callbacks.tensorboard import TensorBoard
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "LiveCurves",
     "Probes",
     "RepresentationGauges",
+    "Retrieval",
     "StopOnNonFinite",
     "TensorBoard",
+    "ZeroShot",
 ]

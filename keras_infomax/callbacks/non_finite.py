@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable
 
 import keras
+from keras import ops
 
+from keras_infomax import backends
 from keras_infomax.lazy_tensorflow import tf
 
 
@@ -16,13 +18,13 @@ class StopOnNonFinite(keras.callbacks.Callback):
     matrix product and ReLU returns 0 for NaN. So this callback reads the weights, too,
     that is, all floating-point variables of the model, batch-norm statistics included.
 
-    The models of this package tell the step that broke first, whatever the number of
-    steps in an execution. Of other models the loss is checked after every execution,
-    and of all models the weights, every single one, after every 20 and at the end of
-    each epoch, because reading them costs a tenth of a small model's step: what only
-    that finds is reported with the range of steps since the last look. Steps are those
-    of `optimizer.iterations`, which does not count the steps that the loss scaling of
-    `mixed_float16` skips; skipping them is no failure.
+    On TensorFlow the models of this package tell the step that broke first, whatever
+    the number of steps in an execution. Elsewhere, and of other models, the loss is
+    checked after every execution, and of all models the weights, every single one,
+    after every 20 and at the end of each epoch, because reading them costs a tenth of a
+    small model's step: what only that finds is reported with the range of steps since
+    the last look. Steps are those of `optimizer.iterations`, which does not count the
+    steps that the loss scaling of `mixed_float16` skips; skipping them is no failure.
 
     List it before callbacks that save models, lest they save a broken one.
 
@@ -65,7 +67,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._check_weights()
 
     def _known_step(self) -> int | None:
-        return getattr(self.model, "first_broken_step", None)
+        # On JAX to ask for the model brings all of its state back from the steps.
+        on_jax = backends.name() == backends.JAX
+        return None if on_jax else getattr(self.model, "first_broken_step", None)
 
     def _check_weights(self) -> None:
         broken = self._broken_weights()
@@ -95,17 +99,17 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 def _finder_of_broken(variables: list[keras.Variable]) -> Callable[[], list[str]]:
-    floating = [v for v in variables if v.value.dtype.is_floating]
+    floating = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
 
-    @tf.function
-    def trace():
-        return [tf.reduce_all(tf.math.is_finite(v.value)) for v in floating]
+    def all_finite():
+        return [ops.all(ops.isfinite(variable)) for variable in floating]
 
-    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-    finite = trace.get_concrete_function()
+    if backends.is_tensorflow():
+        # Concrete: TensorFlow warns of retracing where many fits trace a function each.
+        all_finite = tf.function(all_finite).get_concrete_function()
 
     def find_broken():
-        pairs = zip(floating, finite(), strict=True)
+        pairs = zip(floating, all_finite(), strict=True)
         return [variable.path for variable, is_finite in pairs if not is_finite]
 
     return find_broken

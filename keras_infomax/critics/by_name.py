@@ -1,5 +1,6 @@
 """Critics by name."""
 
+import functools
 import inspect
 
 import keras
@@ -20,6 +21,12 @@ CRITICS = {
     "mlp": mlp.MLPCritic,
     "encode_and_dot": encode_and_dot.EncodeAndDotCritic,
     "cosine": inner_products.CosineCritic,
+    "clip": functools.partial(
+        inner_products.CosineCritic, temperature=0.07, learned_temperature=True
+    ),
+    "siglip": functools.partial(
+        inner_products.CosineCritic, learned_temperature=True, bias=-10.0
+    ),
     "distance": inner_products.DistanceCritic,
     "conditional_gaussian": densities.ConditionalGaussian,
 }

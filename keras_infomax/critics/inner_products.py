@@ -1,5 +1,7 @@
 """Critics that compare two encodings directly, or through one matrix."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -84,15 +86,22 @@ class BilinearCritic(Critic):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class CosineCritic(Critic):
-    """Scores a pair by the cosine of the angle between its encodings; no parameters.
+    """Scores a pair by the cosine of the angle between its encodings.
 
-        scores[i, j] = x_i^T y_j / (|x_i| |y_j| temperature)
+        scores[i, j] = x_i^T y_j / (|x_i| |y_j| temperature) + bias
 
-    Scores cannot leave `[-1 / temperature, 1 / temperature]`, so low temperatures are
-    needed for high estimates.
+    Scores cannot leave `[bias - 1 / temperature, bias + 1 / temperature]`, so low
+    temperatures are needed for high estimates. The temperature may be learned, as the
+    logarithm of the scale 1 / temperature, which is kept in [0, log(100)] as in CLIP.
+    A bias, which is learned, changes no bound that normalizes rows; the loss `SigLIP`
+    needs one. By name: `"clip"` learns a temperature from 0.07 on, `"siglip"` one from
+    0.1 and a bias from -10.
 
     Args:
         temperature: Positive float. Defaults to 0.1.
+        learned_temperature: Whether the temperature is learned, from this value on,
+            which must then lie in [0.01, 1].
+        bias: Number that the bias starts at. Defaults to `None`, no bias.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -104,7 +113,7 @@ class CosineCritic(Critic):
 
     Raises:
         ValueError: If the encodings differ in width, or the temperature is not
-            positive.
+            positive, or cannot be learned from this value on.
 
     Example:
     >>> scores = CosineCritic(temperature=0.5)(ops.ones((3, 8)), ops.ones((5, 8)))
@@ -113,26 +122,87 @@ class CosineCritic(Critic):
 
     Reference:
         Tian et al., 2019, "Contrastive Multiview Coding", section 3.2,
-        https://arxiv.org/abs/1906.05849.
+        https://arxiv.org/abs/1906.05849. On the learned temperature: Radford et al.,
+        2021, "Learning Transferable Visual Models From Natural Language Supervision",
+        section 2.5, https://arxiv.org/abs/2103.00020; on the bias: Zhai et al., 2023,
+        "Sigmoid Loss for Language Image Pre-Training", section 3.2,
+        https://arxiv.org/abs/2303.15343.
     """
 
     gains_by_xla = True
 
-    def __init__(self, temperature=0.1, **kwargs):
+    def __init__(self, temperature=0.1, learned_temperature=False, bias=None, **kwargs):
         super().__init__(**kwargs)
+        advice = "Published values lie in 0.05 to 1."
         self.temperature = checks.positive_number(
-            "temperature", temperature, advice="Published values lie in 0.05 to 1."
+            "temperature", temperature, advice=advice
+        )
+        self.learned_temperature = checks.boolean(
+            "learned_temperature", learned_temperature
+        )
+        if self.learned_temperature and not 0.01 <= self.temperature <= 1:
+            raise checks.refusal(
+                "temperature", "in [0.01, 1] where it is learned", temperature, advice
+            )
+        self.bias = checks.number(
+            "bias", bias, "a finite number", math.isfinite, -10.0, optional=True
         )
 
     def check_widths(self, dim_x, dim_y):
         same_width(self, dim_x, dim_y, "a cosine")
 
+    def build_parameters(self, dim_x, dim_y):
+        # In half precision a scale of 100 would have two digits.
+        options = {"shape": (), "autocast": False}
+        if self.learned_temperature:
+            self.log_scale = self.add_weight(
+                initializer=keras.initializers.Constant(-math.log(self.temperature)),
+                constraint=LogScale(),
+                name="log_scale",
+                **options,
+            )
+        if self.bias is not None:
+            self.learned_bias = self.add_weight(
+                initializer=keras.initializers.Constant(self.bias),
+                name="bias",
+                **options,
+            )
+
     def call(self, x, y):
         x, y = _unit(x), _unit(y)
-        return ops.matmul(x, ops.transpose(y)) / self.temperature
+        cosines = ops.matmul(x, ops.transpose(y))
+        if not self.learned_temperature and self.bias is None:
+            return cosines / self.temperature
+        wide = keras.backend.result_type(cosines.dtype, "float32")
+        scores = ops.cast(cosines, wide)
+        if self.learned_temperature:
+            scores = scores * ops.exp(ops.cast(self.log_scale, wide))
+        else:
+            scores = scores / self.temperature
+        if self.bias is not None:
+            scores = scores + ops.cast(self.learned_bias, wide)
+        return ops.cast(scores, self.compute_dtype)
 
     def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature}
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "learned_temperature": self.learned_temperature,
+            "bias": self.bias,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class LogScale(keras.constraints.Constraint):
+    """Keeps the logarithm of a scale of scores in [0, log(100)], as CLIP does.
+
+    Reference:
+        Radford et al., 2021, "Learning Transferable Visual Models From Natural Language
+        Supervision", section 2.5, https://arxiv.org/abs/2103.00020.
+    """
+
+    def __call__(self, w):
+        return ops.clip(w, 0.0, math.log(100.0))
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")

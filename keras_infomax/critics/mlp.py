@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax.critics.base import Critic, build_chain, dense
 from keras_infomax.execution import chunking, xla
 
-# Their hidden units, with 128 columns of the paper's size, fit a processor's cache.
-_ROWS_IN_BLOCK = 4
+# Their hidden units, with 128 columns of the paper's size, fit a processor's cache. On
+# PyTorch each operation is called by itself, and takes as long as a few rows.
+_ROWS_IN_BLOCK = 32 if backends.name() == backends.TORCH else 4
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -119,8 +120,23 @@ def _score_pairs(from_x, from_y, rest):
 # few rows of m are computed at a time, and never kept: they do not leave the cache.
 
 
+def _custom_gradient(function):
+    """As `ops.custom_gradient`, where Keras on PyTorch names the upstream gradient."""
+
+    @ops.custom_gradient
+    def with_gradient(*tensors):
+        value, gradient = function(*tensors)
+
+        def of_upstream(*given, upstream=None):
+            return gradient(given[-1] if upstream is None else upstream)
+
+        return value, of_upstream
+
+    return with_gradient
+
+
 @xla.compiled
-@ops.custom_gradient
+@_custom_gradient
 def _score_by_one_layer(from_x, from_y, weights, bias):
     """`sum_k w[k] relu(from_x[i, k] + from_y[j, k]) + bias`, `(rows, columns)`."""
 
@@ -139,7 +155,7 @@ def _score_by_one_layer(from_x, from_y, weights, bias):
 
 
 @xla.compiled
-@ops.custom_gradient
+@_custom_gradient
 def _sum_over_columns(from_x, from_y, values):
     """`sum_j values[i, j] m[i, j, k]`, `(rows, hidden_units)`."""
 
@@ -156,7 +172,7 @@ def _sum_over_columns(from_x, from_y, values):
 
 
 @xla.compiled
-@ops.custom_gradient
+@_custom_gradient
 def _sum_over_units(from_x, from_y, values):
     """`sum_k values[i, k] m[i, j, k]`, `(rows, columns)`."""
 

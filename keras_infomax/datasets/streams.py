@@ -10,12 +10,13 @@ from keras import ops
 
 from keras_infomax import backends, checks
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.images import (
-    as_array,
-    check_images,
-    check_labels,
-    to_float,
+from keras_infomax.datasets.examples import (
+    as_examples,
+    noun_of,
+    prepared,
+    rows_of,
 )
+from keras_infomax.datasets.images import as_array, check_labels
 from keras_infomax.lazy_tensorflow import tf
 
 # Or their numbers would leave int64.
@@ -23,7 +24,7 @@ _TOO_MANY_STEPS = 2**62
 
 
 def pairs(
-    images: Any,
+    examples: Any,
     views: Any,
     batch_size: int,
     seed: int = 0,
@@ -31,52 +32,59 @@ def pairs(
     num_steps: int | None = None,
     shuffle: bool = True,
     index: bool = False,
+    labels: Any = None,
 ) -> tf.data.Dataset:
-    """Streams batches of views of the images: elements `((x, y),)`, ready for `fit`.
+    """Streams batches of views of examples: elements `((x, y),)`, ready for `fit`.
 
     Batch number `s` depends on `seed` and `s` alone, also where the views are random:
     they are called with `seed=views_seed(seed, s)`. So a run that is resumed at
     `start_step=s` sees the batches that it would have seen without the interruption.
-    Each pass over the images takes all of them in a new random order and makes
+    Each pass over the examples takes all of them in a new random order and makes
     `rows // batch_size` full batches of it; the remainder sits that pass out.
 
     To train for several epochs, ask for all their steps, and let `fit` count them;
     by default there is one pass, which `fit` would repeat in the same order:
 
-        steps = len(images) // 128
-        dataset = pairs(images, "halves", 128, num_steps=20 * steps)
+        steps = len(examples) // 128
+        dataset = pairs(examples, "halves", 128, num_steps=20 * steps)
         model.fit(dataset, epochs=20, steps_per_epoch=steps)
 
     Under a `tf.distribute` strategy `batch_size` is the global one, and every replica
     gets whole pairs.
 
     Args:
-        images: uint8 array, or float array in [0, 1], of shape
-            `(rows, height, width, channels)`. Kept once in memory as it is.
-        views: A layer or function from float images in [0, 1] to a tuple of views,
-            or its name; see `views.get`. If it has an argument `seed`, it is given a
-            new one for each batch. If it has an attribute `row_by_row` that is
-            true, a row's views depend on that row alone, and several batches can be
-            made at once.
+        examples: Images, a uint8 array, or float array in [0, 1], of shape
+            `(rows, height, width, channels)`; or what `from_examples` takes: an array
+            `(rows, ...)`, or a tuple or dictionary of arrays. Kept once in memory as
+            it is.
+        views: A layer or function from examples, images being floats in [0, 1], to a
+            tuple of views, or its name; see `views.get`. If it has an argument `seed`,
+            it is given a new one for each batch. If it has an attribute `row_by_row`
+            that is true, a row's views depend on that row alone, and several batches
+            can be made at once.
         batch_size: Rows in each batch, at least 2.
         seed: Seed of the orders and of random views.
         start_step: The number of the first batch.
         num_steps: The number of batches, over as many passes as it takes. Defaults
             to the batches of one pass.
         shuffle: Whether to draw a new order for each pass, or to keep that of
-            `images`. Beware of images sorted by class: in the bounds, the other rows
-            of the batch stand for the whole distribution.
-        index: Whether elements end with the number of each image in `images`, as a
+            `examples`. Beware of examples sorted by class: in the bounds, the other
+            rows of the batch stand for the whole distribution.
+        index: Whether elements end with the number of each row of `examples`, as a
             memory bank needs it: `((x, y, index),)`.
+        labels: Integer array `(rows,)` that elements end with, as a model with a
+            `LabelTerm` takes them: `((x, y, labels),)`; or `None`.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
-        row i of y are views of the same image; the index is an int32 tensor `(rows,)`.
+        row i of y are views of the same example; the index is an int32 tensor
+        `(rows,)`.
         If views are made row by row, it is a `BatchStream`.
 
     Raises:
-        ValueError: If the images are not as described, there are too few of them for
-            one batch, or an argument is of another type or out of range.
+        ValueError: If the examples are not as described, there are too few of them for
+            one batch, there is not one integer from 0 up as a label for each, or an
+            argument is of another type or out of range.
 
     Example:
     >>> import numpy as np
@@ -88,17 +96,24 @@ def pairs(
     ('BatchStream', 2)
     """
     index = checks.boolean("index", index)
+    if labels is not None:
+        labels = as_array("labels", labels)
+        examples = as_examples("examples", examples)
+        check_labels("labels", labels, rows_of(examples), noun_of(examples))
 
     def element(views_of_batch, rows_of_batch):
-        return ((*views_of_batch, rows_of_batch) if index else views_of_batch,)
+        numbers = (rows_of_batch,) if index else ()
+        if labels is not None:
+            numbers += (tf.cast(tf.gather(labels, rows_of_batch), tf.int32),)
+        return ((*views_of_batch, *numbers),)
 
     return _stream(
-        images, views, element, batch_size, seed, start_step, num_steps, shuffle
+        examples, views, element, batch_size, seed, start_step, num_steps, shuffle
     )
 
 
 def labelled(
-    images: Any,
+    examples: Any,
     labels: Any,
     views: Any,
     batch_size: int,
@@ -107,14 +122,14 @@ def labelled(
     num_steps: int | None = None,
     shuffle: bool = True,
 ) -> tf.data.Dataset:
-    """Streams batches of view x of the images with their labels, ready for `fit`.
+    """Streams batches of view x of examples with their labels, ready for `fit`.
 
-    Batch number `s` holds view x of the images whose two views batch number `s` of
+    Batch number `s` holds view x of the examples whose two views batch number `s` of
     `pairs` holds, so that whatever is learned with labels compares with what is
     learned without.
 
     Args:
-        images: As for `pairs`.
+        examples: As for `pairs`.
         labels: Integer array `(rows,)`.
         views: As for `pairs`.
         batch_size: As for `pairs`.
@@ -125,11 +140,11 @@ def labelled(
 
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `(x, labels)`, where x is the first
-        view of the images.
+        view of the examples.
 
     Raises:
         ValueError: As for `pairs`, or if there is not one integer from 0 up for each
-            image.
+            example.
 
     Example:
     >>> import numpy as np
@@ -139,20 +154,20 @@ def labelled(
     >>> x.shape, labels_of_x.shape
     (TensorShape([32, 14, 28, 1]), TensorShape([32]))
     """
-    images, labels = as_array("images", images), as_array("labels", labels)
-    check_images("images", images)
-    check_labels("labels", labels, len(images))
+    examples = as_examples("examples", examples)
+    labels = as_array("labels", labels)
+    check_labels("labels", labels, rows_of(examples), noun_of(examples))
 
     def element(views_of_batch, rows_of_batch):
         return views_of_batch[0], tf.gather(labels, rows_of_batch)
 
     return _stream(
-        images, views, element, batch_size, seed, start_step, num_steps, shuffle
+        examples, views, element, batch_size, seed, start_step, num_steps, shuffle
     )
 
 
 def _stream(
-    images: Any,
+    examples: Any,
     views: Any,
     element: Callable,
     batch_size: int,
@@ -163,9 +178,8 @@ def _stream(
 ) -> tf.data.Dataset:
     """As `pairs`; `element` makes its elements of the views and rows of a batch."""
     checks.seed("seed", seed)
-    images = as_array("images", images)
-    check_images("images", images)
-    rows = len(images)
+    examples = as_examples("examples", examples)
+    rows = rows_of(examples)
     batch_size = checks.integer(
         "batch_size", batch_size, 2, 128, "The other rows are a row's negatives."
     )
@@ -173,9 +187,10 @@ def _stream(
     num_steps = checks.integer("num_steps", num_steps, least=0, optional=True)
     shuffle = checks.boolean("shuffle", shuffle)
     if batch_size > rows:
+        noun = noun_of(examples)
         raise ValueError(
-            f"batch_size must be at most the number of images; received {batch_size}, "
-            f"and {rows} images. Use more images"
+            f"batch_size must be at most the number of {noun}; received {batch_size}, "
+            f"and {rows} {noun}. Use more {noun}"
             + (f", or --config.batch_size={fitting(rows)}." if rows >= 2 else ".")
         )
     steps_in_pass = rows // batch_size
@@ -184,14 +199,13 @@ def _stream(
         if steps >= _TOO_MANY_STEPS:
             raise ValueError(
                 f"{name} must be an integer below {_TOO_MANY_STEPS}; received "
-                f"{steps!r}. One pass over the images has {steps_in_pass} steps."
+                f"{steps!r}. One pass over the examples has {steps_in_pass} steps."
             )
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # A mistake in the graph of tf.data would be wrapped in many lines.
-    example = views_of(
-        ops.convert_to_tensor(to_float(images[:2])), seed=views_seed(seed, -1).numpy()
-    )
+    first = keras.tree.map_structure(lambda part: part[:2], examples)
+    example = views_of(_as_tensors(prepared(first)), seed=views_seed(seed, -1).numpy())
     if not isinstance(example, tuple | list) or not example:
         # A tensor would be taken apart into its rows, a dictionary into its keys.
         raise ValueError(
@@ -202,7 +216,7 @@ def _stream(
         views_of = _called_from_graphs(views_of, example)
     # On the host, where tf.data gathers from it, also where there is an accelerator.
     with tf.device("CPU:0"):
-        stored = tf.constant(images)
+        stored = tf.nest.map_structure(tf.constant, examples)
 
     def batches_of_pass(number):
         """Numbers of the steps of a pass, and the rows of each."""
@@ -222,9 +236,11 @@ def _stream(
         )
 
     def element_of_batch(step, rows_of_batch):
-        # All views of an image are made here, in one place, so no shuffling, sharding
+        # All views of an example are made here, in one place, so no shuffling, sharding
         # or parallel mapping can part them.
-        batch = to_float(tf.gather(stored, rows_of_batch))
+        batch = prepared(
+            tf.nest.map_structure(lambda part: tf.gather(part, rows_of_batch), stored)
+        )
         views_of_batch = tuple(views_of(batch, seed=views_seed(seed, step)))
         return element(views_of_batch, rows_of_batch)
 
@@ -277,24 +293,40 @@ def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
     """Views of another backend than TensorFlow, for the graphs of `tf.data`.
 
     Args:
-        views_of: Function of images and a seed to a tuple of views.
-        example: What it returns for a few images.
+        views_of: Function of examples and a seed to a tuple of views.
+        example: What it returns for a few examples.
     """
+    layout = tuple(example)
+    parts = keras.tree.flatten(layout)
+    dtypes = [keras.backend.standardize_dtype(part.dtype) for part in parts]
 
-    def compute(images, seed):
-        views = views_of(ops.convert_to_tensor(images), seed=seed)
-        return [ops.convert_to_numpy(view) for view in views]
+    def call(examples, seed):
+        def compute(seed, *given):
+            packed = keras.tree.pack_sequence_as(examples, list(given))
+            views = views_of(_as_tensors(packed), seed=seed)
+            return [ops.convert_to_numpy(part) for part in keras.tree.flatten(views)]
 
-    dtypes = [keras.backend.standardize_dtype(view.dtype) for view in example]
-
-    def call(images, seed):
-        views = tf.numpy_function(compute, [images, seed], dtypes)
-        return tuple(
-            tf.ensure_shape(view, (images.shape[0], *like.shape[1:]))
-            for view, like in zip(views, example, strict=True)
+        given = keras.tree.flatten(examples)
+        found = tf.numpy_function(compute, [seed, *given], dtypes)
+        return keras.tree.pack_sequence_as(
+            layout,
+            [
+                tf.ensure_shape(part, (given[0].shape[0], *like.shape[1:]))
+                for part, like in zip(found, parts, strict=True)
+            ],
         )
 
     return call
+
+
+def _as_tensors(examples: Any) -> Any:
+    """Examples as tensors of the backend, for which texts are none but TensorFlow's."""
+
+    def convert(part):
+        is_text = part.dtype.kind in "OSU" and not backends.is_tensorflow()
+        return part if is_text else ops.convert_to_tensor(part)
+
+    return keras.tree.map_structure(convert, examples)
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:
@@ -328,7 +360,7 @@ def fitting(rows: int) -> int:
     """The largest power of two, at least 2, of which batches fit into so many rows.
 
     Args:
-        rows: Number of images.
+        rows: Number of rows.
 
     Example:
     >>> fitting(150)

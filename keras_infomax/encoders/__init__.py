@@ -6,7 +6,6 @@ condition numbers that tell how near an encoder is to losing information.
 
 from keras_infomax.encoders.architectures import (
     ENCODERS,
-    FeatureMapNormalization,
     build,
     convnet,
     get,
@@ -20,20 +19,33 @@ from keras_infomax.encoders.condition_numbers import (
     log_condition_numbers,
 )
 from keras_infomax.encoders.flows import RealNVP
+from keras_infomax.encoders.normalization import FeatureMapNormalization
 from keras_infomax.encoders.priors import PriorMatching
+from keras_infomax.encoders.signals import LastStep, causal_convnet, convnet_1d
+from keras_infomax.encoders.tables import Embeddings, table
+from keras_infomax.encoders.texts import IsToken, MeanOfTokens, TokenVectors, tokens
 
 __all__ = [
     "ENCODERS",
+    "Embeddings",
     "FeatureMapNormalization",
+    "IsToken",
+    "LastStep",
     "LogConditionNumbers",
+    "MeanOfTokens",
     "PriorMatching",
     "RealNVP",
+    "TokenVectors",
     "build",
+    "causal_convnet",
     "convnet",
+    "convnet_1d",
     "get",
     "jacobians",
     "log_condition_numbers",
     "mlp",
     "realnvp",
     "skip_mlp",
+    "table",
+    "tokens",
 ]

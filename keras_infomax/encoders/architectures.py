@@ -5,13 +5,14 @@ these are the paper's, in its sizes.
 """
 
 import functools
+import inspect
 
 import keras
-from keras import ops
 
 from keras_infomax import checks
 from keras_infomax.checks import lookup
-from keras_infomax.encoders import flows
+from keras_infomax.encoders import flows, signals, tables, texts
+from keras_infomax.encoders.normalization import FeatureMapNormalization
 
 
 def mlp(input_shape, hidden_units=(300, 300), output_dim=100):
@@ -204,62 +205,13 @@ def _check_keeps_size(name, size, output_dim):
         )
 
 
-@keras.saving.register_keras_serializable(package="keras_infomax")
-class FeatureMapNormalization(keras.layers.Layer):
-    """Normalises each example's whole feature map; one gain and bias a channel.
-
-        output = gain * (inputs - mean) / (deviation + epsilon) + bias
-
-    Mean and standard deviation are taken over height, width and channels together,
-    for each example by itself: unlike batch normalization, nothing leaks between the
-    examples of a batch, which a contrastive bound could exploit. It lowers the
-    variance of NWJ. `keras.layers.LayerNormalization(axis=[1, 2, 3])` would learn a
-    gain for every position instead.
-
-    Args:
-        epsilon: Positive number added to the standard deviation, so that a constant
-            map is not divided by zero.
-        **kwargs: Passed to `keras.layers.Layer`.
-
-    Call arguments:
-        inputs: Feature maps `(rows, height, width, channels)`.
-
-    Returns:
-        Tensor of the shape of `inputs`.
-
-    Reference:
-        Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
-    """
-
-    def __init__(self, epsilon=1e-6, **kwargs):
-        super().__init__(**kwargs)
-        self.epsilon = checks.positive_number("epsilon", epsilon, 1e-6)
-
-    def build(self, input_shape):
-        channels = input_shape[-1]
-        self.gain = self.add_weight((channels,), initializer="ones", name="gain")
-        self.bias = self.add_weight((channels,), initializer="zeros", name="bias")
-
-    def call(self, inputs):
-        # Statistics overflow in half precision.
-        maps = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        mean = ops.mean(maps, axis=(1, 2, 3), keepdims=True)
-        variance = ops.mean(ops.square(maps - mean), axis=(1, 2, 3), keepdims=True)
-        # The gradient of sqrt at 0 is infinite: a blank image would turn it to NaN.
-        deviation = ops.sqrt(ops.maximum(variance, self.epsilon**2))
-        normalized = (maps - mean) / (deviation + self.epsilon)
-        return self.gain * ops.cast(normalized, self.compute_dtype) + self.bias
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}
-
-
 ENCODERS = {
     "mlp": mlp,
     "convnet": convnet,
+    "convnet_1d": signals.convnet_1d,
+    "causal_convnet": signals.causal_convnet,
+    "table": tables.table,
+    "tokens": texts.tokens,
     "realnvp": realnvp,
     "realnvp_affine": functools.partial(realnvp, affine=True),
     "skip_mlp": skip_mlp,
@@ -270,7 +222,8 @@ def get(identifier):
     """Returns the function that builds an encoder.
 
     Args:
-        identifier: `"mlp"`, `"convnet"`, `"realnvp"`, `"realnvp_affine"`,
+        identifier: `"mlp"`, `"convnet"`, `"convnet_1d"` and `"causal_convnet"` (of
+            signals), `"table"`, `"tokens"`, `"realnvp"`, `"realnvp_affine"`,
             `"skip_mlp"`, or a function as those, which is returned as it is.
 
     Raises:
@@ -288,14 +241,16 @@ def get(identifier):
     return lookup("encoder", identifier, ENCODERS)
 
 
-def build(identifier, input_shape, units=None, output_dim=None):
+def build(identifier, input_shape, units=None, output_dim=None, categories=None):
     """Returns an encoder of views of this shape.
 
     Args:
         identifier: As for `get`.
-        input_shape: Shape of a view without the rows.
+        input_shape: Shape of a view without the rows; for `"table"` also a dictionary.
         units: Sizes of the hidden layers, or filters; `None` for the encoder's own.
         output_dim: Size of the encoding; `None` for the encoder's own.
+        categories: How many values each column of categories has, for an encoder that
+            takes such an argument, as `"table"` does; others do without.
 
     Raises:
         ValueError: If the name is unknown, or the encoder cannot have such sizes.
@@ -306,7 +261,17 @@ def build(identifier, input_shape, units=None, output_dim=None):
     """
     units = checks.units("units", units)
     checks.positive_integer("output_dim", output_dim, 100, optional=True)
-    input_shape = checks.view_shape("input_shape", input_shape)
+    make = get(identifier)
     sizes = () if units is None else (units,)
     options = {} if output_dim is None else {"output_dim": output_dim}
-    return get(identifier)(input_shape, *sizes, **options)
+    of_structures = "categories" in inspect.signature(make).parameters
+    if of_structures:
+        options["categories"] = categories
+    elif isinstance(input_shape, dict):
+        raise ValueError(
+            f"input_shape must be one shape for the encoder {identifier!r}; received "
+            f"{input_shape}. Rows of tables with categories take the encoder 'table'."
+        )
+    else:
+        input_shape = checks.view_shape("input_shape", input_shape)
+    return make(input_shape, *sizes, **options)

@@ -9,6 +9,8 @@ So it is under JAX and PyTorch. In a `keras.distribution` of JAX a step is writt
 the global batch, and XLA parts it: nothing has to be gathered.
 """
 
+import importlib
+
 from keras import ops
 
 from keras_infomax import backends
@@ -117,6 +119,26 @@ def share(rows):
 
 def _replica_context():
     """The context to communicate in, or None where there is one replica."""
+    if backends.name() == backends.TORCH:
+        refuse_processes_of_torch()
     if num_replicas() == 1:
         return None
     return tf.distribute.get_replica_context()
+
+
+def refuse_processes_of_torch():
+    """Raises where several processes of PyTorch would each see rows of their own alone.
+
+    Raises:
+        ValueError: If this process is one of several, as under
+            `DistributedDataParallel`.
+    """
+    processes = importlib.import_module("torch").distributed
+    if processes.is_available() and processes.is_initialized():
+        if processes.get_world_size() > 1:
+            raise ValueError(
+                "On the Keras backend 'torch' a model must be trained by one process, "
+                "or the negatives would be the rows of one alone; received "
+                f"{processes.get_world_size()} processes. Use the backend "
+                "'tensorflow' or 'jax' for several devices."
+            )

@@ -6,7 +6,7 @@ run in a call, on one device or on several; see `choose` for the rule.
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -34,6 +34,29 @@ class Execution:
 
     steps: int = 1
     fused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A call of `fit`, `evaluate` and so on, as long as it lasts.
+
+    Args:
+        execution: How its steps run.
+        blocks: `fusion.Blocks` that take the place of the batches, if they come so.
+    """
+
+    execution: Execution = Execution()
+    blocks: fusion.Blocks | None = None
+
+
+def as_asked(asked: Mapping[str, Any]) -> Run:
+    """A run as `compile` was told; one step in a call where that leaves the choice.
+
+    Args:
+        asked: What it was told, by argument.
+    """
+    steps = asked["steps_per_execution"]
+    return Run(Execution(1 if steps == "auto" else steps))
 
 
 @dataclasses.dataclass(frozen=True)

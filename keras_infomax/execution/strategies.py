@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any
 
+import keras
+
+from keras_infomax import backends
 from keras_infomax.checks import lookup, refusal
 from keras_infomax.lazy_tensorflow import tf
 
 
-def get(name: str) -> tf.distribute.Strategy:
+def get(name: str) -> tf.distribute.Strategy | OneProcess:
     """Makes the strategy that a name stands for.
 
     A process must make it before its first TensorFlow operation, and only once.
@@ -22,18 +26,43 @@ def get(name: str) -> tf.distribute.Strategy:
             names; or `"auto"`: several workers if `TF_CONFIG` is set, mirrored if there
             are several GPUs, and else one device.
 
+    On JAX and PyTorch the first and the last stand for this process alone, and the
+    others are refused.
+
     Raises:
-        ValueError: If the name is unknown, or `TF_CONFIG` is needed and missing, or
-            does not name workers, this one among them.
+        ValueError: If the name is unknown or stands for nothing on this backend, or
+            `TF_CONFIG` is needed and missing, or does not name workers, this one among
+            them.
 
     Example:
     >>> get("one_device").num_replicas_in_sync
     1
     """
-    return lookup("strategy", name, _STRATEGIES)()
+    make = lookup("strategy", name, _STRATEGIES)
+    if backends.is_tensorflow():
+        return make()
+    if name in ("mirrored", "multi_worker"):
+        backends.needs(
+            f"strategy={name!r}",
+            backends.TENSORFLOW,
+            instead="Write strategy='one_device'; on JAX a keras.distribution that is "
+            "set before the model is made shares its batches among devices.",
+        )
+    return OneProcess()
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
+class OneProcess:
+    """Stands for a `tf.distribute` strategy where the backend is another."""
+
+    num_replicas_in_sync = 1
+    cluster_resolver: Any = None
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """A context that changes nothing."""
+        return contextlib.nullcontext()
+
+
+def is_chief(strategy: tf.distribute.Strategy | OneProcess) -> bool:
     """Whether this process is the one of its strategy that writes files.
 
     Args:
@@ -42,6 +71,16 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     resolver = strategy.cluster_resolver
     task = None if resolver is None else resolver.task_type
     return task in (None, "chief") or (task == "worker" and resolver.task_id == 0)
+
+
+def is_chief_of(model: keras.Model) -> bool:
+    """Whether this process is the one that writes the files of a model's run.
+
+    Args:
+        model: Keras model; on JAX and PyTorch each process writes.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy is None or is_chief(strategy)
 
 
 def _mirrored() -> tf.distribute.Strategy:

@@ -10,6 +10,7 @@ non-linear is done to it, and the loss is divided by the number of replicas, as 
 built-in losses do.
 """
 
+from keras_infomax.losses.barlow_twins import BarlowTwins
 from keras_infomax.losses.base import (
     BoundLoss,
     LossMetric,
@@ -20,6 +21,8 @@ from keras_infomax.losses.base import (
 )
 from keras_infomax.losses.baselines import FLO, TUBA, FlatNCE, Interpolated
 from keras_infomax.losses.by_name import LOSSES, get
+from keras_infomax.losses.cosine_distance import CosineDistance
+from keras_infomax.losses.decoupled_infonce import DecoupledInfoNCE
 from keras_infomax.losses.densities import CLUB, BarberAgakov, LeaveOneOut
 from keras_infomax.losses.divergences import MINE, SMILE, JensenShannonInformation
 from keras_infomax.losses.encodings import EncodingLoss
@@ -35,6 +38,8 @@ from keras_infomax.losses.metric_learning import (
     MultiClassNPair,
     Triplet,
 )
+from keras_infomax.losses.siglip import SigLIP
+from keras_infomax.losses.supcon import SupCon
 from keras_infomax.losses.target import TargetLoss
 from keras_infomax.losses.vicreg import VICReg
 
@@ -47,7 +52,10 @@ __all__ = [
     "SMILE",
     "TUBA",
     "BarberAgakov",
+    "BarlowTwins",
     "BoundLoss",
+    "CosineDistance",
+    "DecoupledInfoNCE",
     "DonskerVaradhan",
     "EncodingLoss",
     "FlatNCE",
@@ -61,6 +69,8 @@ __all__ = [
     "MultiClassNPair",
     "ScoreLoss",
     "SemiHard",
+    "SigLIP",
+    "SupCon",
     "TargetLoss",
     "Triplet",
     "UpperBoundLoss",

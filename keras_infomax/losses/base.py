@@ -60,6 +60,11 @@ class ScoreLoss(keras.losses.Loss):
             intermediate results. Defaults to `None`, all rows.
     """
 
+    # Whether `estimate` is to be reported.
+    estimates_mi = True
+    # Of what `checked` returns, since Keras makes floats of it.
+    partners_dtype = "int32"
+
     def __init__(self, name=None, dtype=None, chunk_size=None):
         name = checks.text("name", name, "infonce", optional=True)
         # Keras casts partners, too, and numbers of columns need all their digits.
@@ -76,6 +81,33 @@ class ScoreLoss(keras.losses.Loss):
         replicas move them alike.
         """
         return []
+
+    def checked(self, partners, scores):
+        """Partners and scores as `value` takes them, once it is known what they are.
+
+        Args:
+            partners: What should be partners.
+            scores: What should be scores.
+
+        Returns:
+            Pair of partners, integers if the loss takes nothing else, and float scores.
+
+        Raises:
+            ValueError: If they are not what the loss takes.
+        """
+        of_class = ops.is_tensor(partners) and partners.dtype
+        if of_class and keras.backend.standardize_dtype(of_class) == "bool":
+            raise checks.refusal(
+                "y_true",
+                "integers, the column of each row's true pair",
+                partners,
+                "Use SupCon, which takes a boolean for each pair, where rows have as "
+                "many partners as it happens.",
+            )
+        # Keras makes floats of integers, so it is too late in `call`.
+        partners = bounds.checked_partners("y_true", partners)
+        scores, partners = bounds.checked(scores, partners, ("y_pred", "y_true"))
+        return partners, scores
 
     def by_rows(self, function, partners, scores):
         """Applies a function of scores and partners, chunk by chunk.
@@ -132,9 +164,7 @@ class ScoreLoss(keras.losses.Loss):
         return math.log(columns)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        # Keras makes floats of integers, so it is too late in `call`.
-        y_true = bounds.checked_partners("y_true", y_true)
-        y_pred, y_true = bounds.checked(y_pred, y_true, ("y_pred", "y_true"))
+        y_true, y_pred = self.checked(y_true, y_pred)
         with _counted():
             return self._weighted_value(y_true, y_pred, sample_weight)
 
@@ -153,7 +183,7 @@ class ScoreLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         # Keras scales vectors of losses by the replicas, but leaves scalars alone.
-        partners = ops.cast(y_true, "int32")
+        partners = ops.cast(y_true, self.partners_dtype)
         return self.value(partners, y_pred) / distribution.num_replicas()
 
     def weighted(self, method, weights):
@@ -273,7 +303,7 @@ class LossMetric(keras.metrics.Mean):
         if not isinstance(self.loss, ScoreLoss):
             values = self.loss.call(ops.convert_to_tensor(y_true), scores)
             return super().update_state(values, sample_weight)
-        partners = bounds.checked_partners("y_true", y_true)
+        partners, scores = self.loss.checked(y_true, scores)
         weights = sample_weight
         if weights is not None:
             weights = ops.convert_to_tensor(weights, dtype=self.loss.dtype)

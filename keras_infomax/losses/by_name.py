@@ -4,11 +4,16 @@ import functools
 
 from keras_infomax.checks import lookup
 from keras_infomax.losses import (
+    barlow_twins,
     baselines,
+    cosine_distance,
+    decoupled_infonce,
     densities,
     divergences,
     estimates,
     metric_learning,
+    siglip,
+    supcon,
     vicreg,
 )
 from keras_infomax.losses.base import ScoreLoss
@@ -32,7 +37,13 @@ LOSSES = {
     "multi_class_n_pair": metric_learning.MultiClassNPair,
     "triplet": metric_learning.Triplet,
     "lifted_structure": metric_learning.LiftedStructure,
+    "nt_xent": functools.partial(metric_learning.MultiClassNPair, name="nt_xent"),
+    "decoupled_infonce": decoupled_infonce.DecoupledInfoNCE,
+    "siglip": siglip.SigLIP,
+    "supcon": supcon.SupCon,
     "vicreg": vicreg.VICReg,
+    "barlow_twins": barlow_twins.BarlowTwins,
+    "cosine_distance": cosine_distance.CosineDistance,
 }
 
 

@@ -88,3 +88,18 @@ def _agree(shape, other):
     """Whether two shapes may be one, where `None` is a size that is not known."""
     pairs = zip(shape, other, strict=False)
     return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in pairs)
+
+
+def check_rows(loss, encodings):
+    """Raises a `ValueError` if there is one row, which does not vary.
+
+    Args:
+        loss: The loss, for its name.
+        encodings: Tensor `(rows, dim)`.
+    """
+    if encodings.shape[0] is not None and encodings.shape[0] < 2:
+        raise ValueError(
+            f"y_true and y_pred of the loss {loss.name!r} must have at least 2 "
+            "rows, since it measures how encodings vary over them; received "
+            f"{encodings.shape[0]}. Use a larger batch size."
+        )

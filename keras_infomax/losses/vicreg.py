@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_infomax import checks
-from keras_infomax.losses.encodings import EncodingLoss
+from keras_infomax.losses.encodings import EncodingLoss, check_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -68,12 +68,7 @@ class VICReg(EncodingLoss):
         self.epsilon = checks.positive_number("epsilon", epsilon, 1e-4)
 
     def value(self, x, y):
-        if x.shape[0] is not None and x.shape[0] < 2:
-            raise ValueError(
-                f"y_true and y_pred of the loss {self.name!r} must have at least 2 "
-                "rows, since it measures how encodings vary over them; received "
-                f"{x.shape[0]}. Use a larger batch size."
-            )
+        check_rows(self, x)
         return (
             self.invariance * ops.mean(ops.square(x - y))
             + self.variance / 2 * (self._hinge(x) + self._hinge(y))

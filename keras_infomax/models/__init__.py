@@ -4,9 +4,22 @@ Which encodings are scored, by which critic and with which negatives, is said he
 scores are computed and judged is not.
 """
 
+from keras_infomax.models.averages import MovingAverageTerm
 from keras_infomax.models.base import BaseModel
 from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.labels import LabelTerm
 from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.models.momentum import MomentumEncoder
+from keras_infomax.models.queue import QueueTerm
 from keras_infomax.models.terms import Term
 
-__all__ = ["BaseModel", "InfoMax", "MemoryTerm", "Term"]
+__all__ = [
+    "BaseModel",
+    "InfoMax",
+    "LabelTerm",
+    "MemoryTerm",
+    "MomentumEncoder",
+    "MovingAverageTerm",
+    "QueueTerm",
+    "Term",
+]

@@ -8,21 +8,9 @@ import keras
 
 from keras_infomax import private
 from keras_infomax.callbacks import StopOnNonFinite
-from keras_infomax.execution import fusion, non_finite, plan, replicas, strategies
+from keras_infomax.execution import plan
 from keras_infomax.models import fit_arguments, inputs
-
-
-@dataclasses.dataclass(frozen=True)
-class _Run:
-    """A call of `fit`, `evaluate` and so on, as long as it lasts.
-
-    Args:
-        execution: How its steps run.
-        blocks: What takes the place of the batches, if they come so.
-    """
-
-    execution: plan.Execution
-    blocks: fusion.Blocks | None = None
+from keras_infomax.models.steps import Steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,39 +21,24 @@ class _Given:
     weighted_metrics: Any = None
 
 
-class BaseModel(keras.Model):
-    """Base of the models here: `fit` runs their steps as `plan.choose` says.
+class BaseModel(Steps):
+    """Base of the models here: `fit` runs their steps as its backend plans.
 
     Both options of `compile` that concern execution are `"auto"` unless they are given,
     and saved as they were given.
 
     Callbacks may call any method in the middle of a run, also the one that called them.
-    What a run has chosen ends with it, and there is one compiled function for each
-    `plan.Execution`; see `_running` and `_by_execution`.
+    What a run has chosen ends with it; see `_running`.
     """
-
-    train_function: Any
-    test_function: Any
-    predict_function: Any
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        strategies.check(self.distribute_strategy)
         self._asked: dict[str, Any] = {
             "steps_per_execution": "auto",
             "jit_compile": "auto",
         }
         self._metrics_given = _Given()
-        self._run: _Run | None = None
-        self._first_broken_step = non_finite.FirstBrokenStep()
-
-    @property
-    def first_broken_step(self) -> int | None:
-        """Step of `fit` whose loss or weights broke first; `None` if none did.
-
-        See `callbacks.StopOnNonFinite`, which tells.
-        """
-        return self._first_broken_step.value
+        self._run: plan.Run | None = None
 
     @property
     def compiled_metrics_given(self) -> tuple[Any, Any]:
@@ -107,14 +80,9 @@ class BaseModel(keras.Model):
                 number, or XLA shall compile a model that computes in chunks.
         """
         steps_per_execution = plan.checked_steps(steps_per_execution)
-        chunked = fusion.has_chunks(self, loss, (metrics, weighted_metrics))
-        if chunked and jit_compile not in ("auto", False, None):
-            raise ValueError(
-                "jit_compile must be off where rows are computed in chunks, whose "
-                f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
-                "Leave it at its default, or leave out chunk_size and "
-                "encoder_chunk_size."
-            )
+        by_keras = self.checked_compilation(
+            loss, (metrics, weighted_metrics), steps_per_execution, jit_compile
+        )
         self._asked = {
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
@@ -127,7 +95,7 @@ class BaseModel(keras.Model):
             weighted_metrics,
             run_eagerly,
             self._execution.steps,
-            jit_compile,
+            by_keras,
             auto_scale_loss,
         )
         if not metrics is weighted_metrics is None:
@@ -138,8 +106,6 @@ class BaseModel(keras.Model):
             self.make_train_function()
             self.make_test_function()
             self.make_predict_function()
-        if chunked and jit_compile == "auto":
-            self.jit_compile = False
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -175,47 +141,12 @@ class BaseModel(keras.Model):
         validation_freq=1,
     ):
         fit_arguments.check_compiled("fit", self)
-        callbacks = fit_arguments.checked_callbacks(callbacks)
-        is_list_of_keras = isinstance(callbacks, keras.callbacks.CallbackList)
-        of_run = callbacks.callbacks if is_list_of_keras else callbacks
-        if not any(isinstance(c, StopOnNonFinite) for c in of_run):
-            # NaN in the data would go unnoticed: a fused ReLU swallows it.
-            of_run.insert(0, StopOnNonFinite())
-            if is_list_of_keras:  # Keras has set the model of the others.
-                of_run[0].set_model(self)
-        length = plan.length(
-            x,
-            batch_size,
-            epochs,
-            steps_per_epoch,
-            plan.steps_taken(self.optimizer),
-            initial_epoch,
-        )
-        chosen = plan.choose(self, length, callbacks, **self._asked)
-        # Keras looks into a batch to build a model, and weights each by its class.
-        in_blocks = chosen.fused and self.built and class_weight is None
-        blocks = fusion.blocks(x, chosen.steps) if in_blocks else None
-        with self._running("fit", chosen, blocks):
-            self._first_broken_step.value = None
+        given = self.checked_arguments("fit", _given(locals()))
+        given["callbacks"] = _with_watch(given["callbacks"], self)
+        with self._running("fit", self.plan_fit(given, self._asked)):
+            self.first_broken_step = None
             private.forget_restored_epoch(self)
-            return super().fit(
-                x,
-                y,
-                batch_size,
-                epochs,
-                verbose,
-                callbacks,
-                validation_split,
-                validation_data,
-                shuffle,
-                class_weight,
-                sample_weight,
-                initial_epoch,
-                steps_per_epoch,
-                validation_steps,
-                validation_batch_size,
-                validation_freq,
-            )
+            return super().fit(**given)
 
     def evaluate(
         self,
@@ -229,50 +160,59 @@ class BaseModel(keras.Model):
         return_dict=False,
         **kwargs,
     ):
-        chosen = plan.of_evaluation(
-            self.steps_per_execution,
-            steps,
-            callbacks,
-            self._asked["steps_per_execution"],
-        )
+        fit_arguments.check_compiled("evaluate", self)
+        given = self.checked_arguments("evaluate", _given(locals()))
+        given |= given.pop("kwargs")
+        run = self.plan_evaluation(given["steps"], given["callbacks"], self._asked)
         if private.is_in_fit(kwargs):
-            private.set_steps_of_validation(self, chosen.steps)
-        with self._running("evaluate", chosen):
-            return super().evaluate(
-                x,
-                y,
-                batch_size,
-                verbose,
-                sample_weight,
-                steps,
-                callbacks,
-                return_dict,
-                **kwargs,
-            )
+            private.set_steps_of_validation(self, run.execution.steps)
+        with self._running("evaluate", run):
+            return super().evaluate(**given)
 
-    def predict(self, *args, **kwargs):
-        with self._running("predict", self._as_asked()):
-            return super().predict(*args, **kwargs)
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        given = self.checked_arguments("predict", _given(locals()))
+        with self._running("predict", plan.as_asked(self._asked)):
+            return super().predict(**given)
 
-    def train_on_batch(self, *args, **kwargs):
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
+        given = self.checked_arguments("train_on_batch", _given(locals()))
         with self._running("train_on_batch"):
-            return super().train_on_batch(*args, **kwargs)
+            return super().train_on_batch(**given)
 
-    def test_on_batch(self, *args, **kwargs):
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        given = self.checked_arguments("test_on_batch", _given(locals()))
         with self._running("test_on_batch"):
-            return super().test_on_batch(*args, **kwargs)
+            return super().test_on_batch(**given)
 
     def predict_on_batch(self, x):
+        given = self.checked_arguments("predict_on_batch", _given(locals()))
         with self._running("predict_on_batch"):
-            return super().predict_on_batch(replicas.split(x, self.distribute_strategy))
+            return super().predict_on_batch(**given)
+
+    def checked_arguments(self, method, given):
+        """What a method of Keras is called with, once it is known to be fit for it.
+
+        Args:
+            method: Name of the method, such as `"fit"`.
+            given: All of its arguments, by name.
+
+        Returns:
+            Dictionary of the same names.
+
+        Raises:
+            ValueError: If an argument is unfit.
+        """
+        return given
 
     @contextlib.contextmanager
-    def _running(self, method, chosen=None, blocks=None):
+    def _running(self, method, run=None):
         """Runs a method of Keras as chosen, maybe in the middle of another run."""
         outer = self._run
         kept = self._kept(method) if outer else contextlib.nullcontext()
         with inputs.as_value_errors(), kept:
-            self._run = _Run(chosen or plan.Execution(), blocks)
+            self._run = run or plan.Run()
             self.steps_per_execution = self._execution.steps
             try:
                 yield
@@ -283,6 +223,7 @@ class BaseModel(keras.Model):
     @contextlib.contextmanager
     def _kept(self, method):
         """Puts back what a method changes, for the run in whose middle it is called."""
+        self.begin_run()
         attributes = private.state_of_run(self, method)
         metrics = [(variable, variable.numpy()) for variable in self.metrics_variables]
         broken = self.first_broken_step
@@ -295,85 +236,27 @@ class BaseModel(keras.Model):
             for variable, value in metrics:
                 variable.assign(value)
             if method == "fit":
-                self._first_broken_step.value = broken
+                self.first_broken_step = broken
 
     @property
     def _execution(self):
         """How steps run now: as the present run has chosen, or as was asked."""
-        return self._run.execution if self._run else self._as_asked()
+        return (self._run or plan.as_asked(self._asked)).execution
 
-    def _as_asked(self):
-        asked = self._asked["steps_per_execution"]
-        return plan.Execution(1 if asked == "auto" else asked)
 
-    def _by_execution(self, make):
-        """Function of data that does what the present run executes.
+def _given(values):
+    """The arguments of a method, of its local names."""
+    return {k: v for k, v in values.items() if k not in ("self", "__class__")}
 
-        One is made for each execution, and kept until the model is compiled anew. So
-        a run never calls what was compiled for the choice of another run.
-        """
-        made = {}
 
-        def function(data):
-            chosen = self._execution
-            if chosen not in made:
-                made[chosen] = make()
-            return made[chosen](data)
-
-        return function
-
-    def make_train_function(self, force=False):
-        is_distributed = plan.is_distributed(self)
-        if is_distributed:
-            # What Keras can do depends on the strategy that it finds.
-            with self.distribute_strategy.scope():
-                replicas.refuse_what_differs(self)
-
-        def make():
-            if is_distributed:
-                return replicas.step_function(self, self._watched_train_step)
-            # A callback may have compiled the model anew, with parts unfit for XLA.
-            fused = self._execution.fused and plan.can_fuse(
-                self, self._asked["jit_compile"]
-            )
-            wrap = fusion.fused_function if fused else fusion.unfused_function
-            function = wrap(self, self._watched_train_step)
-            return lambda data: function(self._in_blocks(data))
-
-        if self.train_function is None or force:
-            self.train_function = self._by_execution(make)
-
-    def _in_blocks(self, batches):
-        """What is iterated over: what Keras gives, or stacked batches of a stream."""
-        blocks = self._run.blocks if self._run else None
-        return batches if blocks is None else blocks.of_call(batches)
-
-    def make_test_function(self, force=False):
-        def make():
-            if plan.is_distributed(self):
-                return replicas.step_function(self, self.test_step)
-            step = fusion.waiting_for_data(self.test_step)
-            return fusion.keras_function(self, "test", step)
-
-        if self.test_function is None or force:
-            self.test_function = self._by_execution(make)
-
-    def make_predict_function(self, force=False):
-        def make():
-            function = self.predict_function
-            super(BaseModel, self).make_predict_function(force=True)
-            made, self.predict_function = self.predict_function, function
-            return made
-
-        if self.predict_function is None or force:
-            self.predict_function = self._by_execution(make)
-
-    def _watched_train_step(self, data):
-        results = self.train_step(data)
-        self._first_broken_step.note(
-            self.optimizer.iterations,
-            # A running mean: once it is NaN, it stays NaN.
-            results.get("loss", 0.0),
-            self.trainable_variables,
-        )
-        return results
+def _with_watch(callbacks, model):
+    """The callbacks of a run, one among them that stops it where numbers break."""
+    callbacks = fit_arguments.checked_callbacks(callbacks)
+    is_list_of_keras = isinstance(callbacks, keras.callbacks.CallbackList)
+    of_run = callbacks.callbacks if is_list_of_keras else callbacks
+    if not any(isinstance(c, StopOnNonFinite) for c in of_run):
+        # NaN in the data would go unnoticed: a fused ReLU swallows it.
+        of_run.insert(0, StopOnNonFinite())
+        if is_list_of_keras:  # Keras has set the model of the others.
+            of_run[0].set_model(model)
+    return callbacks

@@ -9,18 +9,128 @@ import math
 import numbers
 import types
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_infomax import checks, structures
+from keras_infomax import checks, lazy_tensorflow, private, structures
 from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.models import inputs
 
 _FORMS = (
     "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "
     "((x, y), None, weights) where pairs have weights."
 )
+
+
+def checked(method: str, given: dict[str, Any], least: int) -> dict[str, Any]:
+    """The arguments of a method of Keras, of a model of pairs.
+
+    Args:
+        method: Its name.
+        given: All of its arguments, by name.
+        least: Smallest number of rows in a batch.
+
+    Returns:
+        The arguments, the data in the form in which such a model unpacks them.
+
+    Raises:
+        ValueError: If one is unfit.
+    """
+    return _CHECKS[method](method, {**given}, least)
+
+
+def _checked_fit(method, given, least):
+    given["x"] = inputs.texts_as_tensors(given["x"])
+    validation = inputs.texts_as_tensors(given["validation_data"])
+    check_no_targets(method, given["y"], given["class_weight"])
+    given["epochs"] = checks.integer("epochs", given["epochs"], 0, 10)
+    given["initial_epoch"] = checks.integer(
+        "initial_epoch", given["initial_epoch"], 0, 0
+    )
+    of_validation = ("validation_steps", "validation_batch_size")
+    for argument in ("batch_size", "steps_per_epoch", *of_validation):
+        check_counts(**{argument: given[argument]})
+    check_choices(
+        given["shuffle"], given["verbose"], validation_freq=given["validation_freq"]
+    )
+    part = checks.probability("validation_split", given["validation_split"], "[)", 0.1)
+    given["callbacks"] = checked_callbacks(given["callbacks"])
+    weights = given["sample_weight"]
+    if part and validation is None:
+        (given["x"], weights), held_out = split(given["x"], weights, part)
+        validation = (held_out[0], None, held_out[1])
+    check_validation(
+        validation is not None, **{name: given[name] for name in of_validation}
+    )
+    given["x"] = checked_data(
+        method,
+        given["x"],
+        weights,
+        given["batch_size"],
+        given["steps_per_epoch"],
+        least,
+    )
+    if validation is not None:
+        validation = checked_validation(
+            validation,
+            given["validation_batch_size"],
+            given["batch_size"],
+            given["validation_steps"],
+            least,
+        )
+    given["validation_data"] = validation
+    return given | {"sample_weight": None, "validation_split": 0.0}
+
+
+def _checked_evaluate(method, given, least):
+    # What `fit` evaluates on, it has checked.
+    if private.is_in_fit(given["kwargs"]):
+        return given
+    check_no_targets(method, given["y"])
+    check_counts(batch_size=given["batch_size"], steps=given["steps"])
+    check_choices(verbose=given["verbose"])
+    given["callbacks"] = checked_callbacks(given["callbacks"])
+    given["x"] = checked_data(
+        method,
+        inputs.texts_as_tensors(given["x"]),
+        given["sample_weight"],
+        given["batch_size"],
+        given["steps"],
+        least,
+    )
+    return given | {"sample_weight": None}
+
+
+def _checked_predict(method, given, least):
+    check_counts(batch_size=given["batch_size"], steps=given["steps"])
+    check_choices(verbose=given["verbose"])
+    given["callbacks"] = checked_callbacks(given["callbacks"])
+    return _checked_views_alone(method, given, least)
+
+
+def _checked_views_alone(method, given, least):
+    x = inputs.texts_as_tensors(given["x"])
+    return given | {"x": checked_views(method, x)}
+
+
+def _checked_on_batch(method, given, least):
+    check_no_targets(method, given["y"], given.get("class_weight"))
+    x = inputs.texts_as_tensors(given["x"])
+    x, weights = checked_batch(method, x, given["sample_weight"], least)
+    return given | {"x": x, "sample_weight": weights}
+
+
+_CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "fit": _checked_fit,
+    "evaluate": _checked_evaluate,
+    "predict": _checked_predict,
+    "train_on_batch": _checked_on_batch,
+    "test_on_batch": _checked_on_batch,
+    "predict_on_batch": _checked_views_alone,
+}
 
 
 def check_compiled(method: str, model: keras.Model) -> None:
@@ -229,7 +339,7 @@ def checked_data(
             f"{batch_size} with {_describe(x)}. Leave it out"
             + (", or give validation_batch_size." if method == "fit" else ".")
         )
-    if isinstance(x, tf.data.Dataset):
+    if lazy_tensorflow.is_dataset(x):
         return _checked_dataset(method, x)
     if isinstance(x, keras.utils.PyDataset):
         return _checked_py_dataset(x, least)
@@ -471,7 +581,7 @@ def _warn_of_remainder(what):
     warnings.warn(
         f"One row is left out, {what}: a batch of one row has no negatives. Use "
         "another batch size to keep it.",
-        stacklevel=5,
+        stacklevel=8,
     )
 
 
@@ -513,7 +623,7 @@ def _is_nothing(part):
     if isinstance(part, (tuple, list, dict)):
         return all(map(_is_nothing, keras.tree.flatten(part)))
     # What a dataset has in the place of None.
-    return isinstance(part, tf.TypeSpec) and not hasattr(part, "dtype")
+    return hasattr(part, "value_type") and not hasattr(part, "dtype")
 
 
 def _describe(value: Any) -> str:

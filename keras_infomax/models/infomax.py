@@ -1,30 +1,31 @@
 """The model that trains encoders by the mutual information of their encodings."""
 
+import contextlib
 import math
 import warnings
 
 import keras
 from keras import ops
 
-from keras_infomax import checks, critics, losses, private, structures
-from keras_infomax.execution import chunking, distribution, replicas
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax import checks, critics, losses, structures
+from keras_infomax.execution import chunking, replicas
 from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
     inputs,
+    momentum,
     networks,
     sharing,
 )
 from keras_infomax.models.base import BaseModel
-from keras_infomax.models.memory import MemoryTerm
+from keras_infomax.models.steps import PairSteps
 from keras_infomax.models.terms import Term, checked_terms
 
 _SEED = "seed_state_"
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class InfoMax(private.BuiltBeforeFit, BaseModel):
+class InfoMax(PairSteps, BaseModel):
     """Two encoders and a critic, trained to share information between two views.
 
     Used as any Keras model: `compile` with a loss of `kim.losses` or its name, then
@@ -80,7 +81,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
     is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE depends
     on the batch size, so evaluate with the batch size of training. A loss on encodings,
     such as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is
-    no `"mi"`.
+    no `"mi"`; nor is there with `losses.SupCon`, whose true pairs are told by labels.
 
     `fit` stops with an error when the loss or a weight is no longer finite, as
     `callbacks.StopOnNonFinite` does.
@@ -163,6 +164,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             for term in (self.terms if len(self.terms) > 1 else ())
         ]
         self._first_views = None
+        self._is_scoring = False
         _check_unique([term.name for term in self.terms])
         shapes = self._encoding.shapes()
         if None not in shapes.values():
@@ -188,6 +190,11 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         return not isinstance(self.loss, losses.EncodingLoss)
 
     @property
+    def estimates_mi(self):
+        """Whether `"mi"` is reported: of scores, unless their loss says otherwise."""
+        return self.scores_pairs and getattr(self.loss, "estimates_mi", True)
+
+    @property
     def trainable_variables(self):
         every = super().trainable_variables
         if not self.compiled or self.scores_pairs:
@@ -197,10 +204,13 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         used = {id(v) for layer in self._encoding.layers for v in layer.variables}
         return [v for v in every if id(v) in used or id(v) not in of_critics]
 
+    # What a step on PyTorch takes instead.
+    trainable_weights = trainable_variables
+
     @property
     def metrics(self):
         every = super().metrics
-        if self.scores_pairs:
+        if self.estimates_mi:
             return every
         estimates = {id(metric) for metric in (self.mi_tracker, *self.term_trackers)}
         return [metric for metric in every if id(metric) not in estimates]
@@ -216,7 +226,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             scores, or the columns are not the rows of the batch.
         """
         columns = [term.columns(rows) for term in self.terms]
-        if self.loss is None or not self.scores_pairs or None in columns:
+        if self.loss is None or not self.estimates_mi or None in columns:
             return math.inf
         return sum(
             term.weight * self._estimator.ceiling(count)
@@ -226,7 +236,12 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
     @property
     def takes_index(self):
         """Whether the number of each example follows its views, for a memory bank."""
-        return any(isinstance(term, MemoryTerm) for term in self.terms)
+        return any(term.index for term in self.terms)
+
+    @property
+    def takes_labels(self):
+        """Whether the class of each example follows its views, and its number."""
+        return any(term.labels for term in self.terms)
 
     def encode(self, views, training=None):
         """Encodings of a batch of views.
@@ -268,6 +283,8 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         return self(structures.from_config(config))
 
     def call(self, views, training=None, with_partners=False, as_pairs=False):
+        if self._is_scoring:
+            with_partners, as_pairs = self.scores_pairs, not self.scores_pairs
         encodings = self.encode(views, training)
         if as_pairs:
             # The critic is not called, but saved: a loaded model has built it.
@@ -370,114 +387,10 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         scaled = {"auto_scale_loss": self._auto_scale_loss}
         return {**config, **scaled} if config else config
 
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
-        validation_freq=1,
-    ):
-        fit_arguments.check_compiled("fit", self)
-        self._check_optimizer()
-        x = inputs.texts_as_tensors(x)
-        validation_data = inputs.texts_as_tensors(validation_data)
-        fit_arguments.check_no_targets("fit", y, class_weight)
-        epochs = checks.integer("epochs", epochs, 0, 10)
-        initial_epoch = checks.integer("initial_epoch", initial_epoch, 0, 0)
-        fit_arguments.check_counts(
-            batch_size=batch_size,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_batch_size=validation_batch_size,
-        )
-        fit_arguments.check_choices(shuffle, verbose, validation_freq=validation_freq)
-        checks.probability("validation_split", validation_split, "[)", 0.1)
-        callbacks = fit_arguments.checked_callbacks(callbacks)
-        if validation_split and validation_data is None:
-            (x, sample_weight), (held_out, weights) = fit_arguments.split(
-                x, sample_weight, validation_split
-            )
-            validation_data = (held_out, None, weights)
-        fit_arguments.check_validation(
-            validation_data is not None,
-            validation_steps=validation_steps,
-            validation_batch_size=validation_batch_size,
-        )
-        x = fit_arguments.checked_data(
-            "fit", x, sample_weight, batch_size, steps_per_epoch, self._fewest_rows
-        )
-        if validation_data is not None:
-            validation_data = fit_arguments.checked_validation(
-                validation_data,
-                validation_batch_size,
-                batch_size,
-                validation_steps,
-                self._fewest_rows,
-            )
-        return super().fit(
-            x,
-            None,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-        )
-
-    def evaluate(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        verbose="auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
-        **kwargs,
-    ):
-        fit_arguments.check_compiled("evaluate", self)
-        # What `fit` evaluates on, it has checked.
-        if not private.is_in_fit(kwargs):
-            fit_arguments.check_no_targets("evaluate", y)
-            fit_arguments.check_counts(batch_size=batch_size, steps=steps)
-            fit_arguments.check_choices(verbose=verbose)
-            callbacks = fit_arguments.checked_callbacks(callbacks)
-            x = fit_arguments.checked_data(
-                "evaluate",
-                inputs.texts_as_tensors(x),
-                sample_weight,
-                batch_size,
-                steps,
-                self._fewest_rows,
-            )
-        return super().evaluate(
-            x,
-            batch_size=batch_size,
-            verbose=verbose,
-            steps=steps,
-            callbacks=callbacks,
-            return_dict=return_dict,
-            **kwargs,
-        )
+    def checked_arguments(self, method, given):
+        if method == "fit":
+            self._check_optimizer()
+        return fit_arguments.checked(method, given, self._fewest_rows)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Encodings of the first view, with a network those of the representation.
@@ -496,37 +409,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         Raises:
             ValueError: If it is neither, or of another dtype or shape.
         """
-        fit_arguments.check_counts(batch_size=batch_size, steps=steps)
-        fit_arguments.check_choices(verbose=verbose)
-        callbacks = fit_arguments.checked_callbacks(callbacks)
-        x = fit_arguments.checked_views("predict", inputs.texts_as_tensors(x))
         return super().predict(x, batch_size, verbose, steps, callbacks)
-
-    def train_on_batch(
-        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
-    ):
-        fit_arguments.check_no_targets("train_on_batch", y, class_weight)
-        x, sample_weight = self._checked_batch("train_on_batch", x, sample_weight)
-        return super().train_on_batch(
-            x, sample_weight=sample_weight, return_dict=return_dict
-        )
-
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        fit_arguments.check_no_targets("test_on_batch", y)
-        x, sample_weight = self._checked_batch("test_on_batch", x, sample_weight)
-        return super().test_on_batch(
-            x, sample_weight=sample_weight, return_dict=return_dict
-        )
-
-    def _checked_batch(self, method, x, sample_weight):
-        x = inputs.texts_as_tensors(x)
-        return fit_arguments.checked_batch(method, x, sample_weight, self._fewest_rows)
-
-    def predict_on_batch(self, x):
-        x = inputs.texts_as_tensors(x)
-        return super().predict_on_batch(
-            fit_arguments.checked_views("predict_on_batch", x)
-        )
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
         """As `keras.Model.export`, of the scores of pairs of views.
@@ -553,37 +436,56 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             filepath, *args, input_signature=input_signature, **kwargs
         )
 
-    def train_step(self, data):
-        views, weights = inputs.unpack(data)
-        weights = inputs.checked_weights(weights, views)
-        with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
-            targets, outputs = self._inputs_of_loss(views, training=True)
-            self._check_optimizer()
-            self._check_trainable()
-            loss = self.compute_loss(views, targets, outputs, weights, training=True)
-            scaled_loss = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled_loss, self.trainable_variables)
-        # Otherwise a variable may be updated before a slow branch of the loss, such as
-        # a discriminator that no other gradient waits for, has read it.
-        with tf.control_dependencies([loss]):
-            gradients = [None if g is None else tf.identity(g) for g in gradients]
-        gradients = replicas.summed(gradients, self.optimizer)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables, strict=True)
-        )
-        return self._report(loss, targets, outputs, weights, views)
+    def unpacked(self, data):
+        """An element of a dataset, as the steps of Keras take it.
 
-    def test_step(self, data):
-        views, weights = inputs.unpack(data)
-        weights = inputs.checked_weights(weights, views)
-        with replicas.collecting_losses(self, views):
-            targets, outputs = self._inputs_of_loss(views, training=False)
-            loss = self.compute_loss(views, targets, outputs, weights, training=False)
-        return self._report(loss, targets, outputs, weights, views)
+        Args:
+            data: Element of a dataset.
 
-    def predict_step(self, data):
-        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        Returns:
+            Views, `None` for targets, and weights or `None`.
+
+        Raises:
+            ValueError: If it holds targets, or weights that are unfit.
+        """
+        views, weights = inputs.unpack(data)
+        return views, None, inputs.checked_weights(weights, views)
+
+    @contextlib.contextmanager
+    def scoring(self):
+        """Has a call return what the loss takes: a pair of dictionaries by term."""
+        # As one call, or a shared encoder's second would drop the losses of its first.
+        self._is_scoring = True
+        try:
+            yield
+        finally:
+            self._is_scoring = False
+
+    def representation_of(self, views):
+        """Encodings of all views, or of the one that is encoded, in inference mode.
+
+        Args:
+            views: As for `predict`.
+        """
         return self.encoder_x(self._encoding.view_to_encode(views), training=False)
+
+    def end_step(self):
+        """Moves what follows the weights, once a step of training has changed them."""
+        momentum.follow(self)
+
+    def check_trainable(self):
+        """Refuses to train where nothing can be.
+
+        Raises:
+            ValueError: If there is no optimizer, or no weight is trainable.
+        """
+        self._check_optimizer()
+        if not self.trainable_variables:
+            raise ValueError(
+                "There is nothing to train: no weight of the encoders and critics is "
+                "trainable. Set encoder_x.trainable = True, or take a critic that has "
+                "weights, and compile again."
+            )
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -596,7 +498,8 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             x: Views, whose rows are this replica's.
             y: What the loss takes first: partners, `(rows,)` or `(rows, positives)`,
                 or encodings `(rows, dim)`; a dictionary of them by term if there are
-                several.
+                several. `None` if `y_pred` is the pair of both that a call gives
+                within `scoring`.
             y_pred: What it takes then: scores `(rows, columns)` or encodings, in the
                 same way.
             sample_weight: Weights of the examples, `(examples,)`, or `None`.
@@ -615,11 +518,7 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
                 "InfoMax must be compiled with a loss; received loss=None. Use "
                 "compile(optimizer, loss=keras_infomax.losses.InfoNCE())."
             )
-        outputs = self._by_term(y_pred)
-        if y is None:
-            # Keras looks into a batch to build a model, and has no targets then.
-            y = self._stand_ins(outputs)
-        targets = self._by_term(y)
+        targets, outputs = self._by_terms(y, y_pred)
         with losses.in_step(training):
             loss = sum(
                 self._loss_weights[term.name]
@@ -630,34 +529,44 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         rows = _rows(outputs[self.terms[0].name] if x is None else x)
         for layer_loss in replicas.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))
+        # Here, since in `compute_metrics` a step on JAX has no state of a loss.
+        if self._is_scoring:
+            self.update_estimates(y_pred, sample_weight)
         return loss
 
-    def _stand_ins(self, outputs):
-        """Targets of the right shapes, for a loss whose value is not used."""
+    def _by_terms(self, targets, outputs):
+        """What the loss takes of every term, first and second, as dictionaries."""
+        if targets is None and isinstance(outputs, tuple):  # By a call that scores.
+            targets, outputs = outputs
+        outputs = self._by_term(outputs)
+        if targets is not None:
+            return self._by_term(targets), outputs
+        # Keras looks into a batch to build a model, and has no targets then.
         if not self.scores_pairs:
-            return outputs
-        return {n: ops.arange(_rows(of), dtype="int32") for n, of in outputs.items()}
+            return outputs, outputs
+        rows = {n: ops.arange(_rows(of), dtype="int32") for n, of in outputs.items()}
+        return rows, outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Updates the compiled metrics with what the loss takes; returns all results.
+        """Updates the compiled metrics by what the loss takes; returns all results.
 
         Any metric of sparse labels and logits applies to scores; see `compile`.
 
         Args:
             x: Unused.
             y: Partners `(rows,)` or encodings `(rows, dim)`, a dictionary of them by
-                term if there are several.
+                term if there are several; `None` as for `compute_loss`.
             y_pred: Scores `(rows, columns)` or encodings, in the same way.
             sample_weight: Weights of the examples, `(examples,)`, or `None`; those of
                 `weighted_metrics`.
 
         Returns:
-            Dictionary of metric names and values.
+            Dictionary of the names and values of all metrics.
 
         Raises:
             ValueError: If a metric of Keras meets rows of several partners.
         """
-        targets, outputs = self._by_term(y), self._by_term(y_pred)
+        targets, outputs = self._by_terms(y, y_pred)
         weights = None
         if sample_weight is not None:
             weights = {name: _of_rows(sample_weight, o) for name, o in outputs.items()}
@@ -712,12 +621,6 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
         saved = {id(v) for v in [*self.weights, *self.metrics_variables]}
         return [v for v in self.variables if id(v) not in saved]
 
-    def _inputs_of_loss(self, views, training):
-        """What the loss takes of every term, first and second, as dictionaries."""
-        # As one call, or a shared encoder's second would drop the losses of its first.
-        wanted = "with_partners" if self.scores_pairs else "as_pairs"
-        return self(views, training=training, **{wanted: True})
-
     def _build_terms(self, shapes):
         for term in self.terms:
             if not term.built:
@@ -752,23 +655,6 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
                 "optimizer=None. Use compile('adam', loss='infonce')."
             )
 
-    def _check_trainable(self):
-        if not self.trainable_variables:
-            raise ValueError(
-                "There is nothing to train: no weight of the encoders and critics is "
-                "trainable. Set encoder_x.trainable = True, or take a critic that has "
-                "weights, and compile again."
-            )
-
-    def _report(self, loss, targets, outputs, weights, views):
-        loss = distribution.total(loss)
-        if self.scores_pairs:
-            self._estimate(targets, outputs, weights)
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss, sample_weight=_rows(views))
-        return self.compute_metrics(None, targets, outputs, weights)
-
     @property
     def _estimator(self):
         """The loss by whose estimate `"mi"` is reported."""
@@ -777,7 +663,16 @@ class InfoMax(private.BuiltBeforeFit, BaseModel):
             self.loss if isinstance(self.loss, losses.ScoreLoss) else losses.InfoNCE()
         )
 
-    def _estimate(self, partners, scores, weights):
+    def update_estimates(self, outputs, weights=None):
+        """Updates `"mi"`, and that of each term, where the loss estimates it.
+
+        Args:
+            outputs: Partners and scores, as a call gives them within `scoring`.
+            weights: Weights of the examples, `(examples,)`, or `None`.
+        """
+        if not self.estimates_mi:
+            return
+        partners, scores = outputs
         estimator = self._estimator
         estimates = [
             estimator.estimate(
@@ -806,8 +701,8 @@ def _of_rows(weights, scores):
     """Weights of examples as weights of rows, of which each location is one."""
     if weights is None or weights.shape[0] == scores.shape[0] is not None:
         return weights
-    examples = tf.maximum(tf.shape(weights)[0], 1)
-    return tf.repeat(weights, tf.shape(scores)[0] // examples)
+    examples = ops.maximum(ops.shape(weights)[0], 1)
+    return ops.repeat(weights, ops.shape(scores)[0] // examples)
 
 
 def _check_one_partner(what, partners):

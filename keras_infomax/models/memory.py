@@ -129,34 +129,23 @@ class MemoryTerm(Term):
                 f"received {', '.join(str(tuple(shape)) for shape in shapes)}. Pool "
                 "their locations, or use Term."
             )
-        self.bank = self._state(
-            "bank", (self.examples, shapes[1][-1]), "float32", _random_directions
+        self.bank = add_state(
+            self, "bank", (self.examples, shapes[1][-1]), "float32", random_directions
         )
         # Seed and number of the next draw.
-        self.draw = self._state("draw", (2,), "int32", _first_draw)
-
-    def _state(self, name, shape, dtype, initializer):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype=dtype,
-            initializer=initializer,
-            trainable=False,
-            autocast=False,
-            # All replicas compute the same value.
-            aggregation="only_first_replica",
-        )
+        self.draw = add_state(self, "draw", (2,), "int32", _first_draw)
 
     def call(self, encodings, training=None):
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
         rows, y = checked_rows(x, y)
         examples = distribution.global_rows(rows)
-        y = _unit(distribution.gather(y))
+        y = unit(distribution.gather(y))
         drawn = self._drawn(training)
         negatives = ops.take(self.bank.value, drawn, axis=0)
         if not training:
             return examples, self._scores(x, y, negatives)
-        index, x = self._checked_index(self._named(encodings, self.index), x)
+        index = self._named(encodings, self.index)
+        index, x = checked_index(index, self.examples, x)
         index_of_columns = distribution.gather(index)
         positives = ops.take(self.bank.value, index_of_columns, axis=0)
         scores = self._scores(x, positives, negatives)
@@ -182,24 +171,8 @@ class MemoryTerm(Term):
 
     def _move(self, index, old, y):
         mixed = self.momentum * old + (1 - self.momentum) * ops.stop_gradient(y)
-        moved = ops.scatter_update(self.bank.value, index[:, None], _unit(mixed))
+        moved = ops.scatter_update(self.bank.value, index[:, None], unit(mixed))
         self.bank.assign(moved)
-
-    def _checked_index(self, index, x):
-        """The index of each row, and x, once it is known that the bank has all rows."""
-        index = ops.cast(index, "int32")
-        # With a start, as a replica may have no rows.
-        limits = np.iinfo("int32")
-        smallest = ops.min(index, initial=limits.max)
-        largest = ops.max(index, initial=limits.min)
-        message = (
-            "The index of an example must be at least 0 and less than examples="
-            f"{self.examples}, the number of rows in the bank; received {{}} to {{}}."
-        )
-        known = ops.all(ops.logical_and(index >= 0, index < self.examples))
-        x = inputs.asserted(known, message, [smallest, largest], x)
-        # Or what takes rows of the bank may fail first, obscurely.
-        return ops.clip(index, 0, self.examples - 1), x
 
     def get_config(self):
         config = super().get_config()
@@ -214,6 +187,57 @@ class MemoryTerm(Term):
         }
 
 
+def add_state(layer, name, shape, dtype, initializer):
+    """A variable of a layer that no gradient changes, and all replicas set alike.
+
+    Args:
+        layer: The layer.
+        name: Name of the variable.
+        shape: Its shape.
+        dtype: Its dtype, also in half precision.
+        initializer: What it starts with; see `keras.layers.Layer.add_weight`.
+    """
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        initializer=initializer,
+        trainable=False,
+        autocast=False,
+        aggregation="only_first_replica",
+    )
+
+
+def checked_index(index, examples, x):
+    """The number of each row, and x, once it is known that there are no others.
+
+    Args:
+        index: Integer tensor `(rows,)`.
+        examples: Number of examples that are remembered.
+        x: Float tensor.
+
+    Returns:
+        Pair of the index, int32, and x.
+
+    Raises:
+        ValueError: If one lies outside of them; see `inputs.asserted`.
+    """
+    index = ops.cast(index, "int32")
+    # With a start, as a replica may have no rows.
+    limits = np.iinfo("int32")
+    smallest = ops.min(index, initial=limits.max)
+    largest = ops.max(index, initial=limits.min)
+    message = (
+        "The index of an example must be at least 0 and less than "
+        f"examples={examples}, the number of those that are remembered; received {{}} "
+        "to {}."
+    )
+    known = ops.all(ops.logical_and(index >= 0, index < examples))
+    x = inputs.asserted(known, message, [smallest, largest], x)
+    # Or what takes rows of the memory may fail first, obscurely.
+    return ops.clip(index, 0, examples - 1), x
+
+
 def _same_example(partners, index, index_of_columns):
     """Boolean `(rows, columns)`: whether another column is of the same example."""
     same = ops.equal(index[:, None], index_of_columns[None])
@@ -221,12 +245,23 @@ def _same_example(partners, index, index_of_columns):
     return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
 
 
-def _unit(vectors):
+def unit(vectors):
+    """Vectors of length 1, in float32.
+
+    Args:
+        vectors: Float tensor `(rows, dim)`.
+    """
     return ops.normalize(ops.cast(vectors, "float32"), axis=-1)
 
 
-def _random_directions(shape, dtype=None):
-    return _unit(keras.random.normal(shape, dtype=dtype))
+def random_directions(shape, dtype=None):
+    """Initializer of unit vectors.
+
+    Args:
+        shape: `(rows, dim)`.
+        dtype: Dtype.
+    """
+    return unit(keras.random.normal(shape, dtype=dtype))
 
 
 def _first_draw(shape, dtype=None):

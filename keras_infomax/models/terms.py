@@ -78,6 +78,10 @@ class Term(keras.layers.Layer):
 
     gains_by_xla = True
 
+    # Names of what a term takes besides encodings: the numbers of examples, or classes.
+    index: str | None = None
+    labels: str | None = None
+
     def __init__(
         self,
         x,
@@ -113,14 +117,14 @@ class Term(keras.layers.Layer):
 
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
-        locations = [_locations(shape) for shape in shapes]
+        locations = [num_locations(shape) for shape in shapes]
         self._check_locations(*locations)
         self._one_location = locations == [1, 1]
         critics.ensure_built(self.critic, *map(_flat_shape, shapes))
 
     def call(self, encodings, training=None):
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
-        locations_x, locations_y = _locations(x.shape), _locations(y.shape)
+        locations_x, locations_y = num_locations(x.shape), num_locations(y.shape)
         rows, y = checked_rows(x, y)
         y = _with_negatives(distribution.gather(y))
         examples = distribution.global_rows(rows)
@@ -155,7 +159,7 @@ class Term(keras.layers.Layer):
                 f"negatives={self.negatives!r} and mask={self.mask!r}. Leave them out, "
                 "or compile with a loss on scores, such as 'infonce'."
             )
-        locations = [_locations(of.shape) for of in (x, y)]
+        locations = [num_locations(of.shape) for of in (x, y)]
         if locations[0] != locations[1]:
             raise ValueError(
                 f"{self.name}: a loss on encodings pairs location by location; "
@@ -252,15 +256,22 @@ class Term(keras.layers.Layer):
         return cls(**{**config, **parts})
 
 
-def _locations(shape):
-    """Number of locations of encodings of this shape."""
-    locations = shape[1:-1]
-    if None in locations:
+def num_locations(shape):
+    """Number of locations of encodings of this shape.
+
+    Args:
+        shape: `(rows, dim)`, or `(rows, ..., dim)`.
+
+    Raises:
+        ValueError: If it is not known.
+    """
+    sizes = shape[1:-1]
+    if None in sizes:
         raise ValueError(
             "Encodings must have a static number of locations; received shape "
             f"{tuple(shape)}. Give the network inputs of a fixed size."
         )
-    return math.prod(locations)
+    return math.prod(sizes)
 
 
 def _flat_shape(shape):

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -159,13 +160,8 @@ def _of_epochs(
 def _accuracies(names: Mapping[str, Any]) -> dict[str, Any]:
     """Curves of the accuracies among names, each probe's own with its baseline."""
     found = dict(_ACCURACIES)
-    others = [
-        name.removesuffix("_accuracy")
-        for name in names
-        if name.endswith("_accuracy")
-        and name not in _ACCURACIES
-        and not name.startswith("val_")
-    ]
+    matches = [re.fullmatch(r"(?!val_)(\w+)_accuracy", name) for name in names]
+    others = [m[1] for m in matches if m and m[0] not in _ACCURACIES]
     for number, name in enumerate(others):
         color = f"C{3 + number % _COLORS}"
         found[f"{name}_accuracy"] = (name, {"color": color, "marker": "o"})

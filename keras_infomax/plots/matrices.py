@@ -37,7 +37,7 @@ def scores(model: Any, views: Any) -> Any:
     kim.plots.scores(model, (x_test[:128], y_test[:128]))
     ```
     """
-    if not getattr(model, "scores_pairs", False):
+    if not (hasattr(model, "scores_pairs") and model.scores_pairs):
         raise checks.refusal(
             "model",
             "an InfoMax that scores pairs",
@@ -73,7 +73,8 @@ def split(partners: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores of true pairs, and of all others that are not left out.
 
     Args:
-        partners: Columns of the true pairs, `(rows,)` or `(rows, positives)`.
+        partners: Columns of the true pairs, `(rows,)` or `(rows, positives)`, or
+            booleans `(rows, columns)`.
         scores: Scores `(rows, columns)`; minus infinity is left out.
 
     Returns:
@@ -85,9 +86,11 @@ def split(partners: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
     ([3.0, 4.0], [0.0, 1.0, 2.0])
     """
     scores = np.asarray(scores)
-    is_true = np.zeros(scores.shape, bool)
     partners = np.asarray(partners).reshape(len(scores), -1)
-    np.put_along_axis(is_true, partners, True, axis=1)
+    is_true = partners
+    if partners.dtype != bool:
+        is_true = np.zeros(scores.shape, bool)
+        np.put_along_axis(is_true, partners, True, axis=1)
     finite = np.isfinite(scores)
     return scores[is_true & finite], scores[~is_true & finite]
 

@@ -24,6 +24,7 @@ from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticPro
 from keras_infomax.probes.mlp import MLPProbe
 from keras_infomax.probes.neighbours import NeighboursProbe
 from keras_infomax.probes.probe import Judgement, Probe
+from keras_infomax.probes.retrieval import recall_at, zero_shot
 from keras_infomax.probes.rows import check_classes, check_labelled, labelled_views
 from keras_infomax.probes.table import LINEAR_PROBES, PROBES, get
 
@@ -50,6 +51,8 @@ __all__ = [
     "judge",
     "label_entropy",
     "labelled_views",
+    "recall_at",
     "uniformity",
     "v_information",
+    "zero_shot",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_infomax import checks, structures
+from keras_infomax import backends, checks, structures
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes.rows import count, taken, views_as_arrays
 
@@ -61,14 +61,14 @@ def encode_all(
     checks.positive_integer("batch_size", batch_size, 1000)
     checks.encoder("encoder", encoder)
     sets = [checked_views(encoder, views) for views in sets]
-    graphs: dict[str, Any] = {}
+    functions: dict[str, Any] = {}
     before = [(variable, _state(variable)) for variable in encoder.variables]
     encoded = []
     for views in sets:
         specs = tensor_specs(views)
-        if (alike := repr(specs)) not in graphs:
-            graphs[alike] = _graph(encoder, specs)
-        encoded.append(_in_batches(graphs[alike], views, batch_size))
+        if (alike := repr(specs)) not in functions:
+            functions[alike] = _function(encoder, specs)
+        encoded.append(_in_batches(functions[alike], views, batch_size))
     moved = [variable.path for variable, old in before if _state(variable) != old]
     if moved:
         raise RuntimeError(
@@ -109,11 +109,17 @@ def checked_views(
 
 
 def tensor_specs(views: Any) -> Any:
-    """`tf.TensorSpec`s of any number of rows like these."""
+    """Specs of tensors of any number of rows like these, TensorFlow's or Keras's.
+
+    Args:
+        views: Structure of arrays.
+    """
 
     def spec(part):
-        dtype = tf.as_dtype(structures.dtype_of(part))
-        return tf.TensorSpec((None, *part.shape[1:]), dtype)
+        dtype, shape = structures.dtype_of(part), (None, *part.shape[1:])
+        if backends.is_tensorflow():
+            return tf.TensorSpec(shape, tf.as_dtype(dtype))
+        return keras.KerasTensor(shape, dtype)
 
     return keras.tree.map_structure(spec, views)
 
@@ -122,30 +128,36 @@ def ensure_built(encoder: keras.Layer, specs: Any) -> None:
     """Makes sure that the encoder has its variables, without touching their values."""
     if not encoder.built:
         inputs = keras.tree.map_structure(
-            lambda spec: keras.Input(spec.shape[1:], dtype=spec.dtype.name), specs
+            lambda spec: keras.Input(spec.shape[1:], dtype=structures.dtype_of(spec)),
+            specs,
         )
         encoder(inputs, training=False)
 
 
-def _graph(encoder, specs):
-    """One graph for all batches of such rows, the last and smaller one included."""
+def _function(encoder, specs):
+    """One function for all batches of such rows, the last and smaller one included."""
 
-    @tf.function(input_signature=[specs])
-    def trace(batch):
+    def call(batch):
         return encoder(batch, training=False)
 
-    # Concrete, because TensorFlow would warn of retracing when probe after probe traces
-    # a new function.
     try:
-        encode_batch = trace.get_concrete_function()
-    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        if backends.is_tensorflow():
+            # Concrete, because TensorFlow would warn of retracing when probe after
+            # probe traces a new function.
+            function = tf.function(call, input_signature=[specs])
+            encode_batch = function.get_concrete_function()
+            outputs = encode_batch.structured_outputs
+        else:
+            encode_batch = call
+            outputs = call(keras.tree.map_structure(_one_row, specs))
+    except (TypeError, ValueError, *_errors_of_calls()) as error:
         received = structures.described(specs)
         raise ValueError(
             f"views must be what encoder {encoder.name!r} takes; received {received}, "
             "with which it cannot be called. Give views as it was trained on."
         ) from error
-    shape = encode_batch.output_shapes
-    if not isinstance(shape, tf.TensorShape) or shape.rank != 2:
+    shape = keras.tree.map_structure(lambda output: output.shape, outputs)
+    if not hasattr(outputs, "shape") or len(outputs.shape) != 2:
         raise ValueError(
             f"encoder must return encodings of shape (rows, dim); received {shape}. "
             "End it with a pooling or flattening layer, or probe one of its outputs."
@@ -153,15 +165,34 @@ def _graph(encoder, specs):
     return encode_batch
 
 
+def _one_row(spec):
+    return keras.ops.zeros((1, *spec.shape[1:]), dtype=spec.dtype)
+
+
+def _errors_of_calls():
+    """What an encoder raises on what it does not take, beyond the usual."""
+    if backends.is_tensorflow():
+        return (tf.errors.InvalidArgumentError,)
+    return (RuntimeError,)
+
+
 def _in_batches(encode_batch, views, batch_size):
     encodings, rows = None, count(views)
     for start in range(0, rows, batch_size):
         batch = taken(views, slice(start, start + batch_size))
-        encoded = encode_batch(keras.tree.map_structure(tf.constant, batch)).numpy()
+        encoded = keras.ops.convert_to_numpy(
+            encode_batch(keras.tree.map_structure(_tensor, batch))
+        )
         if encodings is None:
             encodings = np.empty((rows, encoded.shape[1]), "float32")
         encodings[start : start + batch_size] = encoded
     return encodings
+
+
+def _tensor(array):
+    if backends.is_tensorflow():  # Of texts, too.
+        return tf.constant(array)
+    return keras.ops.convert_to_tensor(array)
 
 
 def _check_finite(encoder, encodings):

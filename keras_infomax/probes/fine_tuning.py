@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import keras
 import numpy as np
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
@@ -98,6 +98,11 @@ class FineTuning(Probe):
                 "FineTuning must have an encoder to start from; received None. Give it "
                 "one, FineTuning(encoder), or use of(encoder)."
             )
+        backends.needs(
+            "FineTuning",
+            backends.TENSORFLOW,
+            instead="Save the encoder as .keras, and fine-tune it there.",
+        )
         x = checked_views(self.encoder, x, "x")
         specs = tensor_specs(x)
         generator = np.random.default_rng(self.seed)

@@ -26,6 +26,7 @@ def configuration(
     quick: Mapping[str, Any] | None = None,
     space: Mapping[str, Any] | None = None,
     search: Mapping[str, Any] | None = None,
+    smoke: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> ml_collections.ConfigDict:
     """Returns a config with every key of `Settings`, so that flags can override it.
@@ -39,6 +40,8 @@ def configuration(
         quick: The keys in which the quick variant differs: steps and evaluations.
         space: Keys that a search varies, and over what; see `tuning.Space`.
         search: How it searches; see `tuning.Search`. Three trials in the smoke variant.
+        smoke: The keys in which the smoke variant differs besides steps and
+            evaluations, where the embedded digits would be of another kind.
         **values: The keys in which the experiment differs from the defaults.
 
     Returns:
@@ -47,9 +50,12 @@ def configuration(
     Raises:
         ValueError: If the variant is unknown.
     """
-    variants: dict[str, Mapping[str, Any]] = {"": {}, "smoke": _SMOKE}
+    variants: dict[str, Mapping[str, Any]] = {
+        "": {},
+        "smoke": {**_SMOKE, **(smoke or {})},
+    }
     if "warm_up_steps" in values:
-        variants["smoke"] = {**_SMOKE, "warm_up_steps": 10}
+        variants["smoke"] = {**variants["smoke"], "warm_up_steps": 10}
     if quick is not None:
         variants["quick"] = quick
     if variant not in variants:

@@ -1,6 +1,6 @@
 """Runs a program's main function so that its user sees an error, not a traceback."""
 
-import importlib
+import contextlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ def run(
     """Parses flags and calls `main`.
 
     A mistake in the command is one line on stderr and exit code 2: an unknown flag,
-    key or config, or a file that is not there. So is a `ValueError`, `ImportError` or
-    `OSError` of the run, which its message explains, with exit code 1. Any other
-    exception is ours and keeps its traceback. Ctrl-C and SIGTERM end the program with
-    one line, too, and exit code 130 or 143.
+    key or config, a setting that is none, or a file that is not there. So is a
+    `ValueError`, `ImportError` or `OSError` of the run, which its message explains,
+    with exit code 1. Any other exception is ours and keeps its traceback. Ctrl-C and
+    SIGTERM end the program with one line, too, and exit code 130 or 143.
 
     Args:
         main: The program; takes the positional arguments.
@@ -58,6 +58,7 @@ def run(
         # The flag of a config looks for its keys there.
         sys.argv[1:] = given
         rest = _parse(flag_values)
+        _check_settings(flag_values)
         try:
             if len(rest) != len(positional):
                 raise UsageError(_count(rest, positional, called))
@@ -76,12 +77,15 @@ def quieten_retracing() -> None:
 def _load() -> None:
     """Loads all of the library, whose classes Keras finds by their registered names."""
     import keras_infomax as kim
+    from keras_infomax import backends
+    from keras_infomax.lazy_tensorflow import tf
 
     for name in kim.__all__:
         if name != "tuning":  # It needs keras-tuner.
             getattr(kim, name)
-    # Here, since it says on stderr that there is no driver where there is none.
-    importlib.import_module("tensorflow").config.list_physical_devices()
+    if backends.is_tensorflow():
+        # Here, since it says on stderr that there is no driver where there is none.
+        tf.config.list_physical_devices()
     # TensorFlow tells of every file that it writes.
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
@@ -117,6 +121,8 @@ def _checked(
             config = [f"--config={config_files.resolve(value)}"]
             continue
         flag, is_key = _flag(name, flag_values), _is_key(name, flag_values)
+        if is_key and equals:
+            _check_value(name.removeprefix("config."), value)
         if flag is None and not is_key:
             raise UsageError(
                 f"{called} has no flag --{name}.{nearest(f'--{name}', known)} It has "
@@ -162,6 +168,49 @@ def _is_key(name: str, flag_values: flags.FlagValues) -> bool:
             f"{', '.join(sorted(known))}."
         )
     return True
+
+
+# How the value of a key is read, by the type that is annotated.
+_PARSERS: dict[str, tuple[flags.ArgumentParser, str]] = {
+    "int": (flags.IntegerParser(), "an integer"),
+    "float": (flags.FloatParser(), "a number"),
+    "bool": (flags.BooleanParser(), "true or false"),
+}
+
+
+def _check_settings(flag_values: flags.FlagValues) -> None:
+    """Ends the program if the settings of its config do not fit together."""
+    from keras_infomax.training import Settings
+
+    config: Any = flag_values["config"].value if "config" in flag_values else None
+    if config is not None:
+        known = [each.name for each in documentation.settings()]
+        try:
+            Settings.resolve({key: config[key] for key in known if key in config})
+        except (ValueError, TypeError) as error:
+            _end(error, 2)
+
+
+def _check_value(key: str, value: str) -> None:
+    """Refuses the value of a setting that can only be a mistake."""
+    kinds = {each.name: each.kind for each in documentation.settings()}
+    kind, _, empty = kinds.get(key, "").partition(" | ")
+    if empty and value == "None":
+        return
+    expected = ""
+    if kind in _PARSERS:
+        parser, expected = _PARSERS[kind]
+        with contextlib.suppress(ValueError, TypeError):
+            parser.parse(value)
+            return
+    names = documentation.choices(key)
+    if names and value not in names:
+        expected = f"one of {', '.join(sorted(names))}"
+    if expected:
+        advice = nearest(value, names)
+        raise UsageError(
+            f"--config.{key} must be {expected}; received {value!r}.{advice}"
+        )
 
 
 def _parse(flag_values: flags.FlagValues) -> list[str]:

@@ -3,7 +3,7 @@
     keras-infomax search --config=search_critics --workdir=runs/search
 
 Several processes share the trials by keras-tuner's environment variables; see
-docs/search.md.
+docs/keras_tuner.md.
 """
 
 from absl import flags

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_infomax import checks, files, models, private, structures
+from keras_infomax import backends, checks, files, models, private, structures
 from keras_infomax.files import manifest
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import (
@@ -97,6 +97,12 @@ def export(
     >>> tf.saved_model.load(folder)(tf.ones((3, 4))).shape
     TensorShape([3, 2])
     """
+    backends.needs(
+        "An export",
+        backends.TENSORFLOW,
+        instead="Save the model as .keras, and export it with "
+        "KERAS_BACKEND=tensorflow.",
+    )
     export_formats.check(formats)
     path = checks.path("path", path, "exports/encoder")
     overwrite = checks.boolean("overwrite", overwrite)

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_infomax import checks, files, private, structures
+from keras_infomax import backends, checks, files, private, structures
 from keras_infomax.files import manifest
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.saved_model import archives, safety, traces
@@ -86,6 +86,7 @@ class HubEncoder(keras.layers.Layer):
     """
 
     def __init__(self, handle, trainable=True, **kwargs):
+        backends.needs("HubEncoder", backends.TENSORFLOW)
         # Autocasting would round the views to half precision before the encoder.
         handle = checks.path("handle", handle, "exports/encoder")
         trainable = checks.boolean("trainable", trainable)

@@ -75,22 +75,25 @@ def export_workdir(
     if encoder == "y" and model.encoder_y is not model.encoder_x:
         # They were measured on the first view and its encodings.
         metrics |= {"probe_accuracy": None, "raw_baseline": None}
+    chosen = model.encoder_x if encoder == "x" else model.encoder_y
+    view = views_of(chosen)
+    # Of several parts, as of tables with categories, there is none.
+    view_shape = tuple(view.shape[1:]) if hasattr(view, "shape") else ()
     card = {
         "dataset": config.get("dataset"),
-        "input_range": [0, 1],  # What keras_infomax.datasets feeds every encoder.
+        # What keras_infomax.datasets feeds every encoder of images.
+        **({"input_range": [0, 1]} if len(view_shape) == 3 else {}),
         "view": encoder,
         **{name: value for name, value in metrics.items() if value is not None},
         "config": config,
     }
-    chosen = model.encoder_x if encoder == "x" else model.encoder_y
-    view = views_of(chosen)
     export(
         chosen,
         output,
         overwrite=overwrite,
         card=card,
         preprocessing=serving.of_run(
-            settings, "xy".index(encoder), tuple(view.shape[1:]), image_dtype
+            settings, "xy".index(encoder), view_shape, image_dtype
         ),
         formats=formats,
     )

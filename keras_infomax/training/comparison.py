@@ -232,7 +232,7 @@ def _mean(rows: Sequence[Row], column: str, form: str) -> str:
 
 
 def _gain(rows: Sequence[Row], column: str) -> str:
-    if rows[0][f"pixel_{column}"] is None:
+    if rows[0][f"raw_{column}"] is None:
         return ""
-    gains = [{"gain": row[column] - row[f"pixel_{column}"]} for row in rows]
+    gains = [{"gain": row[column] - row[f"raw_{column}"]} for row in rows]
     return _mean(gains, "gain", "{:+.3f}")

@@ -31,7 +31,7 @@ EXPERIMENTS = {
 def train(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
     baselines: str | os.PathLike | None = None,
     profile_steps: int = 0,
 ) -> runs.Row:
@@ -86,9 +86,13 @@ def train(
             run.take_finished()
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
         return run.rows[-1]
-    plots.check_installed()
-    with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
-        return _train(run, settings, data, strategy, baselines, profile_steps)
+    try:
+        plots.check_installed()
+        with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
+            return _train(run, settings, data, strategy, baselines, profile_steps)
+    finally:
+        # What a mistake in the settings leaves behind is empty.
+        run.leave()
 
 
 def _train(run, settings, data, strategy, baselines, profile_steps):
@@ -143,7 +147,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
 
 
 def make_experiment(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> experiments.Experiment:
     """What settings train, from their seed on: the same again with every call.
 
@@ -179,7 +183,7 @@ def _board(run, settings, experiment, profile_steps):
     probes = [c for c in experiment.measuring if isinstance(c, callbacks.LinearProbe)]
     views = None
     if isinstance(experiment.model, models.InfoMax) and experiment.held_out is not None:
-        ((views,),) = experiment.held_out.take(1)
+        ((views,),) = experiment.held_out.take(1).as_numpy_iterator()
     return callbacks.TensorBoard(
         run.log_dir,
         views=views,

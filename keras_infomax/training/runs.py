@@ -1,8 +1,8 @@
 """What lies in a workdir, and how a run finds its place in it again.
 
     config.json             the resolved settings
-    versions.json           versions of this package, Keras and TensorFlow, by the step
-                            from which they trained
+    versions.json           backend, and versions of it, Keras and this package, by the
+                            step from which they trained
     checkpoints/step-N/     weights, optimizer state and all metrics up to step N; see
                             `checkpoints`
     metrics.csv             one row an evaluation
@@ -26,7 +26,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import checks, files, measures, plots
+from keras_infomax import backends, checks, files, measures, plots
 from keras_infomax.callbacks.tensorboard import scalars
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training import checkpoints
@@ -161,6 +161,7 @@ class Run:
 
     def _check(self) -> None:
         with _writable(self.workdir):
+            self._is_new = not self.workdir.exists()
             self.workdir.mkdir(parents=True, exist_ok=True)
             if not self._config_path.exists():
                 return
@@ -263,6 +264,12 @@ class Run:
                 model.save(temporary)
         self.close()
 
+    def leave(self) -> None:
+        """Removes the workdir if it was made for nothing: it is new and empty."""
+        if self._is_new and self.writes:
+            with contextlib.suppress(OSError):
+                self.workdir.rmdir()
+
     def close(self) -> None:
         """Ends the event files, and leaves the workdir to others."""
         if self._scalars is not None:
@@ -357,7 +364,8 @@ def _versions() -> dict[str, str]:
     return {
         "keras_infomax": __version__,
         "keras": keras.__version__,
-        "tensorflow": tf.__version__,
+        "backend": backends.name(),
+        backends.name(): backends.version(),
     }
 
 

@@ -50,12 +50,14 @@ class Settings:
         on_error: Whether files of a folder that cannot be read are to `"raise"` an
             error, or to `"skip"`.
         max_pixels: Largest number of pixels of an image in a folder.
-        max_bytes: Largest number of bytes of all images in memory.
+        max_bytes: Largest number of bytes of all images in memory, or of a file.
+        label: Column of a table that holds the classes; `None` for none.
+        categorical: Columns of numbers of a table that name categories.
         split_seed: Seed of the train and test split of data that have none.
-        views: Views of an image, as in `views.get`.
-        noise: Standard deviation of Gaussian noise added to the pixels of the views,
-            which lie in [0, 1].
-        coupled_noise: Whether both views of an image get one and the same noise, or
+        views: Views of an example, as in `views.get`.
+        noise: Standard deviation of Gaussian noise added to the views; the pixels of
+            images lie in [0, 1].
+        coupled_noise: Whether both views of an example get one and the same noise, or
             draws of their own.
         encoder: Encoder, as in `encoders.get`; one for each view.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the
@@ -72,7 +74,7 @@ class Settings:
         warm_up_steps: Steps of the head alone, in `adversarial`, before its rounds.
         steps: Training steps, a multiple of `eval_every`.
         eval_every: Steps between evaluations, each of which is a checkpoint.
-        jacobian_rows: Number of training images on which every evaluation measures
+        jacobian_rows: Number of training examples on which every evaluation measures
             the condition number of encoder x; 0 for none.
         stopped_probe: Whether every evaluation also fits the linear probe as the
             paper's notebook did, which stops its solver early.
@@ -94,6 +96,8 @@ class Settings:
     on_error: str = "raise"
     max_pixels: int = image_files.MAX_PIXELS
     max_bytes: int = image_files.MAX_BYTES
+    label: str | None = None
+    categorical: tuple[str, ...] | None = None
     split_seed: int = 0
     views: str = "halves"
     noise: float = 0.0
@@ -169,6 +173,9 @@ class Settings:
                 "a string",
                 f"Write, for example, config.{key}={getattr(Settings, key)!r}.",
             )
+        checks.text("config.label", self.label, "class", optional=True)
+        if self.categorical is not None:
+            checks.names("config.categorical", self.categorical)
         checks.units("config.encoder_units", self.encoder_units)
         checks.sizes("config.critic_units", self.critic_units, optional=True)
         if self.data_dir is not None:

@@ -28,13 +28,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from multiprocessing import resource_tracker
 from typing import Any
 
-from keras_infomax import checks, files, measures
+from keras_infomax import backends, checks, files, measures
 from keras_infomax.training import processes, recipe, runs
 from keras_infomax.training.progress import duration
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
 
-# Those that every table has; other measures follow, before the commit.
-COLUMNS = (*KEY, *measures.NAMES, "commit", OTHERS)
+# What a run was made by: the backend and its version, and the commit of the code.
+_MADE_BY = ("backend", "commit")
+# Those that every table has; other measures follow, before what a run was made by.
+COLUMNS = (*KEY, *measures.NAMES, *_MADE_BY, OTHERS)
 Key = tuple[str, ...]
 
 # Columns of whole numbers.
@@ -364,14 +366,14 @@ class Table:
         Returns:
             Whether they were added.
         """
-        commit = _commit()
+        made_by = dict(zip(_MADE_BY, (_backend(), _commit()), strict=True))
         with self.changing():
             if key in self.keys():
                 return False
             for row in rows:
                 measured = {name: _cell(value) for name, value in row.items()}
                 identified = dict(zip(IDENTITY, key, strict=True))
-                self.rows.append({**identified, **measured, "commit": commit})
+                self.rows.append({**identified, **measured, **made_by})
         return True
 
     def last(self, key: Key) -> dict[str, str] | None:
@@ -457,9 +459,9 @@ def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
 
 def _columns(names: Iterable[str]) -> list[str]:
     """The columns of a table that has these and those of all tables."""
-    around = {*KEY, "commit", OTHERS}
+    around = {*KEY, *_MADE_BY, OTHERS}
     measured = measures.ordered({*names, *measures.NAMES} - around)
-    return [*KEY, *measured, "commit", OTHERS]
+    return [*KEY, *measured, *_MADE_BY, OTHERS]
 
 
 def _key_of(row: Mapping[str, str]) -> Key:
@@ -467,7 +469,7 @@ def _key_of(row: Mapping[str, str]) -> Key:
 
 
 def _check_row(row: Mapping[str, str]) -> None:
-    measured = [name for name in row if name not in (*KEY, "commit", OTHERS)]
+    measured = [name for name in row if name not in (*KEY, *_MADE_BY, OTHERS)]
     for column in (*_INTEGERS, *measured):
         text = row[column]
         if column not in _INTEGERS and not text:
@@ -519,6 +521,10 @@ def _reason(workdir: pathlib.Path, exit_code: int) -> str:
             last, where = lines[-1], path
             break
     return f"{last} (exit code {exit_code}, log in {where})"
+
+
+def _backend() -> str:
+    return f"{backends.name()} {backends.version()}"
 
 
 def _commit() -> str:

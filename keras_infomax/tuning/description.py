@@ -30,10 +30,10 @@ class Search:
             `accuracy`, `information` or `loss`.
         max_trials: Trials in all, or at most; a later call may ask for more. Hyperband
             makes as many as its brackets have.
-        validation: Part of the training images that trials are measured on instead of
-            being trained on them; the test images play no part in the search. 0 for
-            the test images.
-        seed: Seed of the choices, and of the images that are held out.
+        validation: Part of the training examples that trials are measured on instead of
+            being trained on them; the test examples play no part in the search. 0 for
+            the test examples.
+        seed: Seed of the choices, and of the examples that are held out.
         options: Further arguments of keras-tuner's oracle, such as `factor` or `beta`.
     """
 
@@ -49,7 +49,7 @@ class Search:
 
     @classmethod
     def resolve(
-        cls, config: Mapping[str, Any], data: datasets.ImageDataset | None = None
+        cls, config: Mapping[str, Any], data: datasets.Dataset | None = None
     ) -> "Search":
         """The search that a config describes.
 
@@ -65,7 +65,7 @@ class Search:
         checks.instance(
             "data",
             data,
-            datasets.ImageDataset,
+            datasets.Dataset,
             "a data set, as of datasets.from_arrays",
             "Leave it out to load the data set that the config names.",
             optional=True,
@@ -113,7 +113,7 @@ class Search:
             self.validation,
             "[)",
             0.2,
-            "It is a part of the training images.",
+            "It is a part of the training examples.",
         )
 
     def oracle(self) -> keras_tuner.Oracle:

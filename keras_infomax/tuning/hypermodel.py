@@ -65,7 +65,7 @@ class HyperModel(keras_tuner.HyperModel):
         self,
         settings: Mapping[str, Any],
         space: Mapping[str, Any],
-        data: datasets.ImageDataset | None = None,
+        data: datasets.Dataset | None = None,
         callbacks: Callable[[Settings], Sequence[keras.callbacks.Callback]]
         | None = None,
         baselines: str | os.PathLike | None = None,
@@ -82,7 +82,7 @@ class HyperModel(keras_tuner.HyperModel):
         checks.instance(
             "data",
             data,
-            datasets.ImageDataset,
+            datasets.Dataset,
             "a data set, as of datasets.from_arrays",
             "Leave it out to load the data set that the settings name.",
             optional=True,

@@ -43,7 +43,7 @@ TABLE, PICTURE = "trials.csv", "trials.png"
 def search(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
 ) -> list[results.Trial]:
     """Runs the trials of a search, or those that are left of it.
 
@@ -112,11 +112,11 @@ def train_best(
     config: Mapping[str, Any],
     workdir: str | os.PathLike,
     trials: list[results.Trial],
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
 ) -> dict[str, float | int | None]:
-    """Trains the best trial of a search anew, on all training images, and exports it.
+    """Trains the best trial of a search anew, on all training examples, and exports it.
 
-    It is trained for as many steps as were best, and judged on the test images. A
+    It is trained for as many steps as were best, and judged on the test examples. A
     repeated call continues an interrupted run, or changes nothing. If a later search
     has found a better trial, that trial replaces the former one.
 
@@ -138,7 +138,9 @@ def train_best(
         )
     settings = best_settings(described, trials[0])
     best, encoder = workdir / "best", workdir / "encoder"
-    is_float = data is not None and data.train_images.dtype != np.uint8
+    is_float = isinstance(data, datasets.ImageDataset) and (
+        data.train_images.dtype != np.uint8
+    )
     with _sole(workdir):
         _retire(best, encoder, settings)
         last = training.train(settings.as_dict(), best, data)
@@ -227,7 +229,7 @@ def _trials(tuner: tuners.Tuner, settings: Settings) -> list[results.Trial]:
     return found
 
 
-def _check_labels(described: Search, data: datasets.ImageDataset) -> None:
+def _check_labels(described: Search, data: datasets.Dataset) -> None:
     """Refuses to train a trial before it turns out that it cannot be judged."""
     measured = described.objective.startswith(("probe_", "raw_", "stopped_"))
     if measured and (data.train_labels is None or data.test_labels is None):

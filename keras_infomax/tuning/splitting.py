@@ -1,28 +1,24 @@
-"""Which images trials are measured on."""
-
-import dataclasses
+"""Which examples trials are measured on."""
 
 import numpy as np
 
 from keras_infomax import checks, datasets
 
 
-def held_out(
-    data: datasets.ImageDataset, part: float, seed: int = 0
-) -> datasets.ImageDataset:
+def held_out(data: datasets.Dataset, part: float, seed: int = 0) -> datasets.Dataset:
     """A data set whose test split is a random part of the training split.
 
     The data that choose a trial must not be the data that judge it in the end.
 
     Args:
         data: The data set.
-        part: Part of the training images; 0 returns the data set as it is.
+        part: Part of the training examples; 0 returns the data set as it is.
         seed: Seed of the choice.
     """
     checks.instance(
         "data",
         data,
-        datasets.ImageDataset,
+        datasets.Dataset,
         "a data set",
         "Make one with datasets.load or datasets.from_arrays.",
     )
@@ -30,14 +26,7 @@ def held_out(
     seed = checks.seed("seed", seed)
     if part == 0:
         return data
-    rows = len(data.train_images)
+    rows = datasets.rows_of(data.train_examples)
     order = np.random.default_rng(seed).permutation(rows)
     test, train = np.split(order, [round(part * rows)])
-    labels = data.train_labels
-    return dataclasses.replace(
-        data,
-        train_images=data.train_images[train],
-        train_labels=None if labels is None else labels[train],
-        test_images=data.train_images[test],
-        test_labels=None if labels is None else labels[test],
-    )
+    return data.held_out(train, test)

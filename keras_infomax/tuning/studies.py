@@ -81,7 +81,7 @@ class StudyObjective:
         self,
         settings: Mapping[str, Any],
         space: Mapping[str, Any],
-        data: datasets.ImageDataset | None = None,
+        data: datasets.Dataset | None = None,
         metric: str = "probe_accuracy",
         direction: str = "maximize",
         validation: float = 0.2,
@@ -97,7 +97,7 @@ class StudyObjective:
         checks.instance(
             "data",
             data,
-            datasets.ImageDataset,
+            datasets.Dataset,
             "a data set, as of datasets.from_arrays",
             "Leave it out to load the data set that the settings name.",
             optional=True,

@@ -1,14 +1,14 @@
-"""Layers that take several views of each image of a batch.
+"""Layers that take several views of each example of a batch.
 
-Views that are random take a seed with each call, `views(images, seed=seed)`, and are a
-pure function of both, so that a run that is resumed sees what it would have seen.
+Views that are random take a seed with each call, `views(examples, seed=seed)`, and are
+a pure function of both, so that a resumed run sees what it would have seen.
 """
 
 from keras_infomax.views.augmentations import Augmented, augmentations, photographic
 from keras_infomax.views.by_name import get, seeded
 from keras_infomax.views.color import LabViews, rgb_to_lab
 from keras_infomax.views.crops import RandomHorizontalFlip, RandomResizedCrop
-from keras_infomax.views.cuts import Halves, Whole
+from keras_infomax.views.cuts import Halves, Parts, Whole
 from keras_infomax.views.noise import Noisy
 from keras_infomax.views.patches import Patches, Quadrants, Windows
 from keras_infomax.views.random_views import RandomView
@@ -19,21 +19,35 @@ from keras_infomax.views.recoloring import (
     RandomGrayscale,
     RandomSolarize,
 )
+from keras_infomax.views.rows import (
+    RandomColumnCorruption,
+    RandomColumnDropout,
+    RandomJitter,
+    RandomMix,
+)
+from keras_infomax.views.signals import RandomTimeCrop, RandomTimeMask
 
 __all__ = [
     "Augmented",
     "Halves",
     "LabViews",
     "Noisy",
+    "Parts",
     "Patches",
     "Quadrants",
     "RECIPES",
     "RandomColorJitter",
+    "RandomColumnCorruption",
+    "RandomColumnDropout",
     "RandomGaussianBlur",
     "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomJitter",
+    "RandomMix",
     "RandomResizedCrop",
     "RandomSolarize",
+    "RandomTimeCrop",
+    "RandomTimeMask",
     "RandomView",
     "Whole",
     "Windows",

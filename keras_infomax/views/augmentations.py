@@ -1,4 +1,4 @@
-"""Two random augmentations of each image, by layers of this package and of Keras."""
+"""Two random augmentations of each example, by layers of this package and of Keras."""
 
 import keras
 from keras import ops
@@ -16,7 +16,7 @@ _OF_COLOURS = (
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Augmented(keras.layers.Layer):
-    """Takes two augmentations of each image, drawn independently.
+    """Takes two augmentations of each image, signal or row, drawn independently.
 
     What both have in common is what the augmentations leave alone, so their choice
     says what the encodings are about: an encoder need not keep the position, the size
@@ -31,10 +31,13 @@ class Augmented(keras.layers.Layer):
             a recipe: `"simclr"`, `"moco"` or `"digits"`, see `recipes`. Defaults to
             `augmentations()`, which suits digits, for gray images, and to
             `photographic()` for those in color.
+        both: Whether both views are augmented, or the second alone, and the first is
+            the example itself.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        images: Float tensor `(rows, height, width, channels)` in [0, 1].
+        images: Float tensor `(rows, height, width, channels)` in [0, 1], or whatever
+            else the layers take.
         seed: Two integers. The same seed gives the same augmentations, whatever the
             seeds of the layers; those of this package on every backend.
 
@@ -58,8 +61,9 @@ class Augmented(keras.layers.Layer):
         Representations", section 3, https://arxiv.org/abs/2002.05709.
     """
 
-    def __init__(self, layers=None, **kwargs):
+    def __init__(self, layers=None, both=True, **kwargs):
         super().__init__(autocast=False, **kwargs)
+        self.both = checks.boolean("both", both)
         self.recipe = self.layers = None
         if layers is None:
             self._by_kind = {"gray": augmentations(), "colored": photographic()}
@@ -73,12 +77,11 @@ class Augmented(keras.layers.Layer):
         self.built = True  # By the layers, which know all they need.
 
     def call(self, images, seed):
-        channels = images.shape[-1]
         layers = self.layers
         if layers is None:
             layers = self._by_kind[self._kind(images.shape)]
         of_colours = [x.name for x in layers if _needs_colors(x)]
-        if of_colours and channels != 3:
+        if of_colours and images.shape[-1] != 3:
             raise ValueError(
                 f"The augmentations {', '.join(of_colours)} need images in colour; "
                 f"received shape {tuple(images.shape)}. Leave them out; the views "
@@ -86,7 +89,10 @@ class Augmented(keras.layers.Layer):
             )
         seed = draws.checked_seed(seed)
         return tuple(
-            _augment(images, layers, draws.fold_in(seed, view)) for view in range(2)
+            _augment(images, layers, draws.fold_in(seed, view))
+            if self.both or view
+            else images
+            for view in range(2)
         )
 
     def _kind(self, shape):
@@ -102,7 +108,7 @@ class Augmented(keras.layers.Layer):
 
     def get_config(self):
         layers = self.recipe or keras.saving.serialize_keras_object(self.layers)
-        return {**super().get_config(), "layers": layers}
+        return {**super().get_config(), "layers": layers, "both": self.both}
 
     @classmethod
     def from_config(cls, config):

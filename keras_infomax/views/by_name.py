@@ -8,7 +8,13 @@ import keras
 
 from keras_infomax import checks
 from keras_infomax.views.augmentations import Augmented, photographic
-from keras_infomax.views.cuts import Halves, Whole
+from keras_infomax.views.cuts import Halves, Parts, Whole
+from keras_infomax.views.rows import (
+    RandomColumnCorruption,
+    RandomColumnDropout,
+    RandomJitter,
+)
+from keras_infomax.views.signals import RandomTimeCrop, RandomTimeMask
 
 _BY_NAME = {
     "halves": lambda: Halves(axis=1),
@@ -19,6 +25,12 @@ _BY_NAME = {
     "simclr": lambda: Augmented("simclr"),
     "moco": lambda: Augmented("moco"),
     "digits": lambda: Augmented("digits"),
+    "parts": Parts,
+    "signals": lambda: Augmented(
+        [RandomTimeCrop((0.5, 1.0)), RandomJitter(0.1), RandomTimeMask(0.2)]
+    ),
+    "tables": lambda: Augmented([RandomColumnDropout(0.3), RandomJitter(0.1)]),
+    "scarf": lambda: Augmented([RandomColumnCorruption(0.6)], both=False),
 }
 
 
@@ -30,9 +42,12 @@ def get(identifier: Any) -> Callable:
             itself), `"augmented"` (two augmentations, which suit digits if the images
             are gray, and photographs if they are in color), `"augmented_photographs"`
             (the latter, whatever the images), `"simclr"`, `"moco"`, `"digits"` (two
-            augmentations by a recipe of `recipes`), or a layer or function from images
-            `(rows, height, width, channels)` to a tuple of views, which is returned as
-            it is.
+            augmentations by a recipe of `recipes`). Of signals `"signals"` (two crops
+            of half or more, with noise and a gap), of tables `"tables"` (two copies
+            with noise and a third of the columns missing) and `"scarf"` (the row, and
+            one with six in ten columns of other rows), of examples of several parts
+            `"parts"` (each part a view). Or a layer or function from examples
+            `(rows, ...)` to a tuple of views, which is returned as it is.
 
     Raises:
         ValueError: If `identifier` is none of these.
@@ -50,7 +65,7 @@ def seeded(views: Callable) -> Callable:
     """Returns views as a function that is called with a seed, needed or not.
 
     Args:
-        views: Layer or function from images to a tuple of views. It is random if it
+        views: Layer or function from examples to a tuple of views. It is random if it
             has an argument `seed`; otherwise the seed is left out.
 
     Returns:
@@ -64,7 +79,7 @@ def seeded(views: Callable) -> Callable:
     checks.function(
         "views",
         views,
-        "a layer or function from images to a tuple of views",
+        "a layer or function from examples to a tuple of views",
         "Write, for example, views=views.Halves().",
     )
     called = views.call if isinstance(views, keras.Layer) else views

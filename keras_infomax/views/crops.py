@@ -73,11 +73,11 @@ class RandomResizedCrop(random_views.RandomView):
         top, left, high, wide = ops.unstack(ops.cast(boxes, "float32"), axis=1)
         rows, columns = self.size or (height, width)
         images = random_views.along_first_axis(
-            images, _resizing(top, high, height, rows)
+            images, random_views.resizing(top, high, height, rows)
         )
         images = ops.transpose(images, (0, 2, 1, 3))
         images = random_views.along_first_axis(
-            images, _resizing(left, wide, width, columns)
+            images, random_views.resizing(left, wide, width, columns)
         )
         return ops.transpose(images, (0, 2, 1, 3))
 
@@ -188,26 +188,3 @@ class RandomHorizontalFlip(random_views.RandomView):
 
     def get_config(self):
         return {**super().get_config(), "probability": self.probability}
-
-
-def _resizing(start, length, size, resized):
-    """Matrices that crop an axis and resize it linearly, one for each row.
-
-    Args:
-        start: First pixel of each crop, `(rows,)`.
-        length: Number of its pixels, `(rows,)`.
-        size: Number of pixels of the axis.
-        resized: Number of pixels of the result.
-
-    Returns:
-        float32 tensor `(rows, resized, size)`.
-    """
-    start, length = start[:, None, None], length[:, None, None]
-    step = length / resized
-    center = (ops.arange(resized, dtype="float32")[None, :, None] + 0.5) * step
-    pixel = ops.arange(size, dtype="float32")[None, None] - start
-    # A triangle as wide as two pixels of the crop, or of the result if those are wider.
-    weights = 1.0 - ops.abs(pixel + 0.5 - center) / ops.maximum(step, 1.0)
-    inside = (pixel >= 0) & (pixel < length)
-    weights = ops.where(inside, ops.maximum(weights, 0.0), 0.0)
-    return weights / ops.sum(weights, axis=2, keepdims=True)

@@ -1,4 +1,4 @@
-"""Views that are the same for every call: halves of an image, or the whole."""
+"""Views that are the same for every call: halves, parts, or the whole."""
 
 import keras
 from keras import ops
@@ -86,7 +86,7 @@ class Halves(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Whole(keras.layers.Layer):
-    """Takes the whole image as the only view.
+    """Takes the whole example as the only view.
 
     For networks that take their views apart themselves, such as those of
     `methods.deep_infomax`.
@@ -95,10 +95,11 @@ class Whole(keras.layers.Layer):
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        images: Tensor `(rows, height, width, channels)`.
+        images: Tensor `(rows, height, width, channels)` of images, or any other
+            example: a tensor `(rows, ...)`, or a structure of these.
 
     Returns:
-        Tuple of the images.
+        Tuple of what was given.
 
     Example:
     >>> (image,) = Whole()(ops.zeros((8, 28, 28, 1)))
@@ -113,3 +114,43 @@ class Whole(keras.layers.Layer):
 
     def call(self, images):
         return (images,)
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class Parts(keras.layers.Layer):
+    """Takes the parts of an example as its views: an image and its text, two sensors.
+
+    Args:
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        parts: Tuple of tensors `(rows, ...)`, or a dictionary of them.
+
+    Returns:
+        Tuple of the parts; those of a dictionary in the order of their names.
+
+    Raises:
+        ValueError: If an example has one part only.
+
+    Example:
+    >>> first, second = Parts()({"b": ops.zeros((8, 2)), "a": ops.zeros((8, 3))})
+    >>> first.shape
+    TensorShape([8, 3])
+    """
+
+    row_by_row = True
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, parts):
+        if isinstance(parts, dict):
+            return tuple(parts[name] for name in sorted(parts))
+        if isinstance(parts, (tuple, list)):
+            return tuple(parts)
+        raise checks.refusal(
+            "parts",
+            "the parts of an example, a tuple or dictionary of tensors",
+            parts,
+            "Take views of one tensor, such as 'signals'.",
+        )

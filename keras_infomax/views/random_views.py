@@ -113,3 +113,26 @@ def along_first_axis(images, matrices):
     _, height, *others = images.shape
     flat = ops.reshape(images, (-1, height, math.prod(others)))
     return ops.reshape(ops.matmul(matrices, flat), (-1, matrices.shape[1], *others))
+
+
+def resizing(start, length, size, resized):
+    """Matrices that crop an axis and resize it linearly, one for each row.
+
+    Args:
+        start: First pixel of each crop, `(rows,)`.
+        length: Number of its pixels, `(rows,)`.
+        size: Number of pixels of the axis.
+        resized: Number of pixels of the result.
+
+    Returns:
+        float32 tensor `(rows, resized, size)`.
+    """
+    start, length = start[:, None, None], length[:, None, None]
+    step = length / resized
+    center = (ops.arange(resized, dtype="float32")[None, :, None] + 0.5) * step
+    pixel = ops.arange(size, dtype="float32")[None, None] - start
+    # A triangle as wide as two pixels of the crop, or of the result if those are wider.
+    weights = 1.0 - ops.abs(pixel + 0.5 - center) / ops.maximum(step, 1.0)
+    inside = (pixel >= 0) & (pixel < length)
+    weights = ops.where(inside, ops.maximum(weights, 0.0), 0.0)
+    return weights / ops.sum(weights, axis=2, keepdims=True)

@@ -236,3 +236,65 @@ class TestDistances:
         lengths = np.linalg.norm(self.near, axis=-1, keepdims=True)
         expected = -(self.near / lengths).sum(axis=1)
         np.testing.assert_allclose(tape.gradient(scores, x), expected, rtol=1e-3)
+
+
+class TestLearnedTemperature:
+    X = RNG.normal(size=(4, 6)).astype("float32")
+    Y = RNG.normal(size=(5, 6)).astype("float32")
+
+    def expected(self, temperature, bias=0.0):
+        units = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (self.X, self.Y))
+        x, y = units
+        return x @ y.T / temperature + bias
+
+    def test_scores_start_where_they_are_told(self):
+        for options in ({}, {"learned_temperature": True}, {"bias": 3.0}):
+            critic = critics.CosineCritic(0.25, **options)
+            expected = self.expected(0.25, options.get("bias", 0.0))
+            np.testing.assert_allclose(critic(self.X, self.Y), expected, rtol=1e-5)
+        names = {"clip": (0.07, None), "siglip": (0.1, -10.0)}
+        for name, (temperature, bias) in names.items():
+            critic = critics.get(name)
+            assert (critic.temperature, critic.bias) == (temperature, bias)
+            assert critic.learned_temperature
+
+    def test_the_logarithm_of_the_scale_is_what_is_learned(self):
+        critic = critics.CosineCritic(0.25, learned_temperature=True, bias=1.0)
+        critic.build((None, 6), (None, 6))
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(critic(self.X, self.Y))
+        slopes = tape.gradient(total, critic.trainable_variables)
+        # By the logarithm of its scale, a product changes as much as it is.
+        assert float(slopes[0]) == pytest.approx(self.expected(0.25).sum(), rel=1e-4)
+        assert float(slopes[1]) == 20
+
+    @pytest.mark.parametrize(("sign", "scale"), [(1, 100.0), (-1, 1.0)])
+    def test_the_scale_is_clipped_after_a_step(self, sign, scale):
+        critic = critics.CosineCritic(0.25, learned_temperature=True)
+        critic.build((None, 6), (None, 6))
+        optimizer = keras.optimizers.SGD(1e3)
+        for _ in range(2):
+            optimizer.apply([-1.0 * sign], critic.trainable_variables)
+            assert np.exp(critic.log_scale) == pytest.approx(scale, rel=1e-5)
+
+    def test_half_precision_keeps_the_scale_in_float32(self):
+        options = {"learned_temperature": True, "bias": -10.0}
+        check_layer(critics.CosineCritic(0.013, **options), self.X, self.Y)
+        critic = critics.CosineCritic(0.013, dtype="mixed_bfloat16", **options)
+        scores = critic(tf.eye(6), tf.eye(6))
+        # As near to 1 / 0.013 - 10 as half precision comes.
+        assert float(scores[0, 0]) == float(tf.cast(1 / 0.013 - 10, "bfloat16"))
+
+    def test_configs_of_earlier_versions_load(self):
+        config = critics.CosineCritic(0.3).get_config()
+        for later in ("learned_temperature", "bias"):
+            del config[later]
+        critic = critics.CosineCritic.from_config(config)
+        np.testing.assert_allclose(
+            critic(self.X, self.Y), self.expected(0.3), rtol=1e-5
+        )
+        assert critic.weights == []
+
+    def test_a_temperature_outside_of_the_clip_is_refused(self):
+        with pytest.raises(ValueError, match=r"temperature must be in \[0.01, 1\] wh"):
+            critics.CosineCritic(2.0, learned_temperature=True)

@@ -23,7 +23,7 @@ def numbers(view):
 
 def batches(**arguments):
     """The row numbers of each batch, after a check that pairs are pairs."""
-    arguments = {"images": numbered(ROWS), "batch_size": BATCH, **arguments}
+    arguments = {"examples": numbered(ROWS), "batch_size": BATCH, **arguments}
     found = []
     for ((x, y),) in datasets.pairs(views="halves", **arguments):
         np.testing.assert_array_equal(numbers(x), numbers(y))
@@ -33,7 +33,7 @@ def batches(**arguments):
 
 @pytest.mark.parametrize(("rows", "batch_size"), [(7, 7), (1000, 50), (4000, 125)])
 def test_one_pass_takes_every_row_once(rows, batch_size):
-    seen = batches(images=numbered(rows), batch_size=batch_size)
+    seen = batches(examples=numbered(rows), batch_size=batch_size)
     assert seen.shape == (rows // batch_size, batch_size)
     assert sorted(seen.ravel()) == list(range(rows))
 
@@ -53,7 +53,7 @@ def test_the_seed_decides_the_order():
 
 def test_any_two_rows_are_equally_likely_to_meet():
     rows, batch_size, passes = 20, 5, 400
-    seen = batches(images=numbered(rows), batch_size=batch_size, num_steps=passes * 4)
+    seen = batches(examples=numbered(rows), batch_size=batch_size, num_steps=passes * 4)
     meetings = np.zeros((rows, rows))
     for batch in seen:
         meetings[np.ix_(batch, batch)] += 1
@@ -224,9 +224,9 @@ def test_sixty_thousand_images_are_stored_and_streamed():
             {"num_steps": -2},
             "num_steps must be an integer of at least 0.*; received -2",
         ),
-        ({"images": np.zeros((9, 4, 4), "uint8")}, r"images must .*\(9, 4, 4\)"),
-        ({"images": np.zeros((999, 4, 4, 1), "int32")}, "received the dtype int32"),
-        ({"images": np.zeros((999, 3, 4, 1), "uint8")}, "even height"),
+        ({"examples": np.zeros((9, 4, 4), "uint8")}, r"images must .*\(9, 4, 4\)"),
+        ({"examples": np.zeros((999, 4, 4, 1), "int32")}, "received the dtype int32"),
+        ({"examples": np.zeros((999, 3, 4, 1), "uint8")}, "even height"),
     ],
 )
 def test_pairs_refuses_what_it_cannot_stream(arguments, message):

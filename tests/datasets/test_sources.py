@@ -305,7 +305,7 @@ def test_a_missing_set_is_explained_at_once(tmp_path):
         ("huggingface:mnist", "Unknown kind of data set 'huggingface:'"),
         ("mnist:9.9.9", "cannot open the data set 'mnist:9.9.9': .*only: 3.0.1"),
         ("two words", "cannot open the data set 'two words'"),
-        ("imdb_reviews", "must have the features 'image' .* it has .*'text'"),
+        ("imdb_reviews", "The data set 'imdb_reviews' is not prepared: looked in"),
     ],
 )
 def test_wrong_names_are_explained(tmp_path, name, message):

@@ -42,7 +42,11 @@ def assert_equal_to_one_device(result, replicas):
 @pytest.mark.slow
 def test_four_replicas(tmp_path):
     process = start(tmp_path / "result.json", 4)
-    _, errors = process.communicate(timeout=1800)
+    with process:
+        try:
+            _, errors = process.communicate(timeout=1800)
+        finally:
+            process.kill()
     assert process.returncode == 0, errors
     assert_equal_to_one_device(tmp_path / "result.json", 4)
 
@@ -56,7 +60,12 @@ def test_two_workers(tmp_path):
         cluster = json.dumps({"cluster": {"worker": addresses}, "task": task})
         result = tmp_path / "result.json"
         workers.append(start(result, 1, TF_CONFIG=cluster))
-    for worker in workers:
-        _, errors = worker.communicate(timeout=1800)
-        assert worker.returncode == 0, errors
+    try:
+        for worker in workers:
+            _, errors = worker.communicate(timeout=1800)
+            assert worker.returncode == 0, errors
+    finally:
+        for worker in workers:
+            with worker:
+                worker.kill()
     assert_equal_to_one_device(tmp_path / "result.json", 2)

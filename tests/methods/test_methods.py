@@ -23,21 +23,36 @@ SMALL = {
         "critic_units": 8,
     },
     "metric_learning": {"encoding_dim": 6},
+    **dict.fromkeys(
+        ("barlow_twins", "simclr", "supcon", "vicreg"),
+        {"encoding_dim": 6, "projection_units": (8, 5)},
+    ),
 }
+# Where InfoNCE, which all others take, is none of them.
+LOSSES = {"barlow_twins": "barlow_twins", "supcon": "supcon", "vicreg": "vicreg"}
 
 
 def build(name):
     model = kim.methods.METHODS[name](SHAPE, **SMALL.get(name, {}))
-    model.compile(keras.optimizers.Adam(1e-3), kim.losses.InfoNCE())
+    model.compile(keras.optimizers.Adam(1e-3), LOSSES.get(name, "infonce"))
     return model
 
 
 def views_of(model):
     count = 2 if model.network is None else len(model.network.inputs)
-    return (tuple(IMAGES[::step] for step in (1, -1))[:count],)
+    labels = np.arange(len(IMAGES), dtype="int32") % 3
+    return (tuple([IMAGES, IMAGES[::-1], labels][:count]),)
 
 
-@pytest.mark.parametrize("name", sorted(kim.methods.METHODS))
+# Those that are made of the same parts as others.
+ALIKE = ("barlow_twins", "vicreg")
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in ALIKE else [])
+    for name in sorted(kim.methods.METHODS)
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_trains_is_saved_and_encodes_images(name, tmp_path):
     model = build(name)
     views = views_of(model)
@@ -58,13 +73,15 @@ def test_trains_is_saved_and_encodes_images(name, tmp_path):
     assert histories[0] == histories[1]
 
 
-@pytest.mark.parametrize("name", sorted(kim.methods.METHODS))
+@pytest.mark.parametrize("name", NAMES)
 def test_trains_in_float64(name):
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
         model = build(name)
-        views = keras.tree.map_structure(lambda v: v.astype("float64"), views_of(model))
+        views = keras.tree.map_structure(
+            lambda v: v if v.dtype == "int32" else v.astype("float64"), views_of(model)
+        )
         history = model.fit(*views, batch_size=ROWS, verbose=0).history
         assert model.encoder_x.predict(IMAGES, verbose=0).dtype == "float64"
     finally:

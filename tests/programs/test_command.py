@@ -9,6 +9,8 @@ import pytest
 from conftest import ROOT
 from run_checks import finish, start
 
+from keras_infomax import critics, encoders, losses, training, views
+from keras_infomax.execution import strategies
 from keras_infomax.programs import (
     command,
     config_files,
@@ -82,6 +84,7 @@ def test_meanings_and_defaults_are_those_of_the_classes():
         (["train", "--config=digits_halves"], "train needs --workdir=...;"),
         (["train", "--config=digit_halves", "--workdir=a"], "mean 'digits_halves'?"),
         (["train", "--config=configs/cm.py", "--workdir=a"], "mean 'configs/cmc.py'?"),
+        (["train", "--config=cmc", "--config.critic=mpl"], "--config.critic must be"),
     ],
     ids=str,
 )
@@ -95,6 +98,65 @@ def test_mistakes_are_one_line_without_waiting(arguments, message):
 
 def checked(*arguments, module=train):
     return running._checked(list(arguments), module.FLAGS, "keras-infomax train")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("critic=mpl", r"critic must be one of .*received 'mpl'\. Did you mean 'mlp'"),
+        ("bound=infonec", r"bound must be one of .* Did you mean 'infonce'\?"),
+        ("encoder=convent", r"encoder must be one of .* Did you mean 'convnet'\?"),
+        ("views=halvs", r"views must be one of .* Did you mean 'halves'\?"),
+        ("experiment=cpcc", r"experiment must be one of .* Did you mean 'cpc'\?"),
+        ("strategy=mirored", r"strategy must be one of .* Did you mean 'mirrored'\?"),
+        ("steps=abc", "steps must be an integer; received 'abc'"),
+        ("steps=1.5", "steps must be an integer; received '1.5'"),
+        ("target=two", "target must be a number; received 'two'"),
+        ("shared_encoder=yes", "shared_encoder must be true or false; received 'yes'"),
+        ("chunk_size=many", "chunk_size must be an integer; received 'many'"),
+    ],
+)
+def test_values_are_checked_before_the_config_is_loaded(argument, message):
+    with pytest.raises(UsageError, match=f"^--config.{message}"):
+        checked("--config=digits_halves", "--workdir=a", f"--config.{argument}")
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["critic=mlp", "steps=20", "target=2", "target=None", "shared_encoder=true"]
+    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"],
+)
+def test_values_that_may_be_right_are_left_alone(argument):
+    given = ["--config=digits_halves", "--workdir=a", f"--config.{argument}"]
+    assert checked(*given)[-1] == f"--config.{argument}"
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("bound", losses.by_name.LOSSES),
+        ("critic", critics.by_name.CRITICS),
+        ("encoder", encoders.architectures.ENCODERS),
+        ("experiment", training.EXPERIMENTS),
+        ("strategy", strategies._STRATEGIES),
+        ("views", views.by_name._BY_NAME),
+    ],
+)
+def test_names_of_settings_are_those_of_the_tables(key, names):
+    assert set(documentation.choices(key)) == set(names)
+
+
+@pytest.mark.slow
+def test_a_setting_that_does_not_fit_leaves_nothing(tmp_path):
+    for argument in ("steps=-3", "steps=2500", "batch_size=1"):
+        code, out, err = keras_infomax(
+            *("train", "--config=digits_halves", f"--workdir={tmp_path / 'a'}"),
+            f"--config.{argument}",
+        )
+        assert (code, out) == (2, "")
+        (line,) = err.splitlines()
+        assert line.startswith(f"error: config.{argument.partition('=')[0]} must be")
+        assert [*tmp_path.iterdir()] == []
 
 
 def test_configs_by_name_path_and_variant(tmp_path, monkeypatch):

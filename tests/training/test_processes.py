@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import ROOT
+from process_checks import gone
 
 HEAD = f"""
 import multiprocessing, multiprocessing.resource_tracker
@@ -48,19 +48,6 @@ def start(tmp_path):
             return process, process.stdout.readline().split()
 
         yield started_one
-
-
-def gone(identifier, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            with open(f"/proc/{identifier}/stat", encoding="ascii") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    return True
-        except OSError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 NOTED = """

@@ -144,6 +144,19 @@ MOMENTS = {
 }
 
 
+def test_a_mistake_leaves_no_empty_workdir(digits, tmp_path):
+    workdir = tmp_path / "run"
+    for key, value in (("critic", "mpl"), ("views", "whole"), ("bound", "nwjj")):
+        with pytest.raises(ValueError, match=key):
+            training.train({**SMALL, key: value}, workdir, digits)
+        assert not workdir.exists()
+    # What was there before stays.
+    workdir.mkdir()
+    with pytest.raises(ValueError, match="critic"):
+        training.train({**SMALL, "critic": "mpl"}, workdir, digits)
+    assert workdir.is_dir()
+
+
 @pytest.mark.parametrize("moment", list(MOMENTS))
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
     moment, finished, digits, tmp_path, monkeypatch

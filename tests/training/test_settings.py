@@ -22,6 +22,8 @@ OTHERS = {
     "on_error": "skip",
     "max_pixels": 1_000,
     "max_bytes": 1_000,
+    "label": "species",
+    "categorical": ("island",),
     "split_seed": 1,
     "views": "left_right",
     "noise": 0.1,

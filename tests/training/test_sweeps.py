@@ -10,6 +10,7 @@ import time
 
 import pytest
 from conftest import ROOT
+from process_checks import gone
 
 from keras_infomax import files, measures
 from keras_infomax.files import writing
@@ -421,18 +422,17 @@ def sleepy_train(settings, workdir, baselines):
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_a_sweep_that_is_stopped_leaves_no_process(tmp_path, sent, code):
-    from test_processes import gone
-
     script = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from keras_infomax import processes, sweeps\n"
+        "from keras_infomax.training import processes, sweeps\n"
         "import test_sweeps\n"
         "with processes.stopping_in_one_line():\n"
         "    sweeps.sweep(test_sweeps.SWEEP, sys.argv[1], processes=2,\n"
         "                 train=test_sweeps.sleepy_train)\n"
     )
+    paths = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "training")]
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path), str(ROOT), str(ROOT / "tests")],
+        [sys.executable, "-c", script, str(tmp_path), *paths],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

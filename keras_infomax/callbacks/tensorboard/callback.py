@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import checks, measures, structures
+from keras_infomax import backends, checks, measures, structures
 from keras_infomax.callbacks.common import encoder_of
 from keras_infomax.callbacks.probes import Probes
 from keras_infomax.callbacks.tensorboard import (
@@ -97,6 +97,12 @@ class TensorBoard(keras.callbacks.Callback):
         super().__init__()
         every = checks.positive_integer("every", every, 5, optional=True)
         profile_steps = checks.integer("profile_steps", profile_steps, least=0)
+        if profile_steps:
+            backends.needs(
+                f"profile_steps={profile_steps}",
+                backends.TENSORFLOW,
+                instead="Leave it out, and use the profiler of the backend.",
+            )
         checks.boolean("log_scalars", log_scalars)
         checks.instance(
             "probe",
@@ -149,7 +155,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._forget()
-        if not strategies.is_chief(self.model.distribute_strategy):
+        if not strategies.is_chief_of(self.model):
             return
         if self.views is not None and not hasattr(self.model, "terms"):
             raise ValueError(
@@ -182,7 +188,9 @@ class TensorBoard(keras.callbacks.Callback):
             self._profiler.before_execution(self.log_dir)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._profiler.after_execution(self.model.steps_per_execution)
+        # On JAX to ask for the model brings all of its state back from the steps.
+        if self.profile_steps:
+            self._profiler.after_execution(self.model.steps_per_execution)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._writers is None:
@@ -239,7 +247,7 @@ class TensorBoard(keras.callbacks.Callback):
         for term, matrix in scores.items():
             tag = f"scores/{term}" if len(scores) > 1 else "scores"
             summaries = score_summaries.summaries(
-                tag, partners[term].numpy(), matrix.numpy()
+                tag, *map(keras.ops.convert_to_numpy, (partners[term], matrix))
             )
             self._writers.write(EXAMPLES, step, summaries)
 
@@ -268,17 +276,18 @@ def _baselines(probe: Probes) -> dict[str, float]:
 
 
 def _scorer(model: Any, views: Any) -> Any:
-    """A compiled function to partners and scores of views, without collectives."""
+    """A function to partners and scores of views, compiled, without collectives."""
     rows = keras.tree.map_structure(
-        lambda view: tf.convert_to_tensor(view[:_MOST_ROWS]), views
+        lambda view: keras.ops.convert_to_tensor(view[:_MOST_ROWS]), views
     )
 
-    @tf.function
-    def trace():
+    def score():
         return model(rows, training=False, with_partners=True)
 
+    if not backends.is_tensorflow():
+        return score
     # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-    return trace.get_concrete_function()
+    return tf.function(score).get_concrete_function()
 
 
 class _Profiler:

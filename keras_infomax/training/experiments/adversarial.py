@@ -8,7 +8,7 @@ information there is can still be poor representations.
 import keras
 from keras import ops
 
-from keras_infomax import datasets
+from keras_infomax import backends, datasets
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.experiments import building
 from keras_infomax.training.experiments.supervised import (
@@ -118,7 +118,7 @@ def uniform_cross_entropy(logits):
 
 
 def adversarial(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> building.Experiment:
     """An encoder of view x, trained against a linear head that knows the labels.
 
@@ -138,6 +138,7 @@ def adversarial(
         Tschannen et al., 2020, section 3.1 and appendix B,
         https://arxiv.org/abs/1907.13625.
     """
+    backends.needs("The experiment 'adversarial'", backends.TENSORFLOW)
     building.check_effect(
         settings,
         (*building.OF_PAIRS, "jacobian_rows", "options"),
@@ -147,7 +148,7 @@ def adversarial(
     views_of = building.make_views(settings)
     linear_probes = building.make_probes(settings, data, views_of)
     probe = linear_probes[0]
-    encoder = building.make_encoder(settings, probe.train[0])
+    encoder = building.make_encoder(settings, probe.train[0], data.categories)
     model = AdversarialClassifier(encoder, data.num_classes)
     model.compile(
         optimizer=building.make_optimizer(ENCODER_RATE * settings.learning_rate),
@@ -156,7 +157,7 @@ def adversarial(
 
     def rounds(first_batch, batches_in_round, num_rounds):
         return datasets.labelled(
-            data.train_images,
+            data.train_examples,
             data.train_labels,
             views_of,
             settings.batch_size,

@@ -27,7 +27,6 @@ from keras_infomax import (
 )
 from keras_infomax.checks import nearest
 from keras_infomax.lazy_tensorflow import tf
-from keras_infomax.models.memory import MemoryTerm
 from keras_infomax.training.settings import Settings
 
 
@@ -52,7 +51,7 @@ class Experiment:
     batches: Callable[[int, int], tf.data.Dataset]
     held_out: tf.data.Dataset | None = None
     measuring: Sequence[keras.callbacks.Callback] = ()
-    data: datasets.ImageDataset | None = None
+    data: datasets.Dataset | None = None
     mi_ceiling: float | None = None
     true_mi: float | None = None
 
@@ -85,10 +84,8 @@ def check_effect(settings: Settings, names: Iterable[str], what: str) -> None:
             )
 
 
-def infomax(
-    settings: Settings, data: datasets.ImageDataset | None = None
-) -> Experiment:
-    """Two encoders and a critic, trained by a bound on two views of images.
+def infomax(settings: Settings, data: datasets.Dataset | None = None) -> Experiment:
+    """Two encoders and a critic, trained by a bound on two views of examples.
 
     Args:
         settings: Settings.
@@ -111,17 +108,17 @@ def infomax(
 
 def method(
     settings: Settings,
-    data: datasets.ImageDataset | None = None,
+    data: datasets.Dataset | None = None,
     *,
     build: Callable[..., models.InfoMax],
 ) -> Experiment:
-    """A method of the family, trained on views of images and probed on the images.
+    """A method of the family, trained on views of examples and probed on these.
 
     Args:
         settings: Settings; `options` are the arguments of the method. Those of encoder
             and critic are refused.
         data: Data set to use instead of loading `settings.dataset`.
-        build: Function of the shape of an image, and of options, to the model.
+        build: Function of the shape of an example, and of options, to the model.
 
     Raises:
         ValueError: If the settings or the data are unfit, or the method has no such
@@ -138,14 +135,26 @@ def method(
                 f"{', '.join(known)}."
             )
     data = load_data(settings, data)
-    model = build(data.train_images.shape[1:], **settings.options)
+    options = dict(settings.options)
+    if "vocabulary_size" in known and "vocabulary_size" not in options:
+        options["vocabulary_size"] = _vocabulary_size(data)
+    model = build(data.example_shape, **options)
     return of_model(settings, data, model)
 
 
+def _vocabulary_size(data: datasets.Dataset) -> int:
+    """One more than the largest of all integers, which are the tokens of texts."""
+    every = keras.tree.flatten((data.train_examples, data.test_examples))
+    found = [part for part in every if part.dtype == "int32" and part.size]
+    if data.prompts is not None:
+        found.append(data.prompts)
+    return 1 + max((int(part.max()) for part in found), default=1)
+
+
 def of_model(
-    settings: Settings, data: datasets.ImageDataset, model: models.InfoMax
+    settings: Settings, data: datasets.Dataset, model: models.InfoMax
 ) -> Experiment:
-    """The experiment that trains a model by the settings' loss on views of images.
+    """The experiment that trains a model by the settings' loss on views of examples.
 
     Args:
         settings: Settings.
@@ -155,7 +164,8 @@ def of_model(
     Raises:
         ValueError: If the settings or the data are unfit.
     """
-    _check_memory(model, len(data.train_images))
+    _check_memory(model, datasets.rows_of(data.train_examples))
+    _check_labels(model, settings, data)
     check_batch_size(settings.batch_size, data)
     views_of, probed = make_views(settings), make_probed_views(settings)
     loss = make_loss(settings)
@@ -167,13 +177,14 @@ def of_model(
 
     def batches(start_step, num_steps):
         return datasets.pairs(
-            data.train_images,
+            data.train_examples,
             views_of,
             settings.batch_size,
             seed=settings.seed,
             start_step=start_step,
             num_steps=num_steps,
             index=model.takes_index,
+            labels=data.train_labels if model.takes_labels else None,
         )
 
     ceiling = model.ceiling(settings.batch_size)
@@ -181,49 +192,65 @@ def of_model(
         model=model,
         batches=batches,
         held_out=datasets.pairs(
-            data.test_images,
+            data.test_examples,
             views_of,
             settings.batch_size,
             seed=settings.seed,
             index=model.takes_index,
+            labels=data.test_labels if model.takes_labels else None,
         ),
         measuring=[
             *make_probes(settings, data, probed),
             *make_condition_numbers(settings, data, probed),
+            *make_retrieval(settings, data, model),
         ],
         data=data,
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
 
 
-def check_batch_size(batch_size: int, data: datasets.ImageDataset) -> None:
+def check_batch_size(batch_size: int, data: datasets.Dataset) -> None:
     """Raises a `ValueError` unless both splits have a batch of this size."""
-    splits = {"training": len(data.train_images), "test": len(data.test_images)}
+    splits = {
+        "training": datasets.rows_of(data.train_examples),
+        "test": datasets.rows_of(data.test_examples),
+    }
     fitting = datasets.fitting(min(splits.values()))
     for kind, rows in splits.items():
         if batch_size > rows:
+            noun = datasets.noun_of(data.train_examples)
             remedy = f"Use batches that fit, --config.batch_size={fitting}, or more"
             if rows < 2:
                 remedy = "No batch is smaller than 2: use more"
             raise ValueError(
-                f"config.batch_size must be at most the number of {kind} images, "
-                f"{rows}; received {batch_size}. {remedy} images."
+                f"config.batch_size must be at most the number of {kind} {noun}, "
+                f"{rows}; received {batch_size}. {remedy} {noun}."
             )
 
 
 def _check_memory(model: models.InfoMax, rows: int) -> None:
     for term in model.terms:
-        if isinstance(term, MemoryTerm) and term.examples != rows:
+        if term.index and term.examples != rows:
             raise ValueError(
                 "config.options.examples, the rows of a memory bank, must be the "
-                f"number of training images, {rows}; received {term.examples}. Use "
+                f"number of training examples, {rows}; received {term.examples}. Use "
                 f"--config.options.examples={rows}."
             )
 
 
-def load_data(
-    settings: Settings, data: datasets.ImageDataset | None
-) -> datasets.ImageDataset:
+def _check_labels(
+    model: models.InfoMax, settings: Settings, data: datasets.Dataset
+) -> None:
+    unlabelled = data.train_labels is None or data.test_labels is None
+    if model.takes_labels and unlabelled:
+        raise ValueError(
+            f"The method {settings.experiment!r} takes labels; received the data set "
+            f"{data.name!r}, which lacks them. Take another data set, or a method "
+            "without labels, such as 'simclr'."
+        )
+
+
+def load_data(settings: Settings, data: datasets.Dataset | None) -> datasets.Dataset:
     """The given data set, or else the one that the settings name.
 
     Raises:
@@ -239,10 +266,12 @@ def load_data(
         on_error=settings.on_error,
         max_pixels=settings.max_pixels,
         max_bytes=settings.max_bytes,
+        label=settings.label,
+        categorical=settings.categorical or (),
     )
 
 
-def named(settings: Settings, data: datasets.ImageDataset | None) -> Settings:
+def named(settings: Settings, data: datasets.Dataset | None) -> Settings:
     """The settings with the name of the data that are given, if any.
 
     Or records and cards would tell of a data set that was not used.
@@ -255,12 +284,13 @@ def named(settings: Settings, data: datasets.ImageDataset | None) -> Settings:
     return dataclasses.replace(settings, dataset=_checked(data).name)
 
 
-def _checked(data: Any) -> datasets.ImageDataset:
-    if isinstance(data, datasets.ImageDataset):
+def _checked(data: Any) -> datasets.Dataset:
+    if isinstance(data, datasets.Dataset):
         return data
     raise ValueError(
-        f"data must be an ImageDataset; received {type(data).__name__}. Make one with "
-        "keras_infomax.datasets.from_arrays(train, test)."
+        f"data must be an ImageDataset or another Dataset; received "
+        f"{type(data).__name__}. Make one with "
+        "keras_infomax.datasets.from_arrays(train, test), or with from_examples."
     )
 
 
@@ -309,26 +339,33 @@ def make_views(settings: Settings) -> Callable:
 
 
 def make_probed_views(settings: Settings) -> Callable:
-    """The views whose first is what probes read: of a method, the whole image.
+    """The views whose first is what probes read.
+
+    Of a method, and where both views are augmentations, it is the whole example.
 
     Raises:
         ValueError: If the views are unknown.
     """
+    views_of = make_views(settings)
+    if isinstance(views_of, views.Parts):
+        return views_of
     if methods.takes_whole_images(settings.experiment):
         return views.get("whole")
-    return make_views(settings)
+    # The curve shows the encoder then, and not what was augmented away.
+    return views.get("whole") if isinstance(views_of, views.Augmented) else views_of
 
 
 def make_model(
-    settings: Settings, data: datasets.ImageDataset, views_of: Any
+    settings: Settings, data: datasets.Dataset, views_of: Any
 ) -> models.InfoMax:
-    """The model that the settings name, for the views of these images.
+    """The model that the settings name, for the views of these examples.
 
     Raises:
         ValueError: If a name is unknown, the views are not two, or a critic takes no
             `critic_units`.
     """
-    example = _draw(views_of, data.train_images[:1], settings.seed, -1)
+    first = datasets.taken(data.train_examples, slice(1))
+    example = _draw(views_of, first, settings.seed, -1)
     if len(example) != 2:
         raise ValueError(
             f"config.views must make two views; received {len(example)} from "
@@ -336,8 +373,10 @@ def make_model(
         )
     view_x, view_y = example
     return models.InfoMax(
-        make_encoder(settings, view_x),
-        None if settings.shared_encoder else make_encoder(settings, view_y),
+        make_encoder(settings, view_x, data.categories),
+        None
+        if settings.shared_encoder
+        else make_encoder(settings, view_y, data.categories),
         make_critic(settings),
     )
 
@@ -358,24 +397,32 @@ def make_critic(settings: Settings) -> keras.layers.Layer:
     return critics.get(settings.critic, **options)
 
 
-def make_encoder(settings: Settings, view: Any) -> keras.Model:
+def make_encoder(
+    settings: Settings, view: Any, categories: Sequence[int] | None = None
+) -> keras.Model:
     """The encoder that the settings name, for views like this one `(rows, ...)`.
+
+    Args:
+        settings: Settings.
+        view: Tensor or array, or a structure of these.
+        categories: How many values each column of categories has, of a table.
 
     Raises:
         ValueError: If the name is unknown, or the encoder cannot have that size.
     """
     return encoders.build(
         settings.encoder,
-        view.shape[1:],
+        keras.tree.map_structure(lambda part: tuple(part.shape[1:]), view),
         settings.encoder_units,
         settings.encoding_dim,
+        categories,
     )
 
 
 def make_probes(
-    settings: Settings, data: datasets.ImageDataset, views_of: Any
+    settings: Settings, data: datasets.Dataset, views_of: Any
 ) -> list[keras.callbacks.Callback]:
-    """A linear probe of view x, and one stopped early if asked for, of labeled images.
+    """A linear probe of view x, and one stopped early if asked for, of labeled data.
 
     Where views are random, one draw for each split is fixed for the whole run, so that
     the curve shows the encoder alone, and the raw baseline is that of the same draw.
@@ -383,7 +430,7 @@ def make_probes(
     Args:
         settings: Settings.
         data: Data set whose splits the probe is fitted and scored on.
-        views_of: Function of images to their views.
+        views_of: Function of examples to their views.
 
     Returns:
         The linear probe first; empty if a split has no labels, or there is but one
@@ -392,16 +439,16 @@ def make_probes(
     if data.train_labels is None or data.test_labels is None:
         return []
     if len(np.unique(data.train_labels)) < 2:
-        print(f"No probe: all training images of {data.name!r} are of one class.")
+        print(f"No probe: all training examples of {data.name!r} are of one class.")
         return []
     train, test = (
         (
-            keras.ops.convert_to_numpy(_draw(views_of, images, settings.seed, draw)[0]),
+            _as_arrays(_draw(views_of, examples, settings.seed, draw)[0]),
             labels,
         )
-        for images, labels, draw in (
-            (data.train_images, data.train_labels, -1),
-            (data.test_images, data.test_labels, -2),
+        for examples, labels, draw in (
+            (data.train_examples, data.train_labels, -1),
+            (data.test_examples, data.test_labels, -2),
         )
     )
     found: list[keras.callbacks.Callback] = [callbacks.LinearProbe(train, test)]
@@ -411,34 +458,62 @@ def make_probes(
     return found
 
 
+def make_retrieval(
+    settings: Settings, data: datasets.Dataset, model: models.InfoMax
+) -> list[keras.callbacks.Callback]:
+    """Recall of one part of the test examples by the other, where parts are the views.
+
+    And zero-shot classification, where the data have labels and prompts.
+    """
+    if not isinstance(make_views(settings), views.Parts) or model.network is not None:
+        return []
+    parts = _draw(views.get("parts"), data.test_examples, settings.seed, -2)
+    parts = tuple(map(_as_arrays, parts))
+    if not all(isinstance(part, np.ndarray) for part in parts):
+        return []
+    found: list[keras.callbacks.Callback] = [callbacks.Retrieval(parts)]
+    if data.prompts is not None and data.test_labels is not None:
+        found.append(callbacks.ZeroShot(parts[0], data.test_labels, data.prompts))
+    return found
+
+
 def make_condition_numbers(
-    settings: Settings, data: datasets.ImageDataset, views_of: Any
+    settings: Settings, data: datasets.Dataset, views_of: Any
 ) -> list[keras.callbacks.Callback]:
     """Condition numbers of encoder x on some training views, if they are asked for.
 
-    The images are a random choice, and with the draws of their views it is fixed for
-    the whole run.
+    The examples are a random choice, and with the draws of their views it is fixed
+    for the whole run.
 
     Raises:
-        ValueError: If there are too few images.
+        ValueError: If there are too few examples.
     """
-    rows = len(data.train_images)
+    rows = datasets.rows_of(data.train_examples)
     if settings.jacobian_rows > rows:
         raise ValueError(
-            "config.jacobian_rows must be at most the number of training images; "
-            f"received {settings.jacobian_rows}, and {rows} images. Use "
+            "config.jacobian_rows must be at most the number of training examples; "
+            f"received {settings.jacobian_rows}, and {rows} examples. Use "
             f"--config.jacobian_rows={rows} or fewer."
         )
     if settings.jacobian_rows == 0:
         return []
     order = np.random.default_rng(settings.seed).permutation(rows)
-    images = data.train_images[order[: settings.jacobian_rows]]
-    view_x = _draw(views_of, images, settings.seed, -3)[0]
-    return [callbacks.ConditionNumbers(keras.ops.convert_to_numpy(view_x))]
+    examples = datasets.taken(data.train_examples, order[: settings.jacobian_rows])
+    view_x = _draw(views_of, examples, settings.seed, -3)[0]
+    return [callbacks.ConditionNumbers(_as_arrays(view_x))]
 
 
-def _draw(views_of: Any, images: np.ndarray, seed: int, number: int) -> tuple:
-    """Views of images outside any stream of batches, by the draw of this number."""
+def _draw(views_of: Any, examples: Any, seed: int, number: int) -> tuple:
+    """Views of examples outside any stream of batches, by the draw of this number."""
     seeded_views = views.seeded(views_of)
     draw = datasets.views_seed(seed, number)
-    return seeded_views(datasets.to_float(images), seed=draw)
+    return seeded_views(datasets.prepared(examples), seed=draw)
+
+
+def _as_arrays(view: Any) -> Any:
+    return keras.tree.map_structure(
+        lambda part: (
+            part if isinstance(part, np.ndarray) else keras.ops.convert_to_numpy(part)
+        ),
+        view,
+    )

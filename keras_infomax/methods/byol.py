@@ -1,0 +1,59 @@
+"""BYOL: one view's encoding predicted from the other's, by a moving average of it."""
+
+from keras_infomax import checks
+from keras_infomax.methods.two_views import head, of_predictions, predictor, two_views
+from keras_infomax.models.momentum import MomentumEncoder
+
+
+def byol(
+    image_shape,
+    encoder="convnet",
+    encoding_dim=128,
+    projection_units=(256, 64),
+    prediction_units=(256, 64),
+    momentum=0.99,
+):
+    """BYOL: predicts what a moving average of the encoder makes of the other view.
+
+    A predictor stands behind the projection head of the view; the target is the
+    projection of the other view by the moving average, which no gradient enters. There
+    are no negatives, and nothing but this asymmetry keeps all encodings from becoming
+    one. Train it with `losses.CosineDistance()` on `views.Augmented`: both directions
+    count twice, which is the loss of the paper. No mutual information is reported.
+
+    What is probed and exported is the encoding before the heads, by the encoder that is
+    trained.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        encoder: Encoder of both views: a name of `encoders.get` or of
+            `keras.applications`, with random weights, or a Keras model from images in
+            [0, 1] to encodings `(rows, dim)`.
+        encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
+        projection_units: Sizes of the layers of the projection head; all but the last
+            have a batch normalization and a ReLU.
+        prediction_units: The same of the predictor, whose last is as wide as that of
+            the projection.
+        momentum: How much of the target's weights stays in a step. The paper has it
+            rise from 0.996 to 1 in a long run; here it is constant.
+
+    Returns:
+        `InfoMax` whose dataset elements are `((image_a, image_b),)`.
+
+    Raises:
+        ValueError: If the encoder is unknown, or cannot take images of this shape,
+            there is no projection layer, or prediction and projection differ in width.
+
+    Reference:
+        Grill et al., 2020, "Bootstrap Your Own Latent: A New Approach to
+        Self-Supervised Learning", equations 1 and 2, https://arxiv.org/abs/2006.07733.
+    """
+    momentum = checks.probability("momentum", momentum, "[]", 0.99)
+    projection = head("projection_units", projection_units, True)
+    prediction = predictor(prediction_units, projection_units)
+    views = two_views(image_shape, encoder, encoding_dim)
+    predicted = [prediction(projection(encoding)) for encoding in views.encodings]
+    encode_target = MomentumEncoder(views.encoder, momentum)
+    project_target = MomentumEncoder(projection, momentum)
+    targets = [project_target(encode_target(image)) for image in views.images]
+    return of_predictions(views, predicted, targets, weight=2.0)

@@ -1,0 +1,97 @@
+"""Two modalities, each with an encoder of its own, in one space of encodings."""
+
+from keras_infomax import checks, encoders
+from keras_infomax.models.infomax import InfoMax
+
+
+def two_towers(
+    example_shape,
+    encoder=("convnet", "tokens"),
+    encoder_units=(None, None),
+    encoding_dim=64,
+    critic="clip",
+    vocabulary_size=1000,
+):
+    """Two towers: an image, a signal or a row of a table, and its text, label or tags.
+
+    Each pair of an example is told from the pairs of all other examples. With
+    `losses.InfoNCE(axis=(0, 1))` and the critic `"clip"`, cosines with a learned
+    temperature, this is CLIP; with `losses.SigLIP()` and the critic `"siglip"`, SigLIP.
+    Train it on the views `"parts"`. Tokens, labels and tags are integers; see
+    `callbacks.Retrieval` and `callbacks.ZeroShot` for what is measured.
+
+    Args:
+        example_shape: Shapes of the two parts of an example without the rows: a pair,
+            or a dictionary of two, taken in the order of their names.
+        encoder: Pair of encoders, as in `encoders.get`: of the first part and of the
+            second, or Keras models from a part to encodings `(rows, encoding_dim)`.
+        encoder_units: Pair of the sizes of their hidden layers; `None` for an
+            encoder's own.
+        encoding_dim: Size of the encodings of both.
+        critic: Critic, as in `critics.get`, or its name.
+        vocabulary_size: Number of tokens of an encoder of tokens, 0 included.
+
+    Returns:
+        `InfoMax` whose dataset elements are `((first, second),)`.
+
+    Raises:
+        ValueError: If there are not two parts, an encoder cannot take its part, or a
+            name is unknown.
+
+    Reference:
+        Radford et al., 2021, "Learning Transferable Visual Models From Natural
+        Language Supervision", section 2.3, https://arxiv.org/abs/2103.00020; Zhai et
+        al., 2023, "Sigmoid Loss for Language Image Pre-Training",
+        https://arxiv.org/abs/2303.15343.
+    """
+    shapes = _pair_of_shapes(example_shape)
+    encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 64)
+    vocabulary_size = checks.positive_integer("vocabulary_size", vocabulary_size, 1000)
+    towers = [
+        _tower(each, shape, units, encoding_dim, vocabulary_size)
+        for each, shape, units in zip(
+            _pair("encoder", encoder, ("convnet", "tokens")),
+            shapes,
+            _pair("encoder_units", encoder_units, ((32, 64), None)),
+            strict=True,
+        )
+    ]
+    return InfoMax(towers[0], towers[1], critic)
+
+
+def _tower(encoder, shape, units, encoding_dim, vocabulary_size):
+    if hasattr(encoder, "call") and hasattr(encoder, "get_config"):
+        return encoder
+    make = encoders.get(encoder)
+    sizes = () if units is None else (checks.units("encoder_units", units),)
+    options = {"output_dim": encoding_dim}
+    if make is encoders.tokens:
+        options["vocabulary_size"] = vocabulary_size
+    return make(shape, *sizes, **options)
+
+
+def _pair_of_shapes(example_shape):
+    parts = example_shape
+    if hasattr(parts, "keys"):
+        parts = [parts[name] for name in sorted(parts)]
+    expected = "the shapes of two parts, a pair or a dictionary of two"
+    advice = "Write, for example, example_shape={'image': (28, 28, 1), 'text': (12,)}."
+    if not isinstance(parts, (tuple, list)) or len(parts) != 2:
+        raise checks.refusal("example_shape", expected, example_shape, advice)
+    return [
+        checks.view_shape(
+            "example_shape", part, static=True, expected=expected, advice=advice
+        )
+        for part in parts
+    ]
+
+
+def _pair(argument, values, example):
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise checks.refusal(
+            argument,
+            "a pair, for the first part and the second",
+            values,
+            f"Write, for example, {argument}={example!r}.",
+        )
+    return values

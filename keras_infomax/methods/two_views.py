@@ -1,0 +1,197 @@
+"""What methods of two views of an image share: the encoder, and a head behind it."""
+
+import dataclasses
+import inspect
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_infomax import checks, encoders
+from keras_infomax.checks import lookup
+from keras_infomax.critics import CosineCritic
+from keras_infomax.models import networks
+from keras_infomax.models.infomax import InfoMax
+from keras_infomax.models.terms import Term
+
+HEAD_ADVICE = "Without a head, use InfoMax with CosineCritic."
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoViews:
+    """Two images, and what one encoder makes of each.
+
+    Args:
+        images: Symbolic images, the inputs of a network.
+        encodings: Their encodings `(rows, dim)`.
+        encoder: The encoder.
+    """
+
+    images: tuple[Any, Any]
+    encodings: list[Any]
+    encoder: keras.Layer
+
+    def through(self, layer: keras.Layer) -> list[Any]:
+        """What a layer makes of both encodings."""
+        return [layer(encoding) for encoding in self.encodings]
+
+
+def two_views(image_shape: Any, encoder: Any, encoding_dim: Any) -> TwoViews:
+    """Two images of a shape, and an encoder of both.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        encoder: As for `image_encoder`.
+        encoding_dim: As for `image_encoder`.
+
+    Raises:
+        ValueError: If the encoder cannot take such images, or gives no encodings.
+    """
+    image_shape = checks.image_shape("image_shape", image_shape)
+    encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 128)
+    encode = networks.checked_encoder(
+        "encoder", image_encoder(encoder, image_shape, encoding_dim)
+    )
+    images = tuple(keras.Input(image_shape, name=f"image_{view}") for view in "ab")
+    encodings = [encode(image) for image in images]
+    networks.check_encodings("encoder", encodings[0].shape)
+    return TwoViews(images, encodings, encode)
+
+
+def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.Layer:
+    """An encoder of images.
+
+    Args:
+        encoder: Encoder of `encoders.get`; a backbone of `keras.applications`, such as
+            `"MobileNetV2"`, with random weights and mean pooling; or a Keras layer or
+            model, which is returned as it is.
+        image_shape: `(height, width, channels)`.
+        encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
+
+    Raises:
+        ValueError: If the name is unknown, or it cannot take images of this shape.
+    """
+    if isinstance(encoder, keras.layers.Layer):
+        return encoder
+    backbones = {
+        name: value
+        for name, value in vars(keras.applications).items()
+        if inspect.isfunction(value)
+    }
+    builder = lookup("encoder", encoder, {**encoders.ENCODERS, **backbones})
+    if encoder not in backbones:
+        return builder(image_shape, output_dim=encoding_dim)
+    options = {"include_top": False, "weights": None, "pooling": "avg"}
+    if "include_preprocessing" in inspect.signature(builder).parameters:
+        options["include_preprocessing"] = False  # It takes pixels up to 255.
+    try:
+        return _quick_to_normalize(builder(input_shape=image_shape, **options))
+    except ValueError as error:
+        raise ValueError(
+            f"encoder {encoder!r} cannot take images of shape {image_shape}: {error} "
+            'Resize them, for instance with --config.image_size="(32, 32)".'
+        ) from error
+
+
+def head(
+    argument: str, units: Any, normalized: bool = False, example: Any = (128, 64)
+) -> keras.Sequential:
+    """Dense layers, all but the last with a ReLU, behind an encoder.
+
+    Args:
+        argument: What to call their sizes in messages.
+        units: Sizes of the layers, at least one.
+        normalized: Whether the hidden layers have a batch normalization.
+        example: Good sizes, for the message.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    *hidden, last = checks.sizes(
+        argument, units, empty=False, advice=HEAD_ADVICE, example=example
+    )
+    layers: list[keras.Layer] = []
+    for size in hidden:
+        if normalized:
+            layers += [
+                keras.layers.Dense(size, use_bias=False),
+                keras.layers.BatchNormalization(momentum=0.9, synchronized=True),
+                keras.layers.ReLU(),
+            ]
+        else:
+            layers.append(keras.layers.Dense(size, activation="relu"))
+    return keras.Sequential([*layers, keras.layers.Dense(last)])
+
+
+def predictor(units: Any, projection_units: Any) -> keras.Sequential:
+    """A head from projections to what they should be in the other view.
+
+    Args:
+        units: Sizes of its layers.
+        projection_units: Sizes of the layers of the projection.
+
+    Raises:
+        ValueError: If it has no layer, or its last is not as wide as the projection.
+    """
+    found = head("prediction_units", units, True)
+    if units[-1] != projection_units[-1]:
+        raise checks.refusal(
+            "prediction_units",
+            f"sizes whose last is that of projection_units, {projection_units[-1]}",
+            units,
+            f"Write, for example, prediction_units=(64, {projection_units[-1]}).",
+        )
+    return found
+
+
+def of_predictions(
+    views: TwoViews, predicted: list[Any], targets: list[Any], weight: float
+) -> InfoMax:
+    """The model whose views predict each other.
+
+    Args:
+        views: The views.
+        predicted: What is predicted from each of them.
+        targets: What should be predicted from the other one.
+        weight: Weight of each of both terms.
+    """
+    outputs = {"encoding": views.encodings[0]}
+    for view, prediction, target in zip("ab", predicted, targets, strict=True):
+        outputs |= {f"prediction_{view}": prediction, f"target_{view}": target}
+    terms = [
+        Term(f"prediction_{x}", f"target_{y}", CosineCritic(), weight)
+        for x, y in ("ab", "ba")
+    ]
+    network = keras.Model(views.images, outputs)
+    return InfoMax(network=network, terms=terms, representation="encoding")
+
+
+def stacked(first: Any, second: Any) -> dict[str, Any]:
+    """Both views of an example as locations of one encoding, in both orders.
+
+    A `Term` of `"views"` and `"swapped"` tells each view from both views of all other
+    examples: 2N - 2 negatives for N examples. Its own column is left out.
+
+    Args:
+        first: Encodings of one view, `(rows, dim)`.
+        second: Those of the other.
+
+    Returns:
+        Dictionary of two encodings `(rows, 2, dim)`.
+    """
+    return {
+        "views": ops.stack([first, second], axis=1),
+        "swapped": ops.stack([second, first], axis=1),
+    }
+
+
+def _quick_to_normalize(backbone):
+    """Has batch normalization follow the batches of short runs, and of all replicas.
+
+    Averages of a momentum of 0.999 would take thousands of steps to leave their start,
+    and until then encodings in inference would tell nothing.
+    """
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum, layer.synchronized = 0.9, True
+    return backbone

@@ -1,0 +1,147 @@
+"""An encoder whose weights follow those of another one, step by step."""
+
+import keras
+from keras import ops
+
+from keras_infomax import checks, private
+from keras_infomax.execution import distribution, random_layers
+from keras_infomax.models.memory import add_state
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class MomentumEncoder(keras.layers.Layer):
+    """What an encoder would make of a view with the moving average of its weights.
+
+        average <- momentum * average + (1 - momentum) * weight
+
+    after every training step of the `InfoMax` that it is a part of. At first the
+    averages are the weights. No gradient passes. Moving statistics of batch
+    normalization are its own: in training it normalizes by the batch, as the encoder
+    does.
+
+    The averages are weights, so a resumed run continues exactly, and under a
+    `tf.distribute` strategy they are those of one device. There an encoder that draws
+    random numbers, as by dropout, is refused.
+
+    Args:
+        encoder: Keras layer or model, which the same network trains.
+        momentum: How much of an average stays in a step, in [0, 1].
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Call arguments:
+        view: What the encoder takes.
+        training: Whether it runs in training mode.
+
+    Returns:
+        What the encoder would return.
+
+    Raises:
+        ValueError: If the encoder is none, or the momentum is out of range.
+
+    Example:
+    >>> dense = keras.layers.Dense(3)
+    >>> follower = MomentumEncoder(dense, momentum=0.75)
+    >>> view = ops.ones((2, 4))
+    >>> bool(ops.all(follower(view) == dense(view)))
+    True
+    >>> dense.bias.assign([8.0, 8.0, 8.0])
+    >>> follower.follow()
+    >>> round(float(ops.max(dense(view) - follower(view))), 4)
+    6.0
+
+    Reference:
+        He et al., 2020, "Momentum Contrast for Unsupervised Visual Representation
+        Learning", equation 2, https://arxiv.org/abs/1911.05722.
+    """
+
+    # Statistics of batches are those of all replicas, or refused.
+    updates_see_all_rows = True
+
+    def __init__(self, encoder, momentum=0.99, **kwargs):
+        # The encoder knows best in which precision it takes its view.
+        super().__init__(autocast=False, **kwargs)
+        self.encoder = checks.instance(
+            "encoder",
+            encoder,
+            keras.Layer,
+            "a Keras layer or model",
+            "Write, for example, encoder=keras_infomax.encoders.mlp((8,)).",
+        )
+        self.momentum = checks.probability("momentum", momentum, "[]", 0.99)
+
+    def build(self, input_shape):
+        if not self.encoder.built:
+            self.encoder.build(input_shape)
+        followed = self.encoder.trainable_variables
+        others = self.encoder.non_trainable_variables
+        self._followed = tuple(followed)
+        self._others = tuple(others)
+        self.averages = [self._copy(v, f"average_{i}") for i, v in enumerate(followed)]
+        self.states = [self._copy(v, f"state_{i}") for i, v in enumerate(others)]
+
+    def _copy(self, variable, name):
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        if "float" in dtype:
+            # In half precision an average would hardly move.
+            dtype = keras.backend.result_type(dtype, "float32")
+
+        def value(shape, dtype=None):
+            # A copy: JAX hands its buffers on, and must not find one twice.
+            return ops.copy(ops.cast(ops.convert_to_tensor(variable), dtype))
+
+        return add_state(self, name, variable.shape, dtype, value)
+
+    def call(self, view, training=None):
+        if distribution.num_replicas() > 1 and random_layers.draws(self.encoder):
+            raise ValueError(
+                f"{self.name}: an encoder that draws random numbers cannot be followed "
+                "under a strategy of several replicas. Remove dropout and noise, or "
+                "train on one device."
+            )
+        copies = zip(
+            (*self._followed, *self._others),
+            (*self.averages, *self.states),
+            strict=True,
+        )
+        values = [(v, ops.cast(copy.value, v.dtype)) for v, copy in copies]
+        # Its losses are those of the encoder, which has them already.
+        with keras.StatelessScope(state_mapping=values) as scope:
+            encodings = self.encoder(view, training=training)
+        for variable, state in zip(self._others, self.states, strict=True):
+            updated = scope.get_current_value(variable)
+            if training and updated is not None:
+                state.assign(ops.cast(updated, state.dtype))
+        return keras.tree.map_structure(ops.stop_gradient, encodings)
+
+    def compute_output_shape(self, input_shape):
+        return self.encoder.compute_output_shape(input_shape)
+
+    def follow(self):
+        """Moves the averages towards the weights of the encoder."""
+        for variable, average in zip(self._followed, self.averages, strict=True):
+            value = ops.cast(ops.convert_to_tensor(variable), average.dtype)
+            average.assign(self.momentum * average.value + (1 - self.momentum) * value)
+
+    def get_config(self):
+        encoder = keras.saving.serialize_keras_object(self.encoder)
+        return {
+            **super().get_config(),
+            "encoder": encoder,
+            "momentum": self.momentum,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        encoder = keras.saving.deserialize_keras_object(config["encoder"])
+        return cls(**{**config, "encoder": encoder})
+
+
+def follow(model):
+    """Moves all averages in a model, after a step has changed its weights.
+
+    Args:
+        model: Keras model.
+    """
+    for layer in private.layers(model):
+        if isinstance(layer, MomentumEncoder):
+            layer.follow()

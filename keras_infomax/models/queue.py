@@ -1,0 +1,152 @@
+"""A term whose negatives are the encodings of earlier batches, in a queue."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_infomax import checks
+from keras_infomax.execution import distribution
+from keras_infomax.models import inputs
+from keras_infomax.models.memory import add_state, random_directions, unit
+from keras_infomax.models.terms import Term, checked_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_infomax")
+class QueueTerm(Term):
+    """Scores x against its own y, and against the y of earlier batches.
+
+    The columns are the y of the batch, then those in the queue. In training the y of
+    the batch enter the queue when all are scored, and the oldest leave it: first in,
+    first out. The queue starts with random directions. It remembers directions, in
+    float32, and no gradient enters y, neither by the queue nor by the batch: y should
+    come from a `MomentumEncoder`, which changes so slowly that what it made of earlier
+    batches is of use.
+
+    In evaluation the queue is as training left it.
+
+    Under a `tf.distribute` strategy the y of all replicas enter the queue, as on one
+    device. Queue and place are weights, so a resumed run continues exactly.
+
+    Args:
+        x: Name of the encoding whose partner is sought, `(rows, dim)`.
+        y: Name of the encoding that is queued, `(rows, dim)`.
+        queue_size: Number of rows in the queue, at least those of a batch.
+        batch_negatives: Whether the other y of the batch are negatives, too. MoCo
+            leaves them out.
+        critic: Critic, or its name. Defaults to `"cosine"`.
+        weight: Non-negative float, the weight of the term in the loss.
+        **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
+
+    Call arguments:
+        encodings: Dictionary of names and encodings.
+        training: Whether to move the queue.
+
+    Returns:
+        Pair of partners `(rows,)` and scores `(rows, batch + queue_size)`.
+
+    Raises:
+        ValueError: If a number is out of range, the encodings lack a name, or are no
+            matrices, and in `fit` if a batch is larger than the queue.
+
+    Example:
+    >>> term = QueueTerm("x", "y", queue_size=256)
+    >>> partners, scores = term({"x": ops.ones((4, 8)), "y": ops.ones((4, 8))})
+    >>> scores.shape, int(np.isneginf(scores).sum())
+    (TensorShape([4, 260]), 12)
+
+    Reference:
+        He et al., 2020, "Momentum Contrast for Unsupervised Visual Representation
+        Learning", algorithm 1, https://arxiv.org/abs/1911.05722.
+    """
+
+    # The rows of all replicas are gathered before the queue is moved.
+    updates_see_all_rows = True
+
+    def __init__(
+        self,
+        x,
+        y,
+        queue_size=4096,
+        batch_negatives=False,
+        critic="cosine",
+        weight=1.0,
+        **kwargs,
+    ):
+        for argument in ("negatives", "mask"):
+            if argument in kwargs:
+                raise ValueError(
+                    "QueueTerm has its negatives in the queue; received "
+                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
+                )
+        super().__init__(x, y, critic, weight, **kwargs)
+        self.queue_size = checks.positive_integer("queue_size", queue_size, 4096)
+        self.batch_negatives = checks.boolean("batch_negatives", batch_negatives)
+
+    @property
+    def fewest_rows(self):
+        return 1
+
+    def pair(self, encodings):
+        raise ValueError(
+            f"{self.name}: a loss on encodings has no negatives, of which QueueTerm "
+            "keeps a queue. Use Term, or compile with a loss on scores, such as "
+            "'infonce'."
+        )
+
+    def columns(self, rows):
+        return self.queue_size + (rows if self.batch_negatives else 1)
+
+    def build(self, encodings_shape):
+        super().build(encodings_shape)
+        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
+        if any(len(shape) != 2 for shape in shapes):
+            raise ValueError(
+                f"{self.name}: QueueTerm takes encodings of shape (rows, dim); "
+                f"received {', '.join(str(tuple(shape)) for shape in shapes)}. Pool "
+                "their locations, or use Term."
+            )
+        size = (self.queue_size, shapes[1][-1])
+        self.queue = add_state(self, "queue", size, "float32", random_directions)
+        # Where the oldest row is, which the next one replaces.
+        self.place = add_state(self, "place", (), "int32", "zeros")
+
+    def call(self, encodings, training=None):
+        x, y = (self._named(encodings, name) for name in (self.x, self.y))
+        rows, y = checked_rows(x, y)
+        examples = distribution.global_rows(rows)
+        y = ops.stop_gradient(unit(distribution.gather(y)))
+        batch = ops.shape(y)[0]
+        if training:
+            x = inputs.asserted(
+                batch <= self.queue_size,
+                f"queue_size={self.queue_size} must be at least the rows of a batch; "
+                "received {} rows. Use a longer queue, or a smaller batch size.",
+                [batch],
+                x,
+            )
+        columns = ops.concatenate([y, self.queue.value])
+        scores = self.critic(x, ops.cast(columns, self.compute_dtype))
+        if not self.batch_negatives:
+            column = ops.arange(batch + self.queue_size, dtype="int32")[None]
+            others = ops.logical_and(column < batch, column != examples[:, None])
+            scores = ops.where(others, -np.inf, scores)
+        if training:
+            self._enqueue(y, batch)
+        return examples, scores
+
+    def _enqueue(self, y, batch):
+        place = ops.convert_to_tensor(self.place)
+        places = (place + ops.arange(batch, dtype="int32")) % self.queue_size
+        moved = ops.scatter_update(self.queue.value, places[:, None], y)
+        self.queue.assign(moved)
+        self.place.assign((place + batch) % self.queue_size)
+
+    def get_config(self):
+        config = super().get_config()
+        for argument in ("negatives", "mask"):
+            del config[argument]
+        return {
+            **config,
+            "queue_size": self.queue_size,
+            "batch_negatives": self.batch_negatives,
+        }

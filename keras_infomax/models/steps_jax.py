@@ -1,0 +1,89 @@
+"""How a step runs on JAX: Keras's own step, compiled as a whole.
+
+Under a `keras.distribution` the batch is the global one, so nothing is gathered.
+"""
+
+import jax
+import keras
+
+from keras_infomax import private
+from keras_infomax.execution import plan
+
+
+class Steps(keras.Model):
+    """Steps that run as in Keras, one in a call unless `compile` was told otherwise."""
+
+    # Here NaN is not swallowed by a fused ReLU: the loss tells.
+    first_broken_step = None
+
+    def checked_compilation(self, loss, metrics, steps, jit_compile):
+        """What Keras shall compile by; loops over chunks do not trouble JAX."""
+        return jit_compile
+
+    def plan_fit(self, arguments, asked):
+        """How `fit` runs these arguments."""
+        _check_processes()
+        return plan.as_asked(asked)
+
+    def plan_evaluation(self, steps, callbacks, asked):
+        """How `evaluate` runs."""
+        return plan.as_asked(asked)
+
+    def begin_run(self):
+        """Puts the state of a run in whose middle another one begins on the model."""
+        self.jax_state_sync()
+
+
+class PairSteps(private.BuiltBySteps):
+    """Steps of a model that scores pairs of views; see `steps`."""
+
+    @property
+    def non_trainable_variables(self):
+        # A loss may have a state as well. What a step does not return is lost.
+        of_loss = getattr(getattr(self, "loss", None), "variables", ())
+        return [*super().non_trainable_variables, *of_loss]
+
+    def train_step(self, state, data):
+        self.check_trainable()
+        with self.scoring():
+            logs, state = super().train_step(state, self.unpacked(data))
+        trainable_variables, non_trainable_variables, *others = state
+        values = self._mapped(trainable_variables, non_trainable_variables)
+        with keras.StatelessScope(state_mapping=values) as scope:
+            self.end_step()
+        moved = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        return logs, (trainable_variables, moved, *others)
+
+    def test_step(self, state, data):
+        with self.scoring():
+            return super().test_step(state, self.unpacked(data))
+
+    def look_at(self, data):
+        views, _, weights = self.unpacked(data)
+        with self.scoring():
+            outputs = self(views, training=False)
+        return self.compute_metrics(views, None, outputs, weights)
+
+    def predict_step(self, state, data):
+        trainable_variables, non_trainable_variables = state
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        values = self._mapped(trainable_variables, non_trainable_variables)
+        with keras.StatelessScope(state_mapping=values):
+            return self.representation_of(views), non_trainable_variables
+
+    def _mapped(self, trainable_variables, non_trainable_variables):
+        """Pairs of variables and values, as a stateless scope takes them."""
+        return [
+            *zip(self.trainable_variables, trainable_variables, strict=True),
+            *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
+        ]
+
+
+def _check_processes():
+    if jax.process_count() > 1 and keras.distribution.distribution() is None:
+        raise ValueError(
+            "fit must be told how the processes of JAX share the data; received "
+            f"{jax.process_count()} processes and no keras.distribution, so that each "
+            "would train a model of its own. Call keras.distribution.set_distribution("
+            "keras.distribution.DataParallel()) before the model is made."
+        )
