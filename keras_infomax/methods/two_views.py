@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_infomax import checks, encoders
+from keras_infomax import backends, checks, encoders
 from keras_infomax.checks import lookup
 from keras_infomax.critics import CosineCritic
 from keras_infomax.models import networks
@@ -115,7 +115,9 @@ def head(
         if normalized:
             layers += [
                 keras.layers.Dense(size, use_bias=False),
-                keras.layers.BatchNormalization(momentum=0.9, synchronized=True),
+                keras.layers.BatchNormalization(
+                    momentum=0.9, synchronized=backends.is_tensorflow()
+                ),
                 keras.layers.ReLU(),
             ]
         else:
