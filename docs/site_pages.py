@@ -10,7 +10,15 @@ import textwrap
 
 # Guides in the order in which a reader meets them; others follow by name.
 GUIDES = (
-    *("choosing", "data", "watching", "tensorboard", "evaluating", "distribution"),
+    *(
+        "choosing",
+        "data",
+        "watching",
+        "tensorboard",
+        "evaluating",
+        "distribution",
+        "backends",
+    ),
     *("exports", "downstream", "searching", "keras_tuner", "estimating", "backends"),
     "troubleshooting",
 )
