@@ -200,7 +200,8 @@ def signature(app, what, name, item, options, given, returns):
     """The arguments of a class, which Keras hides behind its own."""
     if what != "class" or item.__init__ is object.__init__:
         return None
-    if not item.__init__.__module__.startswith("keras_infomax"):
+    home = getattr(item.__init__, "__module__", None) or ""
+    if not home.startswith("keras_infomax"):
         return "(**kwargs)", None
     found = inspect.signature(item.__init__)
     shown = [
