@@ -10,15 +10,7 @@ import textwrap
 
 # Guides in the order in which a reader meets them; others follow by name.
 GUIDES = (
-    *(
-        "choosing",
-        "data",
-        "watching",
-        "tensorboard",
-        "evaluating",
-        "distribution",
-        "backends",
-    ),
+    *("choosing", "data", "watching", "tensorboard", "evaluating", "distribution"),
     *("exports", "downstream", "searching", "keras_tuner", "estimating", "backends"),
     "troubleshooting",
 )

@@ -295,3 +295,29 @@ def test_figures_of_the_demo_in_guides():
     }
     assert (len(untrained), sum(untrained.values())) == (6, 4)
     assert "of six methods in [methods](methods/README.md), on CIFAR-10, four" in page
+
+
+def test_figures_of_other_data():
+    page = text("docs/other_data.md")
+    of_config = {}
+    for row in table("docs/other_data.csv"):
+        of_config.setdefault(row["figure"], []).append(row)
+
+    def mean(rows, name):
+        return np.mean([float(row[name]) for row in rows])
+
+    for config, rows in of_config.items():
+        first = [row for row in rows if row["step"] == "0"]
+        last = [row for row in rows if row["step"] == row["steps"]]
+        assert {row["seed"] for row in last} == {"0", "1"}
+        said = (
+            f"| `{config}` | {last[0]['steps']} | {mean(last, 'raw_baseline'):.3f} | "
+            f"{mean(first, 'probe_accuracy'):.3f} | {mean(last, 'probe_accuracy'):.3f} "
+            f"| {mean(last, 'val_mi'):.2f} | {mean(last, 'mi_ceiling'):.2f} |"
+        )
+        assert said in page
+    last = [r for r in of_config["two_towers"] if r["step"] == r["steps"]]
+    assert f"names {mean(last, 'zero_shot_accuracy'):.3f} of the test" in page
+    assert f"the first in {mean(last, 'recall_at_1_x_to_y'):.3f} and" in page
+    assert f"first five in {mean(last, 'recall_at_5_x_to_y'):.3f} of" in page
+    assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page
