@@ -10,7 +10,7 @@ import textwrap
 
 # Guides in the order in which a reader meets them; others follow by name.
 GUIDES = (
-    *("choosing", "data", "watching", "tensorboard", "evaluating", "distribution", "backends"),
+    *("choosing", "data", "watching", "tensorboard", "evaluating", "distribution"),
     *("exports", "downstream", "searching", "keras_tuner", "estimating", "backends"),
     "troubleshooting",
 )
@@ -142,12 +142,22 @@ def _configs() -> str:
         lines += [f"## `{name}`", "", documentation.summary(path), ""]
         rest = documentation.docstring(path).partition("\n")[2]
         if rest.strip():
-            lines += ["```", textwrap.dedent(rest).strip(), "```", ""]
+            lines += ["```", _installed(textwrap.dedent(rest).strip()), "```", ""]
     lines += ["## Keys", "", "Every config has these.", ""]
     lines += _keys(documentation.settings())
     lines += ["", "A search has these, too, as `config.search.KEY`.", ""]
     lines += _keys(documentation.search())
     return "\n".join(lines) + "\n"
+
+
+def _installed(text: str) -> str:
+    """Commands as an installed package has them, each on one line."""
+    named = re.sub(
+        r"python -m trainers\.(\w+) --config=configs/([\w/]+)\.py",
+        r"keras-infomax \1 --config=\2",
+        text,
+    ).replace("python -m trainers.", "keras-infomax ")
+    return re.sub(r"(?<=\S)[ \\\n]{2,}(?=--)", " ", named)
 
 
 def _keys(keys) -> list[str]:
@@ -182,6 +192,8 @@ def signature(app, what, name, item, options, given, returns):
     """The arguments of a class, which Keras hides behind its own."""
     if what != "class" or item.__init__ is object.__init__:
         return None
+    if not item.__init__.__module__.startswith("keras_infomax"):
+        return "(**kwargs)", None
     found = inspect.signature(item.__init__)
     shown = [
         parameter.replace(annotation=parameter.empty)

@@ -39,6 +39,7 @@ if TYPE_CHECKING or not _starts_a_program():
         datasets,
         distributions,
         encoders,
+        estimation,
         losses,
         methods,
         models,
@@ -48,6 +49,7 @@ if TYPE_CHECKING or not _starts_a_program():
         training,
         views,
     )
+    from keras_infomax.estimation import estimate_mi
     from keras_infomax.execution import distribution
     from keras_infomax.models import InfoMax, MemoryTerm, Term
     from keras_infomax.saved_model import HubEncoder
@@ -65,6 +67,8 @@ __all__ = [
     "distribution",
     "distributions",
     "encoders",
+    "estimate_mi",
+    "estimation",
     "losses",
     "methods",
     "models",
@@ -83,6 +87,7 @@ _HOMES = {
     "MemoryTerm": "models",
     "Term": "models",
     "distribution": "execution",
+    "estimate_mi": "estimation",
 }
 
 # Names of earlier versions, and where their contents are now.

@@ -62,6 +62,11 @@ MEASURES = (
         for part in ("min", "20", "40", "60", "80", "max")
     ),
     Measure("singular_examples", "rows", TRAIN, "singular_examples"),
+    Measure("alignment", "", TRAIN, "alignment"),
+    Measure("uniformity", "nats", TRAIN, "uniformity"),
+    Measure("effective_rank", "dimensions", TRAIN, "effective_rank"),
+    Measure("dead_dimensions", "share of dimensions", TRAIN, "dead_dimensions"),
+    Measure("mi_over_ceiling", "share of log(rows)", TRAIN, "mi_over_ceiling"),
 )
 NAMES = tuple(measure.name for measure in MEASURES)
 _BY_NAME = {measure.name: measure for measure in MEASURES}
@@ -140,6 +145,11 @@ def place(name: str) -> Measure:
         return _BY_NAME[name]
     curve = HELD_OUT if name.startswith("val_") else TRAIN
     chart = name.removeprefix("val_")
+    if chart == "selection_raw":
+        return Measure(name, "share of rows", RAW_VIEWS, "selection_accuracy")
+    if chart.startswith("selection_"):
+        unit = "nats" if chart.endswith("information") else "share of rows"
+        return Measure(name, unit, HELD_OUT, chart)
     if chart.startswith("mi_"):
         return Measure(name, "nats", curve, f"mi/{chart[3:]}")
     if chart.startswith("log_condition_"):

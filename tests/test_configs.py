@@ -5,11 +5,14 @@ import json
 import pytest
 from conftest import ROOT
 
+from keras_infomax.estimation import benchmark
 from keras_infomax.training.settings import Settings
 from keras_infomax.training.sweeps import Sweep
 from keras_infomax.tuning import Search, Space
 
-CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
+# Those of estimators describe no training; see below.
+OF_ESTIMATORS = sorted((ROOT / "configs/mi").glob("*.py"))
+CONFIGS = sorted(set((ROOT / "configs").rglob("*.py")) - set(OF_ESTIMATORS))
 
 
 def load(path, variant=""):
@@ -64,6 +67,21 @@ class TestEveryConfig:
     def test_unknown_variants_are_refused(self, path):
         with pytest.raises(ValueError, match="Unknown variant 'smok'"):
             load(path, "smok")
+
+
+@pytest.mark.parametrize("path", OF_ESTIMATORS, ids=lambda path: path.stem)
+def test_configs_of_estimators(path, tmp_path):
+    module, config = load(path)
+    assert f"--config={path.relative_to(ROOT)}" in module.__doc__
+    assert "python -m trainers.mi_benchmark" in module.__doc__
+    for name in config.tasks:
+        assert benchmark.task(name).mutual_information > 0
+    _, smoke = load(path, "smoke")
+    assert (smoke.rows, smoke.steps, len(smoke.tasks)) == ([200], 0, 1)
+    table = benchmark.read(benchmark.run(smoke.to_dict(), tmp_path))
+    assert {row["method"] for row in table} == set(config.methods)
+    with pytest.raises(ValueError, match="Unknown variant 'smok'"):
+        load(path, "smok")
 
 
 def test_budgets_of_the_paper():

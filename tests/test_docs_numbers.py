@@ -256,9 +256,12 @@ def test_figures_of_the_demo_in_guides():
     untrained = {
         row["figure"]: float(row["probe_accuracy"]) > float(row["raw_baseline"])
         for row in table("docs/methods/results.csv")
-        if row["dataset"] == "cifar10" and row["step"] == "0"
+        if row["dataset"] == "cifar10"
+        and row["step"] == "0"
+        # Those that the page is about; others may have joined the table.
+        and row["figure"]
+        in ("amdim", "augmented_views", "cmc", "cpc")
+        + ("deep_infomax", "metric_learning")
     }
     assert (len(untrained), sum(untrained.values())) == (6, 4)
-    assert (
-        "of the six methods in [methods](methods/README.md), on CIFAR-10, four" in page
-    )
+    assert "of six methods in [methods](methods/README.md), on CIFAR-10, four" in page

@@ -3,6 +3,7 @@
 What builds the site needs `pip install "keras_infomax[docs]"`, as `make docs` has it.
 """
 
+import configparser
 import contextlib
 import importlib
 import inspect
@@ -86,6 +87,13 @@ def test_every_page_is_in_the_index_once():
     examples = {f"examples/{path.stem}" for path in NOTEBOOKS}
     generated = {"reference/generated/configs", "reference/generated/commands"}
     assert set(listed) == {*PAGES, *examples, *generated} - {"index"}
+
+
+def test_every_extra_is_told():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    told = re.findall(r"`\[(\w+)\]`", text_of("start").partition("## Ten")[0])
+    assert set(told) == set(settings["options.extras_require"])
 
 
 def test_a_page_that_joins_is_listed(tmp_path):
@@ -181,6 +189,8 @@ def test_the_reference_tells_configs_keys_and_commands(tmp_path):
     for path in (ROOT / "configs").rglob("*.py"):
         name = path.relative_to(ROOT / "configs").with_suffix("").as_posix()
         assert f"## `{name}`" in configs
+    assert "keras-infomax train --config=amdim --workdir=runs/amdim\n" in configs
+    assert "-m trainers" not in configs
     for name, default in (("batch_size", 128), ("critic", "bilinear")):
         assert f"| `{name}` | `{default!r}` |" in configs
     commands = (folder / "commands.md").read_text(encoding="utf-8")

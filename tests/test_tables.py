@@ -36,8 +36,13 @@ def test_a_data_set_is_told_in_a_line():
     images, labels = np.zeros((8, 4, 4, 3), "uint8"), np.arange(8) % 2
     whole = datasets.from_arrays((images, labels), (images[:2], labels[:2]), name="it")
     assert repr(whole) == (
-        "<ImageDataset 'it': 8 images to train and 2 to test of shape (4, 4, 3), "
-        "2 classes>"
+        "<ImageDataset 'it': 8 to train, 2 to test, each (4, 4, 3), 2 classes>"
     )
     without = datasets.from_arrays((images, None), (images[:2], None), name="it")
     assert repr(without).endswith("(4, 4, 3), no labels>")
+    parts = {"a": np.zeros((3, 2), "float32"), "b": np.zeros((3,), "int64")}
+    table = datasets.from_examples((parts, None), (parts, None), name="rows")
+    assert repr(table) == (
+        "<ExampleDataset 'rows': 3 to train, 3 to test, each {'a': (2,), 'b': ()}, "
+        "no labels>"
+    )

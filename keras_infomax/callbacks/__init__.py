@@ -7,6 +7,7 @@ from keras_infomax.callbacks.condition_numbers import ConditionNumbers
 from keras_infomax.callbacks.live_curves import LiveCurves
 from keras_infomax.callbacks.non_finite import StopOnNonFinite
 from keras_infomax.callbacks.probes import LinearProbe, Probes
+from keras_infomax.callbacks.representation_gauges import RepresentationGauges
 from keras_infomax.callbacks.retrieval import Retrieval, ZeroShot
 from keras_infomax.callbacks.tensorboard import TensorBoard
 
@@ -15,6 +16,7 @@ __all__ = [
     "LinearProbe",
     "LiveCurves",
     "Probes",
+    "RepresentationGauges",
     "Retrieval",
     "StopOnNonFinite",
     "TensorBoard",

@@ -132,7 +132,8 @@ class ZeroShot(Measuring):
         ):
             raise checks.refusal(
                 "labels",
-                f"{len(views)} integers from 0 to {len(prompts) - 1}, one a view",
+                f"integers from 0 to {len(prompts) - 1}, one for each of {len(views)} "
+                "views",
                 labels,
                 "Number the classes in the order of the prompts.",
             )

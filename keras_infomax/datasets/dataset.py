@@ -25,6 +25,17 @@ class Dataset:
     categories: tuple[int, ...] | None = None
     prompts: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        train, test = (
+            len(keras.tree.flatten(examples)[0])
+            for examples in (self.train_examples, self.test_examples)
+        )
+        classes = f"{self.num_classes} classes" if self.num_classes else "no labels"
+        return (
+            f"<{type(self).__name__} {self.name!r}: {train:,} to train, {test:,} to "
+            f"test, each {self.example_shape}, {classes}>"
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 of all examples and labels, by which data are told from others."""
@@ -47,6 +58,20 @@ class Dataset:
         """Shape of an example without the rows; of several parts, a structure."""
         return keras.tree.map_structure(
             lambda part: part.shape[1:], self.train_examples
+        )
+
+    def with_training_rows(self, rows: np.ndarray) -> "Dataset":
+        """The data set with these rows of the training split alone.
+
+        Args:
+            rows: Their numbers.
+        """
+        kept = self.held_out(rows, rows[:0])
+        return self._with_examples(
+            kept.train_examples,
+            self.test_examples,
+            kept.train_labels,
+            self.test_labels,
         )
 
     def held_out(self, train: np.ndarray, test: np.ndarray) -> "Dataset":

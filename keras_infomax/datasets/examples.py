@@ -22,7 +22,7 @@ _HOW = (
 )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ExampleDataset(Dataset):
     """Examples and labels of one data set, split into train and test.
 
@@ -158,14 +158,13 @@ def as_examples(what: str, values: Any) -> Any:
             for number, part in enumerate(values)
         )
     else:
-        what_images = what.replace("examples", "images")
-        found = image_arrays.as_array(what_images, values)
+        found = image_arrays.as_array(what, values)
         if found.dtype.kind == "O" and all(isinstance(v, str) for v in found.ravel()):
             found = found.astype("U")
         is_matrix = found.dtype.kind in "fi" and found.ndim in (2, 3)
         if not (is_matrix or (found.dtype.kind == "U" and found.ndim)):
             # It can only be images, or a mistake.
-            image_arrays.check_images(what_images, found)
+            image_arrays.check_images(what, found)
         else:
             found = _as_part(what, found)
     counts = {len(part) for part in keras.tree.flatten(found)}

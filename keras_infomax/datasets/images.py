@@ -15,7 +15,7 @@ _MAX_CLASSES = 10**6
 _FLOATS = ("float16", "float32", "float64")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ImageDataset(Dataset):
     """Images and labels of one data set, split into train and test.
 
@@ -39,16 +39,6 @@ class ImageDataset(Dataset):
     test_labels: np.ndarray | None
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
-
-    def __repr__(self) -> str:
-        classes = "no labels"
-        if self.num_classes is not None:
-            classes = f"{self.num_classes} classes"
-        return (
-            f"<ImageDataset {self.name!r}: {len(self.train_images):,} images to train "
-            f"and {len(self.test_images):,} to test of shape {self.image_shape}, "
-            f"{classes}>"
-        )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

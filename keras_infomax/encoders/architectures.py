@@ -261,6 +261,7 @@ def build(identifier, input_shape, units=None, output_dim=None, categories=None)
     """
     units = checks.units("units", units)
     checks.positive_integer("output_dim", output_dim, 100, optional=True)
+    categories = checks.sizes("categories", categories, optional=True)
     make = get(identifier)
     sizes = () if units is None else (units,)
     options = {} if output_dim is None else {"output_dim": output_dim}

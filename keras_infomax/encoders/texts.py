@@ -1,5 +1,7 @@
 """Encoder of texts: sequences of tokens, which are integers."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -7,7 +9,7 @@ from keras_infomax import checks
 
 
 def tokens(
-    input_shape, hidden_units=(64, 64), output_dim=100, vocabulary_size=1000, heads=4
+    input_shape, hidden_units=(64, 64), output_dim=100, vocabulary_size=1000, heads=None
 ):
     """A small transformer over tokens, of which 0 is none, and the mean of its states.
 
@@ -19,7 +21,8 @@ def tokens(
         hidden_units: Sizes of the states of each layer.
         output_dim: Size of the encoding.
         vocabulary_size: Number of tokens, 0 included; all must be smaller.
-        heads: Heads of attention, which divide the sizes of the states.
+        heads: Heads of attention, which divide the sizes of the states. Defaults to
+            four, or two or one where these do not.
 
     Returns:
         `keras.Model` mapping integers `(rows, length)` to `(rows, output_dim)`.
@@ -47,7 +50,9 @@ def tokens(
         advice="Give all texts one length, with zeros at the end.",
     )
     hidden_units = checks.sizes("hidden_units", hidden_units, empty=False)
-    heads = checks.positive_integer("heads", heads, 4)
+    heads = checks.positive_integer("heads", heads, 4, optional=True)
+    if heads is None:
+        heads = math.gcd(4, *hidden_units)
     for units in hidden_units:
         if units % heads:
             raise checks.refusal(

@@ -63,11 +63,20 @@ def _tower(encoder, shape, units, encoding_dim, vocabulary_size):
     if hasattr(encoder, "call") and hasattr(encoder, "get_config"):
         return encoder
     make = encoders.get(encoder)
-    sizes = () if units is None else (checks.units("encoder_units", units),)
+    units = checks.sizes(
+        "encoder_units", units, empty=False, example=(64, 64), optional=True
+    )
+    sizes = () if units is None else (units,)
     options = {"output_dim": encoding_dim}
     if make is encoders.tokens:
         options["vocabulary_size"] = vocabulary_size
-    return make(shape, *sizes, **options)
+    try:
+        return make(shape, *sizes, **options)
+    except ValueError as error:
+        raise ValueError(
+            f"encoder {encoder!r} cannot take the part {shape} of example_shape"
+            f", with encoder_units {units}: {error}"
+        ) from error
 
 
 def _pair_of_shapes(example_shape):

@@ -115,14 +115,25 @@ def head(
         if normalized:
             layers += [
                 keras.layers.Dense(size, use_bias=False),
-                keras.layers.BatchNormalization(
-                    momentum=0.9, synchronized=backends.is_tensorflow()
-                ),
+                batch_normalization(),
                 keras.layers.ReLU(),
             ]
         else:
             layers.append(keras.layers.Dense(size, activation="relu"))
     return keras.Sequential([*layers, keras.layers.Dense(last)])
+
+
+def batch_normalization(**options: Any) -> keras.layers.BatchNormalization:
+    """Batch normalization that follows the batches of short runs, and all replicas.
+
+    Args:
+        **options: As for `keras.layers.BatchNormalization`.
+    """
+    # On other backends a batch is the global one.
+    synchronized = backends.is_tensorflow()
+    return keras.layers.BatchNormalization(
+        momentum=0.9, synchronized=synchronized, **options
+    )
 
 
 def predictor(units: Any, projection_units: Any) -> keras.Sequential:
@@ -195,5 +206,5 @@ def _quick_to_normalize(backbone):
     """
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum, layer.synchronized = 0.9, True
+            layer.momentum, layer.synchronized = 0.9, backends.is_tensorflow()
     return backbone

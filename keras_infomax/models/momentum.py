@@ -86,7 +86,8 @@ class MomentumEncoder(keras.layers.Layer):
             dtype = keras.backend.result_type(dtype, "float32")
 
         def value(shape, dtype=None):
-            return ops.cast(ops.convert_to_tensor(variable), dtype)
+            # A copy: JAX hands its buffers on, and must not find one twice.
+            return ops.copy(ops.cast(ops.convert_to_tensor(variable), dtype))
 
         return add_state(self, name, variable.shape, dtype, value)
 

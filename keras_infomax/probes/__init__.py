@@ -12,6 +12,12 @@ an encoder before several probes.
 from keras_infomax.probes.encoding import checked_views, encode
 from keras_infomax.probes.few_labels import FewLabels
 from keras_infomax.probes.fine_tuning import FineTuning
+from keras_infomax.probes.gauges import (
+    alignment,
+    dead_dimensions,
+    effective_rank,
+    uniformity,
+)
 from keras_infomax.probes.information import label_entropy, v_information
 from keras_infomax.probes.judging import judge
 from keras_infomax.probes.logistic import MAX_ITERATIONS, TOLERANCE, LogisticProbe
@@ -34,15 +40,19 @@ __all__ = [
     "MLPProbe",
     "NeighboursProbe",
     "Probe",
+    "alignment",
     "check_classes",
     "check_labelled",
     "checked_views",
+    "dead_dimensions",
+    "effective_rank",
     "encode",
     "get",
     "judge",
     "label_entropy",
     "labelled_views",
     "recall_at",
+    "uniformity",
     "v_information",
     "zero_shot",
 ]

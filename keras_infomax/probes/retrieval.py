@@ -84,10 +84,11 @@ def zero_shot(scores: Any, labels: Any) -> float:
         "scores", scores, "an array (rows, classes, prompts)", "Give numbers."
     )
     labels = checks.array("labels", labels, "integers (rows,)", "Give the classes.")
-    if scores.ndim != 3 or labels.shape != scores.shape[:1] or not scores.size:
+    fits = scores.ndim == 3 and labels.shape == scores.shape[:1] and scores.size
+    if not fits or not np.isin(labels, np.arange(scores.shape[1])).all():
         raise checks.refusal(
             "labels",
-            "one for each row of scores (rows, classes, prompts)",
+            "the class of each row of scores (rows, classes, prompts)",
             labels,
             f"The scores are of the shape {scores.shape}.",
         )

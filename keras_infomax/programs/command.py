@@ -21,6 +21,8 @@ COMMANDS = {
     "reprobe": "reprobe",
     "export": "export",
     "verify": "verify",
+    "mi": "mi",
+    "mi-benchmark": "mi_benchmark",
     "demo": "demo",
     "classify": "classify",
     "fine-tune": "fine_tune",

@@ -85,3 +85,29 @@ def _placeholder(annotation: Any) -> Any:
     """A typed empty value for an annotation such as `float | None`."""
     (kind,) = (t for t in typing.get_args(annotation) if t is not type(None))
     return config_dict.placeholder(typing.get_origin(kind) or kind)
+
+
+def benchmark(variant: str, **values: Any) -> ml_collections.ConfigDict:
+    """Returns a config of `estimation.benchmark`.
+
+    Args:
+        variant: Empty, or `smoke` for the first task, 200 rows and no training.
+        **values: `tasks`, `rows` and `seeds`; the other keys if they differ.
+
+    Raises:
+        ValueError: If the variant is unknown.
+    """
+    if variant not in ("", "smoke"):
+        raise ValueError(
+            f"Unknown variant {variant!r}.{nearest(variant, ['smoke'])} Expected "
+            "smoke, or none after the path."
+        )
+    methods = (
+        *("infonce", "donsker_varadhan", "nwj", "tuba", "interpolated", "smile"),
+        *("jensen_shannon_information", "ksg", "gaussian"),
+    )
+    settings = {"methods": methods, "steps": 4_000, **values}
+    if variant == "smoke":
+        settings |= {"tasks": settings["tasks"][:1], "rows": [200], "seeds": [0]}
+        settings |= {"steps": 0}
+    return ml_collections.ConfigDict(settings)

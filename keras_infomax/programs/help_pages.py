@@ -15,7 +15,8 @@ keras-infomax train --config=digits_halves --workdir=runs/digits --config.critic
 keras-infomax train --config=my_config.py:smoke --workdir=runs/mine
 keras-infomax sweep --config=paper/figure3:quick --workdir=runs/figure3 --seeds=3
 keras-infomax export --workdir=runs/digits --output=runs/digits_encoder
-keras-infomax verify runs/digits_encoder"""
+keras-infomax verify runs/digits_encoder
+keras-infomax mi table.csv --x=age,income --y=spending"""
 
 
 def overview(commands: dict[str, str]) -> str:

@@ -66,7 +66,9 @@ def export_workdir(
     model = _read(workdir / "model.keras", _read_model)
     config = files.read_json(workdir / "config.json")
     settings = _read(workdir / "config.json", lambda _: Settings.resolve(config))
-    metrics = _read(workdir / "metrics.csv", _read_last_row)
+    metrics = _read(
+        workdir / "metrics.csv", lambda path: _read_row(path, settings.select)
+    )
     if encoder == "y" and not hasattr(model, "encoder_y"):
         raise ValueError(
             f'encoder must be "x" for {str(workdir)!r}, which has trained no encoder '
@@ -117,8 +119,8 @@ def _read_model(path: pathlib.Path) -> models.InfoMax | supervised.Classifier:
     return model
 
 
-def _read_last_row(path: pathlib.Path) -> dict[str, Any]:
+def _read_row(path: pathlib.Path, select: str) -> dict[str, Any]:
     rows = runs.read_metrics(path)
     if not rows:
         raise ValueError("it has no rows.")
-    return rows[-1]
+    return runs.selected(rows, select)

@@ -48,6 +48,14 @@ class Checkpoints:
         """Step of the newest checkpoint, whatever is in it; 0 if there is none."""
         return max([0, *map(step_of, self.newest_first())])
 
+    def folder_of(self, step: int) -> pathlib.Path:
+        """Folder of the checkpoint of a step, which need not exist.
+
+        Args:
+            step: The step.
+        """
+        return self.folder / f"step-{step:09d}"
+
     def take_data(self, digest: str | None) -> None:
         """Notes what data the run is of, and refuses those of the newest checkpoint.
 
@@ -86,7 +94,7 @@ class Checkpoints:
         Raises:
             OSError: If it cannot be written; the others are as they were.
         """
-        folder = self.folder / f"step-{step:09d}"
+        folder = self.folder_of(step)
         with files.new_folder(folder, overwrite=True) as temporary:
             # Written by Python. save_weights lets HDF5 write, which crashes the process
             # where the disk is full.

@@ -58,8 +58,9 @@ def train(
         profile_steps: As for `callbacks.TensorBoard`.
 
     Returns:
-        The last row of the metrics: `step`, `mi` and `val_mi` in nats, `mi_ceiling`
-        (`None` where the bound has none), `probe_accuracy`, `raw_baseline`, ...
+        The last row of the metrics, or with `select="best"` the best one: `step`, `mi`
+        and `val_mi` in nats, `mi_ceiling` (`None` where the bound has none),
+        `probe_accuracy`, `raw_baseline`, ...
 
     Raises:
         ValueError: If the config or the data are unfit, the workdir belongs to another
@@ -85,7 +86,7 @@ def train(
         with run.saving():
             run.take_finished()
         print(f"{run.workdir} has finished already, at step {run.rows[-1]['step']}.")
-        return run.rows[-1]
+        return run.result
     try:
         plots.check_installed()
         with processes.noted(lambda: f"at step {run.kept_step} of {settings.steps}"):
@@ -143,7 +144,7 @@ def _train(run, settings, data, strategy, baselines, profile_steps):
     finally:
         progress.clear()
         run.close()
-    return run.rows[-1]
+    return run.result
 
 
 def make_experiment(

@@ -8,6 +8,8 @@
     metrics.csv             one row an evaluation
     tensorboard/            the same as scalars, and what `callbacks.TensorBoard` shows
     curves.png              the same as a picture
+    best/step-N/            as a checkpoint, of the best evaluation; only where the
+                            settings select it
     model.keras             the trained model; there only when the run has finished
 
 A checkpoint is whole or absent, and everything else is derived from it: a run that was
@@ -74,6 +76,8 @@ class Run:
         self._checkpoints = checkpoints.Checkpoints(
             self.workdir / "checkpoints", settings
         )
+        self._selects_best = self._settings.get("select") == "best"
+        self._best = checkpoints.Checkpoints(self.workdir / "best", settings)
         self._lock = contextlib.ExitStack()
         self._check()
 
@@ -101,6 +105,11 @@ class Run:
     def finished(self) -> bool:
         """Whether the run came to its end."""
         return self.model_path.exists()
+
+    @property
+    def result(self) -> Row:
+        """The evaluation whose weights the run ends with; see `selected`."""
+        return selected(self.rows, self._settings.get("select"))
 
     @property
     def kept_step(self) -> int:
@@ -197,12 +206,15 @@ class Run:
             self._lock.enter_context(files.sole(self.workdir, "training"))
             self._write_settings()
         self._checkpoints.take_data(data)
+        self._best.take_data(data)
         history = self._read_versions()
         passed_over = 0
         for folder in self._checkpoints.newest_first():
             try:
                 step = checkpoints.step_of(folder)
                 rows = self._read_rows(folder / "metrics.csv", step)
+                if self._selects_best and rows:
+                    self._best.check(self._best_folder(rows))
                 self._checkpoints.load(folder, model)
             except (OSError, ValueError, KeyError) as error:
                 print(f"{folder} cannot be used and is passed over: {error}")
@@ -240,11 +252,14 @@ class Run:
         self.rows[-1]["step"] = int(row["step"])
         if not self.writes:
             return
-        self._checkpoints.write(
-            self._step,
-            model,
-            lambda folder: write_metrics(folder / "metrics.csv", self.rows),
-        )
+
+        def write_rows(folder):
+            write_metrics(folder / "metrics.csv", self.rows)
+
+        # First, as a run goes on only from checkpoints whose best one is there.
+        if self._selects_best and self.result is self.rows[-1]:
+            self._best.write(self._step, model, write_rows)
+        self._checkpoints.write(self._step, model, write_rows)
         self._write_metrics()
         if self._scalars is not None:
             self._scalars.write(self.rows[-1])
@@ -258,6 +273,8 @@ class Run:
         Raises:
             OSError: If the workdir cannot be written to.
         """
+        if self._selects_best:
+            self._best.load(self._best_folder(self.rows), model)
         if self.writes:
             plots.plot_curves(self.rows, self.curves_path)
             with files.replaced_file(self.model_path) as temporary:
@@ -305,6 +322,9 @@ class Run:
                 f"checkpoints are kept; {kept}. Free disk space, or make the folder "
                 "writable, and repeat the command: it goes on from there."
             ) from error
+
+    def _best_folder(self, rows: Sequence[Row]) -> pathlib.Path:
+        return self._best.folder_of(int(selected(rows, "best")["step"] or 0))
 
     @property
     def _step(self) -> int:
@@ -395,6 +415,20 @@ def _is_whole(path: pathlib.Path) -> bool:
             return parts and archive.testzip() is None
     except Exception:  # Damaged headers raise errors of many kinds.
         return False
+
+
+def selected(rows: Sequence[Row], select: str | None) -> Row:
+    """The evaluation whose weights a run ends with.
+
+    Args:
+        rows: Rows of metrics, at least one.
+        select: `"best"` for the first row with the highest `selection_accuracy`;
+            otherwise the last row.
+    """
+    if select != "best":
+        return rows[-1]
+    # Rows of equal accuracy: the first, as max has it.
+    return max(rows, key=lambda row: row.get("selection_accuracy") or 0.0)
 
 
 def read_metrics(path: str | os.PathLike) -> list[Row]:

@@ -30,6 +30,8 @@ KEY = (
 OTHERS = "settings"
 IDENTITY = (*KEY, OTHERS)
 
+SELECTIONS = ("last", "best")
+
 # What lies elsewhere on another machine, and makes no other run.
 _PLACES = ("data_dir",)
 _SEEDS = ("seed", "split_seed")
@@ -78,6 +80,10 @@ class Settings:
             the condition number of encoder x; 0 for none.
         stopped_probe: Whether every evaluation also fits the linear probe as the
             paper's notebook did, which stops its solver early.
+        select: The evaluation whose weights the run ends with: `"last"`, or `"best"`,
+            the first one with the highest `selection_accuracy`. That is the accuracy
+            of a linear probe on a tenth of the training examples, which are then
+            neither trained on nor used to fit a probe. Test examples play no part.
         chunk_size: Rows that an MLP critic scores, and a bound reduces, at a time;
             `None` for all. Bounds the memory of large batches.
         encoder_chunk_size: Rows that are encoded at a time; `None` for all.
@@ -118,6 +124,7 @@ class Settings:
     eval_every: int = 1_000
     jacobian_rows: int = 0
     stopped_probe: bool = False
+    select: str = "last"
     chunk_size: int | None = None
     encoder_chunk_size: int | None = None
     strategy: str = "one_device"
@@ -134,6 +141,7 @@ class Settings:
             128,
             "The other rows of a batch are its negatives.",
         )
+        checks.one_of("config.select", self.select, SELECTIONS)
         checks.one_of("config.on_error", self.on_error, ("raise", "skip"))
         for key in ("max_pixels", "max_bytes"):
             checks.positive_integer(f"config.{key}", getattr(self, key), 10**9)

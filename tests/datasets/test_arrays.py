@@ -167,7 +167,7 @@ NOT_IMAGES = ("one image", "vectors", "strings")
 @cases({name: case for name, case in REFUSED.items() if name not in NOT_IMAGES})
 def test_streams_refuse_the_same_images(given, message):
     for stream, labels in ((datasets.pairs, ()), (datasets.labelled, (LABELS,))):
-        with pytest.raises(ValueError, match=f"^images.*{message}"):
+        with pytest.raises(ValueError, match=f"^examples.*{message}"):
             stream(given, *labels, "halves", 4)
 
 
@@ -269,7 +269,7 @@ def test_digits_are_kept_within_the_limit_of_memory(monkeypatch):
     ],
 )
 def test_to_float_leaves_nothing_unscaled(given, message):
-    with pytest.raises(ValueError, match=f"^images.*{message}"):
+    with pytest.raises(ValueError, match=f"^examples.*{message}"):
         datasets.to_float(given)
 
 

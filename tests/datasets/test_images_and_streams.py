@@ -224,7 +224,7 @@ def test_sixty_thousand_images_are_stored_and_streamed():
             {"num_steps": -2},
             "num_steps must be an integer of at least 0.*; received -2",
         ),
-        ({"examples": np.zeros((9, 4, 4), "uint8")}, r"images must .*\(9, 4, 4\)"),
+        ({"examples": np.zeros((9, 4, 4), "uint8")}, r"examples must .*\(9, 4, 4\)"),
         ({"examples": np.zeros((999, 4, 4, 1), "int32")}, "received the dtype int32"),
         ({"examples": np.zeros((999, 3, 4, 1), "uint8")}, "even height"),
     ],
@@ -303,9 +303,9 @@ def test_arrays_are_checked(images, labels, message):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (with_values(row2=np.nan), "images must be finite; received 1 values"),
+        (with_values(row2=np.nan), "examples must be finite; received 1 values"),
         (with_values(row3=255), "must lie in .0, 1.; received values from 0 to 255"),
-        (np.zeros((0, 4, 4, 1), "uint8"), "images must be at least one"),
+        (np.zeros((0, 4, 4, 1), "uint8"), "examples must be at least one"),
     ],
 )
 def test_pairs_check_their_images(images, message):

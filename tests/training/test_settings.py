@@ -44,6 +44,7 @@ OTHERS = {
     "eval_every": 500,
     "jacobian_rows": 3,
     "stopped_probe": True,
+    "select": "best",
     "chunk_size": 32,
     "encoder_chunk_size": 16,
     "strategy": "mirrored",

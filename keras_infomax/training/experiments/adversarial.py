@@ -141,7 +141,7 @@ def adversarial(
     backends.needs("The experiment 'adversarial'", backends.TENSORFLOW)
     building.check_effect(
         settings,
-        (*building.OF_PAIRS, "jacobian_rows", "options"),
+        (*building.OF_PAIRS, "jacobian_rows", "options", "select"),
         f"the experiment {settings.experiment!r}, which has no critic",
     )
     data = load_labelled(settings, data)

@@ -164,6 +164,9 @@ def of_model(
     Raises:
         ValueError: If the settings or the data are unfit.
     """
+    whole, validation = data, None
+    if settings.select == "best":
+        data, validation = _without_validation(data, settings)
     _check_memory(model, datasets.rows_of(data.train_examples))
     _check_labels(model, settings, data)
     check_batch_size(settings.batch_size, data)
@@ -201,12 +204,36 @@ def of_model(
         ),
         measuring=[
             *make_probes(settings, data, probed),
+            *make_selection(settings, data, validation, probed),
             *make_condition_numbers(settings, data, probed),
             *make_retrieval(settings, data, model),
         ],
-        data=data,
+        data=whole,
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
     )
+
+
+def _without_validation(
+    data: datasets.Dataset, settings: Settings
+) -> tuple[datasets.Dataset, tuple[Any, np.ndarray]]:
+    """Data without a tenth of the training rows, and these rows with their labels."""
+    if data.train_labels is None or data.test_labels is None:
+        raise ValueError(
+            "config.select must be 'last' for data without labels, since a probe "
+            f"chooses the best evaluation; received 'best' and {data.name!r}."
+        )
+    rows = datasets.rows_of(data.train_examples)
+    order = np.random.default_rng(settings.split_seed).permutation(rows)
+    held, kept = np.split(order, [rows // 10])
+    if len(held) < 2:
+        raise ValueError(
+            "config.select must be 'last' for fewer than 20 training "
+            f"{datasets.noun_of(data.train_examples)}, of which a tenth would choose "
+            f"the best evaluation; received 'best' and {rows}."
+        )
+    held = np.sort(held)
+    validation = datasets.taken(data.train_examples, held), data.train_labels[held]
+    return data.with_training_rows(np.sort(kept)), validation
 
 
 def check_batch_size(batch_size: int, data: datasets.Dataset) -> None:
@@ -441,21 +468,39 @@ def make_probes(
     if len(np.unique(data.train_labels)) < 2:
         print(f"No probe: all training examples of {data.name!r} are of one class.")
         return []
-    train, test = (
-        (
-            _as_arrays(_draw(views_of, examples, settings.seed, draw)[0]),
-            labels,
-        )
-        for examples, labels, draw in (
-            (data.train_examples, data.train_labels, -1),
-            (data.test_examples, data.test_labels, -2),
-        )
-    )
+    train = _probed(settings, views_of, data.train_examples, data.train_labels, -1)
+    test = _probed(settings, views_of, data.test_examples, data.test_labels, -2)
     found: list[keras.callbacks.Callback] = [callbacks.LinearProbe(train, test)]
     if settings.stopped_probe:
         stopped = {"stopped": "linear_stopped"}
         found.append(callbacks.Probes(train, test, stopped))
     return found
+
+
+def make_selection(
+    settings: Settings,
+    data: datasets.Dataset,
+    validation: tuple[Any, np.ndarray] | None,
+    views_of: Any,
+) -> list[keras.callbacks.Callback]:
+    """The probe by which the best evaluation is chosen, where one is to be.
+
+    Args:
+        settings: Settings.
+        data: Data set on whose training split the probe is fitted.
+        validation: Examples and labels that it is scored on, or `None`.
+        views_of: Function of examples to their views.
+    """
+    if validation is None:
+        return []
+    train = _probed(settings, views_of, data.train_examples, data.train_labels, -1)
+    held_out = _probed(settings, views_of, *validation, -3)
+    return [callbacks.Probes(train, held_out, {"selection": "linear"})]
+
+
+def _probed(settings, views_of, examples, labels, draw):
+    """View x of examples, in one fixed draw, with their labels."""
+    return _as_arrays(_draw(views_of, examples, settings.seed, draw)[0]), labels
 
 
 def make_retrieval(

@@ -53,7 +53,8 @@ def dependent(
         settings,
         (
             *(*building.OF_ENCODERS, *building.OF_VIEWS),
-            *("encoder_chunk_size", "options", "stopped_probe", "warm_up_steps"),
+            *("encoder_chunk_size", "options", "select"),
+            *("stopped_probe", "warm_up_steps"),
         ),
         f"the experiment {settings.experiment!r}, which has no encoder",
     )

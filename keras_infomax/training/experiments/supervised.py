@@ -98,7 +98,7 @@ def supervised(
     """
     building.check_effect(
         settings,
-        (*building.OF_PAIRS, "jacobian_rows", "options", "warm_up_steps"),
+        (*building.OF_PAIRS, "jacobian_rows", "options", "warm_up_steps", "select"),
         f"the experiment {settings.experiment!r}, which has no critic",
     )
     data = load_labelled(settings, data)

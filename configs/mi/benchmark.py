@@ -1,0 +1,31 @@
+"""Estimators on distributions of known mutual information, with few and many rows.
+
+    keras-infomax mi-benchmark --config=mi/benchmark --workdir=runs/mi
+    python -m trainers.mi_benchmark --config=configs/mi/benchmark.py --workdir=runs/mi
+
+Some half an hour on two cores; a command that is repeated goes on where it stopped.
+Every estimate should be near the truth, which is a column of the table, and its
+interval should hold the truth in 95 of 100 cases.
+"""
+
+from keras_infomax.programs.configuration import benchmark
+
+
+def get_config(variant=""):
+    return benchmark(
+        variant,
+        tasks=[
+            "gaussian:3:5",
+            "student:3:5:5",
+            "uniform:3:5",
+            "gaussian:5:10",
+            "1v1-normal-0.75",
+            "1v1-additive-0.1",
+            "1v1-bimodal-0.75",
+            "student-identity-5-5-2",
+            "multinormal-sparse-25-25-2-2.0",
+            "spiral-multinormal-sparse-3-3-2-2.0",
+        ],
+        rows=[10_000, 1_000],
+        seeds=[0, 1],
+    )

@@ -1,0 +1,115 @@
+"""What an estimate of mutual information returns."""
+
+import dataclasses
+import math
+from typing import Any
+
+# Drawn by Matplotlib, which few need.
+_FIGURE = (6.4, 4.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class MIEstimate:
+    """An estimate of mutual information, and how far to trust it.
+
+    Args:
+        value: The estimate, in nats.
+        interval: Lower and upper end of the confidence interval, in nats: of sampling
+            of the held-out rows. What a lower bound lacks of the mutual information is
+            not in it; the warnings tell where that is much.
+        level: Probability with which the interval covers.
+        method: Name of the bound, `"ksg"` or `"gaussian"`.
+        rows: Number of pairs.
+        ceiling: The most that the bound can be with so many held-out rows, in nats;
+            infinite where there is no such.
+        warnings: What should make a reader doubt the value; empty if nothing does.
+        bounds: All bounds of the same scores, in nats.
+        intervals: Confidence intervals of those that take little time.
+        history: Of each training a dictionary of lists: `"step"`, and `"mi"` and
+            `"val_mi"`, InfoNCE of training batches and of validation rows in nats.
+        p_value: Of the hypothesis that x and y are independent, from permutations; NaN
+            if there was none.
+        seconds: Time that it took.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    level: float
+    method: str
+    rows: int
+    ceiling: float = math.inf
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    bounds: dict[str, float] = dataclasses.field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    history: list[dict[str, list[float]]] = dataclasses.field(default_factory=list)
+    p_value: float = math.nan
+    seconds: float = math.nan
+
+    @property
+    def bits(self) -> float:
+        """The estimate in bits."""
+        return self.value / math.log(2)
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        text = (
+            f"<MI {self.value:.3f} nats, {self.level:.0%} [{low:.3f}, {high:.3f}], "
+            f"{self.method}, {self.rows} rows"
+        )
+        if math.isfinite(self.ceiling):
+            text += f", ceiling {self.ceiling:.2f}"
+        if self.warnings:
+            count = len(self.warnings)
+            text += f", {count} warning{'s' * (count > 1)}"
+        return text + ">"
+
+    def as_dict(self) -> dict[str, Any]:
+        """All but the history, as JSON can write it: what is not finite is None."""
+
+        def plain(value):
+            if isinstance(value, float) and not math.isfinite(value):
+                return None
+            return value
+
+        facts = {**dataclasses.asdict(self), "bits": self.bits}
+        del facts["history"]
+        facts["interval"] = list(map(plain, self.interval))
+        facts["bounds"] = {n: plain(v) for n, v in self.bounds.items()}
+        facts["intervals"] = {
+            name: list(map(plain, ends)) for name, ends in self.intervals.items()
+        }
+        return {name: plain(value) for name, value in facts.items()}
+
+    def plot(self) -> Any:
+        """Draws the course of training, the estimate, its interval and its ceiling.
+
+        Returns:
+            Matplotlib figure.
+
+        Raises:
+            ValueError: If Matplotlib is not installed.
+        """
+        from keras_infomax import plots
+
+        plots.check_installed()
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=_FIGURE, layout="constrained")
+        axes = figure.add_subplot()
+        for index, history in enumerate(self.history):
+            names = ("", "") if index else ("training batches", "validation rows")
+            # Matplotlib leaves names with an underline out of the legend.
+            train, validation = (name or "_" for name in names)
+            axes.plot(history["step"], history["mi"], "C7", lw=1, label=train)
+            axes.plot(history["step"], history["val_mi"], "C0", label=validation)
+        low, high = self.interval
+        axes.axhline(self.value, color="C1", label=f"estimate, {self.method}")
+        axes.axhspan(low, high, color="C1", alpha=0.2, lw=0)
+        if math.isfinite(self.ceiling):
+            axes.axhline(self.ceiling, color="k", ls=":", label="ceiling")
+        axes.set(xlabel="training steps", ylabel="mutual information [nats]")
+        axes.legend(fontsize="small")
+        return figure

@@ -1,0 +1,137 @@
+"""Gauges of encodings that need no labels: a collapsed encoder is seen at once."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_infomax import checks
+
+# A deviation below this part of the largest one is that of a dead dimension.
+_DEAD = 1e-4
+
+
+def alignment(x: Any, y: Any) -> float:
+    """Mean squared distance of the directions of the two encodings of a pair.
+
+    0 where both point the same way, 2 where they know nothing of each other, 4 at most.
+
+    Args:
+        x: Encodings `(rows, dim)`.
+        y: Encodings of the other view, of the same shape.
+
+    Raises:
+        ValueError: If they are no finite matrices of one shape.
+
+    Example:
+    >>> alignment([[2.0, 0.0]], [[0.0, 3.0]])
+    2.0
+
+    Reference:
+        Wang and Isola, 2020, "Understanding Contrastive Representation Learning through
+        Alignment and Uniformity on the Hypersphere", equation 6,
+        https://arxiv.org/abs/2005.10242.
+    """
+    first, second = _encodings("x", x), _encodings("y", y)
+    if first.shape != second.shape:
+        raise ValueError(
+            "x and y must be encodings of one shape (rows, dim), row i of both being "
+            f"one pair; received {first.shape} and {second.shape}. Encode the same "
+            "rows."
+        )
+    return float(np.mean(np.sum((_units(first) - _units(second)) ** 2, axis=1)))
+
+
+def uniformity(encodings: Any, temperature: float = 2.0) -> float:
+    """How evenly directions cover the sphere, in nats; lower is better.
+
+        log mean_{i < j} exp(-temperature |u_i - u_j|^2)
+
+    0 where all point the same way. Directions that are uniform in many dimensions have
+    about `-2 * temperature`.
+
+    Args:
+        encodings: Encodings `(rows, dim)` of at least two rows.
+        temperature: Positive number.
+
+    Raises:
+        ValueError: If they are no finite matrix of two rows, or the temperature is not
+            positive.
+
+    Example:
+    >>> uniformity([[1.0, 0.0], [-1.0, 0.0]])
+    -8.0
+
+    Reference:
+        Wang and Isola, 2020, equation 7, https://arxiv.org/abs/2005.10242.
+    """
+    temperature = checks.positive_number("temperature", temperature, 2.0)
+    units = _units(_encodings("encodings", encodings, 2))
+    squares = 2 - 2 * (units @ units.T)[np.triu_indices(len(units), 1)]
+    exponents = -temperature * squares
+    largest = exponents.max()
+    return float(largest + math.log(np.mean(np.exp(exponents - largest))))
+
+
+def effective_rank(encodings: Any) -> float:
+    """RankMe: how many dimensions encodings use, from 1 to their number.
+
+    The exponential of the entropy of the singular values, scaled to sum to 1.
+
+    Args:
+        encodings: Encodings `(rows, dim)`.
+
+    Raises:
+        ValueError: If they are no finite matrix.
+
+    Example:
+    >>> round(effective_rank(np.eye(4)), 3)
+    4.0
+
+    Reference:
+        Garrido et al., 2023, "RankMe: Assessing the Downstream Performance of
+        Pretrained Self-Supervised Representations by Their Rank", equation 1,
+        https://arxiv.org/abs/2210.02885; Roy and Vetterli, 2007.
+    """
+    values = np.linalg.svd(_encodings("encodings", encodings), compute_uv=False)
+    total = values.sum()
+    if not total:
+        return 1.0
+    p = values / total
+    return float(np.exp(-np.sum(p * np.log(np.where(p > 0, p, 1.0)))))
+
+
+def dead_dimensions(encodings: Any) -> float:
+    """Share of dimensions that are the same in all rows.
+
+    Args:
+        encodings: Encodings `(rows, dim)` of at least two rows.
+
+    Raises:
+        ValueError: If they are no finite matrix of two rows.
+
+    Example:
+    >>> dead_dimensions([[1.0, 5.0], [2.0, 5.0]])
+    0.5
+    """
+    found = _encodings("encodings", encodings, 2)
+    deviations = found.std(axis=0)
+    # Of constants, rounding leaves a little.
+    least = max(_DEAD * deviations.max(), 1e-7 * np.abs(found).max())
+    return float(np.mean(deviations <= least))
+
+
+def _encodings(argument, values, least=1):
+    expected = f"finite encodings (rows, dim) of at least {least} rows"
+    advice = "Take what keras_infomax.probes.encode returns."
+    found = checks.array(argument, values, expected, advice).astype("float64")
+    if found.ndim != 2 or len(found) < least or not found.shape[1]:
+        raise checks.refusal(argument, expected, values, advice)
+    if not np.isfinite(found).all():
+        raise checks.refusal(argument, expected, values, advice)
+    return found
+
+
+def _units(encodings):
+    norms = np.linalg.norm(encodings, axis=1, keepdims=True)
+    return encodings / np.where(norms > 0, norms, 1.0)
