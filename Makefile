@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help demo check test test-slow bench docs release lock clean
+.PHONY: help demo check test test-jax test-torch test-slow bench docs release lock clean
 
 help:
 	@echo "make demo       train, probe, export and load back on 5,000 digits (minutes)"
 	@echo "make test       lint, types, import contract, doctests, tests"
+	@echo "make test-jax   what runs on JAX; make test-torch, what runs on PyTorch"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make bench      a training step beside TensorFlow, PyTorch and JAX (minutes)"
 	@echo "make docs       build the documentation site, and run all of its code (minutes)"
@@ -38,6 +39,17 @@ check: $(VENV)/installed-test
 WORKERS ?= 3
 test: check
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+
+# What runs on each backend, `make test` has TensorFlow's; an environment for each.
+.venv-%/installed: tests/requirements-%.txt setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --constraint constraints.txt \
+	  --requirement $< --editable ".[test]"
+	@touch $@
+
+test-jax test-torch: test-%: .venv-%/installed
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest tests -rs \
+	  --numprocesses=$(WORKERS) --dist=worksteal
 
 # An environment of its own: PyTorch and JAX bring libraries that TensorFlow has, too.
 .venv-bench/installed: benchmarks/requirements.txt
@@ -80,4 +92,4 @@ lock:
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) .venv-bench .venv-release build dist docs/_build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax .venv-torch .venv-bench .venv-release build dist docs/_build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -6,15 +6,47 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
-import tensorflow as tf
 
-# Before any TensorFlow operation: two logical devices stand for two accelerators.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
+BACKENDS = ("tensorflow", "jax", "torch")
+BACKEND = keras.config.backend()
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    # Before any TensorFlow operation: two logical devices stand for two accelerators.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def pytest_ignore_collect(collection_path):
+    """Leaves out, on JAX and PyTorch, files without a test that runs there."""
+    if BACKEND == "tensorflow" or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return None if "pytest.mark.backends" in text else True
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keeps the tests that run on this backend: without a mark, TensorFlow's."""
+    kept = []
+    for item in items:
+        mark = item.get_closest_marker("backends")
+        on = ("tensorflow",) if mark is None else mark.args or BACKENDS
+        if not on or not set(on) <= set(BACKENDS):
+            raise pytest.UsageError(
+                f"{item.nodeid} must run on some of the backends "
+                f"{', '.join(BACKENDS)}; its mark says {', '.join(map(repr, on))}."
+            )
+        if BACKEND in on:
+            kept.append(item)
+    left_out = [item for item in items if item not in kept]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +60,8 @@ def seeded():
 @pytest.fixture(scope="session")
 def strategy():
     """The one mirrored strategy: a second object in a process aborts TensorFlow."""
+    if BACKEND != "tensorflow":
+        pytest.skip("tf.distribute is TensorFlow's alone")
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from conftest import ROOT
+from scipy import stats
 
 from benchmarks import scaling_page
 from keras_infomax.measures import EARLIER
@@ -93,6 +94,35 @@ def test_accuracies_of_the_two_probes():
         )
         line = f"| {bound} | {critic} | {stopped:.3f} | {converged:.3f} | {len(rows)} |"
         assert line in page
+    page = " ".join(page.split())
+
+    def of(bound, critic, column):
+        rows = sorted(runs[bound, critic], key=lambda row: row["seed"])
+        return 100 * np.array([float(row[column]) for row in rows])
+
+    def interval(gap):
+        half = stats.t.ppf(0.975, len(gap) - 1) * np.std(gap, ddof=1) / len(gap) ** 0.5
+        return np.mean(gap), np.mean(gap) - half, np.mean(gap) + half
+
+    column = "stopped_accuracy"
+    stopped = of("infonce", "bilinear", column) - of("infonce", "mlp", column)
+    column = "probe_accuracy"
+    gap, low, high = interval(
+        of("infonce", "bilinear", column) - of("infonce", "mlp", column)
+    )
+    said = f"shrinks from {np.mean(stopped):.1f} points to {gap:.1f} (95 % interval of"
+    assert said in page
+    assert f"by Student's t: {low:.1f} to {high:.1f})".replace("-", "−") in page
+    gap, low, high = interval(of("nwj", "mlp", column) - of("nwj", "separable", column))
+    said = f"{gap:.1f} points ahead of the separable one ({low:.1f} to {high:.1f})"
+    assert said in page
+    held_out = [
+        float(row["mi"]) - float(row["val_mi"])
+        for row in table("docs/paper/results.csv")
+        if (row["figure"], row["bound"], row["critic"]) == ("figure3", "nwj", "mlp")
+        and row["step"] == row["steps"]
+    ]
+    assert f"the gap reaches {max(held_out):.1f} nats" in page
 
 
 def at_the_end(figure, *columns):

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_infomax import checks
 from keras_infomax.critics.base import Critic
+from keras_infomax.encoders.directions import unit
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -169,7 +170,7 @@ class CosineCritic(Critic):
             )
 
     def call(self, x, y):
-        x, y = _unit(x), _unit(y)
+        x, y = (ops.cast(unit(v), v.dtype) for v in (x, y))
         cosines = ops.matmul(x, ops.transpose(y))
         if not self.learned_temperature and self.bias is None:
             return cosines / self.temperature
@@ -282,9 +283,3 @@ def same_width(critic, dim_x, dim_y, operation):
             f"received {dim_x} and {dim_y}. Give both encoders the same output_dim, or "
             "use BilinearCritic."
         )
-
-
-def _unit(vectors):
-    """Vectors of length 1; in half precision their squares would vanish or overflow."""
-    wide = ops.cast(vectors, keras.backend.result_type(vectors.dtype, "float32"))
-    return ops.cast(ops.normalize(wide, axis=-1), vectors.dtype)

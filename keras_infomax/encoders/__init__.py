@@ -18,6 +18,7 @@ from keras_infomax.encoders.condition_numbers import (
     jacobians,
     log_condition_numbers,
 )
+from keras_infomax.encoders.directions import unit
 from keras_infomax.encoders.flows import RealNVP
 from keras_infomax.encoders.normalization import FeatureMapNormalization
 from keras_infomax.encoders.priors import PriorMatching
@@ -48,4 +49,5 @@ __all__ = [
     "skip_mlp",
     "table",
     "tokens",
+    "unit",
 ]

@@ -59,9 +59,10 @@ def _bits(seed, count):
 def _philox(counter, key):
     """Four words of a counter of four and a key of two, in int32 that wraps around."""
     a, b, c, d = counter
+    increments = ops.array([*map(_word, _INCREMENTS)], dtype="int32")
     for number in range(_ROUNDS):
         if number:
-            key = [k + _word(by) for k, by in zip(key, _INCREMENTS, strict=True)]
+            key = [k + by for k, by in zip(key, increments, strict=True)]
         high_of_a, low_of_a = _product(_MULTIPLIERS[0], a)
         high_of_c, low_of_c = _product(_MULTIPLIERS[1], c)
         a, b = _xor(high_of_c, b, key[0]), low_of_c

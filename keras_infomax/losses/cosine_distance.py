@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_infomax.encoders.directions import unit
 from keras_infomax.losses.encodings import EncodingLoss
 
 
@@ -42,5 +43,4 @@ class CosineDistance(EncodingLoss):
         super().__init__(name=name, dtype=dtype)
 
     def value(self, x, y):
-        x, y = ops.normalize(x, axis=-1), ops.normalize(y, axis=-1)
-        return 1 - ops.mean(ops.sum(x * y, axis=-1))
+        return 1 - ops.mean(ops.sum(unit(x) * unit(y), axis=-1))

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax.critics import InnerProductCritic, NearIdentity, SoftClippedCritic
 from keras_infomax.models.infomax import InfoMax
 from keras_infomax.models.terms import Term
@@ -138,7 +138,9 @@ def _head(shape, units, residual):
     if residual:
         hidden = layers.Dense(units, activation="relu", use_bias=False)(features)
         projected += layers.Dense(units, kernel_initializer="zeros")(hidden)
-    normalization = layers.BatchNormalization(momentum=0.9, synchronized=True)
+    normalization = layers.BatchNormalization(
+        momentum=0.9, synchronized=backends.is_tensorflow()
+    )
     return keras.Model(features, normalization(projected))
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_infomax import checks
+from keras_infomax import backends, checks
 from keras_infomax.checks import lookup
 from keras_infomax.critics import EncodeAndDotCritic, MLPCritic
 from keras_infomax.encoders.priors import PriorMatching
@@ -122,5 +122,7 @@ def deep_infomax(
 
 
 def _normalized(features):
-    normalization = keras.layers.BatchNormalization(momentum=0.9, synchronized=True)
+    normalization = keras.layers.BatchNormalization(
+        momentum=0.9, synchronized=backends.is_tensorflow()
+    )
     return keras.layers.ReLU()(normalization(features))

@@ -1,9 +1,14 @@
 """SimSiam: one view predicted from the other, which no gradient enters."""
 
-import keras
 from keras import ops
 
-from keras_infomax.methods.two_views import head, of_predictions, predictor, two_views
+from keras_infomax.methods.two_views import (
+    batch_normalization,
+    head,
+    of_predictions,
+    predictor,
+    two_views,
+)
 
 
 def simsiam(
@@ -47,11 +52,7 @@ def simsiam(
         1 to 4, https://arxiv.org/abs/2011.10566.
     """
     projection = head("projection_units", projection_units, True)
-    projection.add(
-        keras.layers.BatchNormalization(
-            momentum=0.9, center=False, scale=False, synchronized=True
-        )
-    )
+    projection.add(batch_normalization(center=False, scale=False))
     prediction = predictor(prediction_units, projection_units)
     views = two_views(image_shape, encoder, encoding_dim)
     projected = views.through(projection)

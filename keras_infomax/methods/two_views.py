@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_infomax import checks, encoders
+from keras_infomax import backends, checks, encoders
 from keras_infomax.checks import lookup
 from keras_infomax.critics import CosineCritic
 from keras_infomax.models import networks
@@ -115,12 +115,25 @@ def head(
         if normalized:
             layers += [
                 keras.layers.Dense(size, use_bias=False),
-                keras.layers.BatchNormalization(momentum=0.9, synchronized=True),
+                batch_normalization(),
                 keras.layers.ReLU(),
             ]
         else:
             layers.append(keras.layers.Dense(size, activation="relu"))
     return keras.Sequential([*layers, keras.layers.Dense(last)])
+
+
+def batch_normalization(**options: Any) -> keras.layers.BatchNormalization:
+    """Batch normalization that follows the batches of short runs, and all replicas.
+
+    Args:
+        **options: As for `keras.layers.BatchNormalization`.
+    """
+    # On other backends a batch is the global one.
+    synchronized = backends.is_tensorflow()
+    return keras.layers.BatchNormalization(
+        momentum=0.9, synchronized=synchronized, **options
+    )
 
 
 def predictor(units: Any, projection_units: Any) -> keras.Sequential:
@@ -193,5 +206,5 @@ def _quick_to_normalize(backbone):
     """
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum, layer.synchronized = 0.9, True
+            layer.momentum, layer.synchronized = 0.9, backends.is_tensorflow()
     return backbone

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_infomax import checks
+from keras_infomax import checks, encoders
 from keras_infomax.execution import distribution, draws
 from keras_infomax.models import inputs
 from keras_infomax.models.terms import Term, checked_rows
@@ -251,7 +251,7 @@ def unit(vectors):
     Args:
         vectors: Float tensor `(rows, dim)`.
     """
-    return ops.normalize(ops.cast(vectors, "float32"), axis=-1)
+    return ops.cast(encoders.unit(vectors), "float32")
 
 
 def random_directions(shape, dtype=None):

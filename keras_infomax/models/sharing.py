@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_infomax import private
+from keras_infomax import backends, private
 
 _PACKAGE = "keras_infomax"
 # Where Keras notes which object a config is of, once it has seen the object before.
@@ -49,13 +49,30 @@ def deserialize(configs: dict[str, Any]) -> dict[str, Any]:
     try:
         return {
             # Functional models take their config apart.
-            name: keras.saving.deserialize_keras_object(copy.deepcopy(config))
+            name: keras.saving.deserialize_keras_object(
+                _for_this_backend(copy.deepcopy(config))
+            )
             if isinstance(config, (dict, list))
             else config
             for name, config in configs.items()
         }
     finally:
         _loading.pop()
+
+
+def _for_this_backend(config: Any) -> Any:
+    """A config without what only TensorFlow takes.
+
+    On other backends a batch normalization sees the global batch without being
+    synchronized, and Keras refuses to make one that is.
+    """
+    if backends.is_tensorflow():
+        return config
+    if isinstance(config, dict) and config.get("class_name") == "BatchNormalization":
+        config["config"]["synchronized"] = False
+    for child in _children(config):
+        _for_this_backend(child)
+    return config
 
 
 class _Place:

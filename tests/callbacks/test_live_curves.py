@@ -6,6 +6,7 @@ import pytest
 
 import keras_infomax as kim
 from keras_infomax.callbacks import LinearProbe, LiveCurves
+from keras_infomax.plots import drawing
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(64, 6)).astype("float32")
@@ -29,6 +30,8 @@ def fit(callbacks, epochs=3):
 def notebook(monkeypatch):
     """What is displayed, as if Jupyter had started this process."""
     displayed = []
+    # Matplotlib looks at IPython once, with the first figure, and this is none.
+    drawing.new_figure(1, 1)
 
     class Handle:
         def update(self, figure):

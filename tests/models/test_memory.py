@@ -249,7 +249,7 @@ def test_a_recipe_checks_the_size_of_the_bank(digits, tmp_path):
     }
     with pytest.raises(
         ValueError,
-        match="number of training images, 300; received 299. .*options.examples=300",
+        match="number of training examples, 300; received 299. .*options.examples=300",
     ):
         kim.training.train(config, tmp_path, data=digits)
 

@@ -286,7 +286,7 @@ def test_images_of_one_class_are_trained_on_without_a_probe(digits, tmp_path, ca
     )
     assert training.train(SMALL, tmp_path, alike)["probe_accuracy"] is None
     out = capsys.readouterr().out
-    assert "No probe: all training images of 'arrays' are of one class." in out
+    assert "No probe: all training examples of 'arrays' are of one class." in out
 
 
 def test_a_folder_is_read_as_the_config_says(tmp_path, capsys):
@@ -455,7 +455,7 @@ def test_condition_numbers_are_measured_on_training_images(digits):
         ({"noise": -0.1}, "config.noise must be a finite number of at least 0"),
         ({"noise": math.inf}, "config.noise must be a finite number of at least 0"),
         ({"jacobian_rows": -1}, "config.jacobian_rows must be an integer of at least"),
-        ({"jacobian_rows": 301}, "at most the number of training images.*301, and 300"),
+        ({"jacobian_rows": 301}, "at most the number of training ex.*301, and 300"),
         ({"jacobian_rows": 301}, "Use --config.jacobian_rows=300 or fewer"),
         ({"experiment": "infomix"}, "Did you mean 'infomax'"),
         ({"encoder": "mpl"}, "Unknown encoder 'mpl'. Did you mean 'mlp'"),

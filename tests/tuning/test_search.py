@@ -503,9 +503,15 @@ def package_callbacks(digits, folder):
     made = {
         "ConditionNumbers": kim.callbacks.ConditionNumbers(train[0][:2]),
         "LinearProbe": kim.callbacks.LinearProbe(train, test),
+        "LiveCurves": kim.callbacks.LiveCurves(path=folder / "curves.png"),
         "Probes": kim.callbacks.Probes(train, test, {"near": "neighbours"}),
+        "RepresentationGauges": kim.callbacks.RepresentationGauges(train[0][:16]),
+        "Retrieval": kim.callbacks.Retrieval((train[0][:16], train[0][16:32]), ks=(1,)),
         "StopOnNonFinite": kim.callbacks.StopOnNonFinite(),
         "TensorBoard": kim.callbacks.TensorBoard(folder / "tensorboard"),
+        "ZeroShot": kim.callbacks.ZeroShot(
+            *test, train[0][:20].reshape(10, 2, *train[0].shape[1:])
+        ),
     }
     assert made.keys() == {
         name

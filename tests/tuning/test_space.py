@@ -55,7 +55,7 @@ def test_sizes_and_temperature_count_with_the_critics_that_take_them(critic):
     expected = {"critic": critic}
     if critic in ("mlp", "separable"):
         expected["critic_units"] = {"mlp": (5,), "separable": (7,)}[critic]
-    if critic == "cosine":
+    if critic in ("cosine", "clip", "siglip"):
         expected["temperature"] = 0.3
     assert declared(space, critic=critic) == expected
 
@@ -63,7 +63,7 @@ def test_sizes_and_temperature_count_with_the_critics_that_take_them(critic):
 def test_every_choice_of_a_dependent_setting_builds():
     space = {"critic": list(critics.CRITICS), "critic_units": [(5,)]}
     (_, units) = Space.resolve(space, Settings()).dimensions
-    assert units.kinds == ("separable", "mlp")
+    assert units.kinds == ("separable", "mlp", "conditional_gaussian")
     for kind in units.kinds:
         critics.get(kind, hidden_units=(5,))
 

@@ -1,0 +1,33 @@
+"""`keras-infomax mi`, on a table of known mutual information."""
+
+import json
+import math
+
+import numpy as np
+from run_checks import finish, start
+
+from keras_infomax import distributions
+
+
+def test_a_table_is_estimated(tmp_path):
+    x, y = distributions.gaussian(2, 0.7).sample(400, seed=1)
+    table = tmp_path / "table.csv"
+    lines = ["a,b,c,d,group"]
+    for i, row in enumerate(np.hstack([x, y])):
+        lines.append(",".join([*map(str, row), f"g{i // 4}"]))
+    table.write_text("\n".join(lines) + "\n")
+    output, picture = tmp_path / "mi.json", tmp_path / "mi.png"
+    code, printed, _ = finish(
+        start(
+            *("keras_infomax", "mi", str(table), "--x=a,b", "--y=c,d"),
+            *("--steps=0", "--groups=group", f"--output={output}"),
+            f"--plot={picture}",
+        )
+    )
+    assert code == 0
+    found = json.loads(output.read_text())
+    truth = -math.log(1 - 0.49)
+    assert found["interval"][0] < truth < found["interval"][1]
+    assert f"{found['value']:.4f} nats = {found['bits']:.4f} bits" in printed
+    assert f"p value, independence   {found['p_value']:.4f}" in printed
+    assert picture.read_bytes().startswith(b"\x89PNG")
