@@ -21,7 +21,7 @@ ACTIVITIES = {
     "writing a checkpoint": ("checkpoints.py", "write"),
     "writing the scalars": ("scalars.py", "write"),
     "writing metrics.csv": ("runs.py", "_write_metrics"),
-    "drawing the curves": ("plots.py", "plot_curves"),
+    "drawing the curves": ("curves.py", "plot_curves"),
     "saving the model": ("runs.py", "finish"),
     "restoring": ("runs.py", "restore"),
     "probing": ("probes.py", "_judge"),

@@ -5,7 +5,7 @@
 `randhie` of the package statsmodels: `pip install "keras_infomax[programs,tables]"`.
 What a person says of her health are categories, which the encoder has vectors for. The
 probe tells plans with a deductible for individuals (`idp`) from others. Half a minute
-on two busy cores; the figures of two seeds are in docs/other_data.md.
+on two busy cores.
 """
 
 from keras_infomax.programs.configuration import configuration

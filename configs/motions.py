@@ -4,8 +4,7 @@
 
 BasicMotions of the package aeon: `pip install "keras_infomax[programs,signals]"`, with
 40 signals to train and 40 to test. The views are those of `signals`; the encoding is
-the state that the signal ends in. Two minutes on two busy cores; the figures of two
-seeds are in docs/other_data.md.
+the state that the signal ends in. Two minutes on two busy cores.
 """
 
 from keras_infomax.programs.configuration import configuration

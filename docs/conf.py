@@ -14,7 +14,12 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 # Or TensorFlow's notes are among the warnings.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from site_pages import completed, docstring, signature, write_generated  # noqa: E402
+from site_pages import (  # noqa: E402
+    completed,
+    docstring,
+    signature,
+    write_generated,
+)
 
 from keras_infomax.version import __version__  # noqa: E402
 
@@ -30,7 +35,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
 ]
-exclude_patterns = ["_build", "reference/generated/.*"]
+exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "keras_infomax"
 html_static_path = ["_static"]

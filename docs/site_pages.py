@@ -26,6 +26,16 @@ def guides(folder: pathlib.Path) -> list[str]:
     return [*known, *sorted(found - set(known))]
 
 
+def untitled(folder: pathlib.Path) -> list[str]:
+    """Files that are no pages: tables without a title, which a program has written."""
+    return [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*.md"))
+        if not {"_build", "generated"} & set(path.parts)
+        and not re.search(r"^(# |```{include})", path.read_text("utf-8"), re.MULTILINE)
+    ]
+
+
 def completed(folder: pathlib.Path, name: str, source: list[str]) -> None:
     """Lists the pages of a folder where the index says `ALL` and the folder.
 
@@ -34,6 +44,8 @@ def completed(folder: pathlib.Path, name: str, source: list[str]) -> None:
         name: Name of the page.
         source: Its text, in a list that is changed.
     """
+    if f"{name}.md" in untitled(folder):
+        source[0] = f"---\norphan: true\n---\n\n{source[0]}"
     if name != "index":
         return
     text = source[0]
@@ -46,6 +58,7 @@ def completed(folder: pathlib.Path, name: str, source: list[str]) -> None:
             for suffix in ("*.md", "*.ipynb")
             for path in (folder / match[1]).glob(suffix)
         }
+        found -= {name.removesuffix(".md") for name in untitled(folder)}
         return "\n".join(n for n in sorted(found) if f"\n{n}\n" not in text)
 
     source[0] = re.sub(r"^ALL (\w+)$", listed, text, flags=re.MULTILINE)
@@ -192,7 +205,8 @@ def signature(app, what, name, item, options, given, returns):
     """The arguments of a class, which Keras hides behind its own."""
     if what != "class" or item.__init__ is object.__init__:
         return None
-    if not item.__init__.__module__.startswith("keras_infomax"):
+    home = getattr(item.__init__, "__module__", None) or ""
+    if not home.startswith("keras_infomax"):
         return "(**kwargs)", None
     found = inspect.signature(item.__init__)
     shown = [

@@ -53,3 +53,15 @@ def test_the_staircase():
         )
         assert row in PAGE
     assert f"log of the 3,333 held-out rows, {math.log(3333):.2f} nats" in PAGE
+
+
+def test_the_benchmark():
+    for task in {row["task"] for row in table("benchmark") if row["rows"] == "10000"}:
+        row = "| `{}` | {:.2f} | {:.2f} | {:.2f} | {:.2f} |".format(
+            task,
+            *(
+                value("benchmark", task, method)
+                for method in ("infonce", "donsker_varadhan", "nwj", "ksg")
+            ),
+        )
+        assert row in PAGE

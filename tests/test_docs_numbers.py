@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from conftest import ROOT
+from scipy import stats
 
 from benchmarks import scaling_page
 from keras_infomax.measures import EARLIER
@@ -93,6 +94,35 @@ def test_accuracies_of_the_two_probes():
         )
         line = f"| {bound} | {critic} | {stopped:.3f} | {converged:.3f} | {len(rows)} |"
         assert line in page
+    page = " ".join(page.split())
+
+    def of(bound, critic, column):
+        rows = sorted(runs[bound, critic], key=lambda row: row["seed"])
+        return 100 * np.array([float(row[column]) for row in rows])
+
+    def interval(gap):
+        half = stats.t.ppf(0.975, len(gap) - 1) * np.std(gap, ddof=1) / len(gap) ** 0.5
+        return np.mean(gap), np.mean(gap) - half, np.mean(gap) + half
+
+    column = "stopped_accuracy"
+    stopped = of("infonce", "bilinear", column) - of("infonce", "mlp", column)
+    column = "probe_accuracy"
+    gap, low, high = interval(
+        of("infonce", "bilinear", column) - of("infonce", "mlp", column)
+    )
+    said = f"shrinks from {np.mean(stopped):.1f} points to {gap:.1f} (95 % interval of"
+    assert said in page
+    assert f"by Student's t: {low:.1f} to {high:.1f})".replace("-", "−") in page
+    gap, low, high = interval(of("nwj", "mlp", column) - of("nwj", "separable", column))
+    said = f"{gap:.1f} points ahead of the separable one ({low:.1f} to {high:.1f})"
+    assert said in page
+    held_out = [
+        float(row["mi"]) - float(row["val_mi"])
+        for row in table("docs/paper/results.csv")
+        if (row["figure"], row["bound"], row["critic"]) == ("figure3", "nwj", "mlp")
+        and row["step"] == row["steps"]
+    ]
+    assert f"the gap reaches {max(held_out):.1f} nats" in page
 
 
 def at_the_end(figure, *columns):
@@ -265,3 +295,29 @@ def test_figures_of_the_demo_in_guides():
     }
     assert (len(untrained), sum(untrained.values())) == (6, 4)
     assert "of six methods in [methods](methods/README.md), on CIFAR-10, four" in page
+
+
+def test_figures_of_other_data():
+    page = text("docs/other_data.md")
+    of_config = {}
+    for row in table("docs/other_data.csv"):
+        of_config.setdefault(row["figure"], []).append(row)
+
+    def mean(rows, name):
+        return np.mean([float(row[name]) for row in rows])
+
+    for config, rows in of_config.items():
+        first = [row for row in rows if row["step"] == "0"]
+        last = [row for row in rows if row["step"] == row["steps"]]
+        assert {row["seed"] for row in last} == {"0", "1"}
+        said = (
+            f"| `{config}` | {last[0]['steps']} | {mean(last, 'raw_baseline'):.3f} | "
+            f"{mean(first, 'probe_accuracy'):.3f} | {mean(last, 'probe_accuracy'):.3f} "
+            f"| {mean(last, 'val_mi'):.2f} | {mean(last, 'mi_ceiling'):.2f} |"
+        )
+        assert said in page
+    last = [r for r in of_config["two_towers"] if r["step"] == r["steps"]]
+    assert f"names {mean(last, 'zero_shot_accuracy'):.3f} of the test" in page
+    assert f"the first in {mean(last, 'recall_at_1_x_to_y'):.3f} and" in page
+    assert f"first five in {mean(last, 'recall_at_5_x_to_y'):.3f} of" in page
+    assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page

@@ -395,6 +395,26 @@ def test_the_validation_of_fit_is_known_and_takes_other_steps():
     assert model.in_fit is False
 
 
+class Looking(private.BuiltBySteps, keras.Sequential):
+    looked = 0
+
+    def look_at(self, data):
+        self.looked += 1
+        return self(data[0])
+
+
+@relied_on("keras.Model._symbolic_build")
+def test_a_model_is_built_by_what_a_step_computes():
+    model = regression(Looking)
+    model._symbolic_build(data_batch=DATA)
+    assert model.looked == 0  # All of it is built.
+    model.compile("sgd", "mse", metrics=["mae"])
+    model._symbolic_build(data_batch=DATA)
+    assert model.looked == 1
+    parameters = inspect.signature(keras.Model._symbolic_build).parameters
+    assert [*parameters] == ["self", "iterator", "data_batch"]
+
+
 class Built(private.BuiltBeforeFit, keras.Sequential):
     asked = 0
 

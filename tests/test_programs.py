@@ -46,7 +46,7 @@ def test_the_demo_prints_and_writes_its_facts(tmp_path):
 def test_mistakes_are_one_line(tmp_path):
     for flags, expected, message in (
         (["--config=configs/digits_halves.py:smok"], 2, "Did you mean 'smoke'"),
-        ([*SMALL, "--config.critic=mlpp"], 1, "Did you mean 'mlp'"),
+        ([*SMALL, "--config.critic=mlpp"], 2, "Did you mean 'mlp'"),
     ):
         process = start("trainers.train", *flags, f"--workdir={tmp_path}")
         code, _, err = finish(process)

@@ -31,6 +31,7 @@ PAGES = sorted(
     path.relative_to(DOCS).with_suffix("").as_posix()
     for path in DOCS.rglob("*.md")
     if not {"_build", "generated"} & set(path.parts)
+    and path.relative_to(DOCS).as_posix() not in site_pages.untitled(DOCS)
 )
 NOTEBOOKS = sorted((DOCS / "examples").glob("*.ipynb"))
 
@@ -100,6 +101,8 @@ def test_a_page_that_joins_is_listed(tmp_path):
     for name in ("index", "choosing", "zebras", "scaling", "methods/simclr"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.md").write_text("# A page\n")
+    # A table alone is no page.
+    (tmp_path / "methods" / "table.md").write_text("| a | b |\n")
     source = ["ALL guides\nscaling\nALL methods\nALL science\n"]
     site_pages.completed(tmp_path, "index", source)
     assert source[0].split() == ["choosing", "zebras", "scaling", "methods/simclr"]

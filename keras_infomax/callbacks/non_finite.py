@@ -78,8 +78,10 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._unchecked = 0
 
     def _broken_weights(self) -> list[str]:
+        # Asked for each time: on JAX that brings the state back from the steps.
+        model = self.model
         if self._find_broken is None:
-            self._find_broken = _finder_of_broken(self.model.variables)
+            self._find_broken = _finder_of_broken(model.variables)
         return [f"{path} holds NaN or infinity" for path in self._find_broken()]
 
     def _stop(self, broken: list[str], executions: int) -> None:

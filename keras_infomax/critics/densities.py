@@ -115,8 +115,10 @@ def _log_densities(moments, y):
     """Log densities `(rows, columns)` of every y under every Gaussian."""
     mean, log_variance = moments
     y, precision = ops.cast(y, mean.dtype), ops.exp(-log_variance)
-    # Products of matrices; centered, since squares of far values would cancel.
-    center = ops.stop_gradient(ops.mean(mean, axis=0, keepdims=True))
+    # Products of matrices; centered, since squares of far values would cancel. Not by a
+    # mean of Keras: a replica may have no rows, and NaN would reach the gradient of y.
+    rows = ops.cast(ops.maximum(ops.shape(mean)[0], 1), mean.dtype)
+    center = ops.stop_gradient(ops.sum(mean, axis=0, keepdims=True) / rows)
     y, mean = ops.transpose(y - center), mean - center
     squares = (
         ops.matmul(precision, ops.square(y))

@@ -11,7 +11,7 @@ from keras_infomax import checks
 class Distribution(abc.ABC):
     """Pairs (x, y) whose mutual information is known exactly.
 
-    A subclass gives `_draw` and `mutual_information`.
+    A subclass gives `draw` and `mutual_information`.
 
     Args:
         name: What the distribution is called in tables.
@@ -26,7 +26,7 @@ class Distribution(abc.ABC):
         """I(X; Y) in nats."""
 
     @abc.abstractmethod
-    def _draw(self, rows: int, generator: np.random.Generator) -> tuple[Any, Any]:
+    def draw(self, rows: int, generator: np.random.Generator) -> tuple[Any, Any]:
         """Arrays x and y of so many rows."""
 
     def sample(self, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +45,7 @@ class Distribution(abc.ABC):
         """
         rows = checks.positive_integer("rows", rows, 1000)
         generator = np.random.default_rng(checks.seed("seed", seed))
-        x, y = self._draw(rows, generator)
+        x, y = self.draw(rows, generator)
         return _narrow(x), _narrow(y)
 
     def __repr__(self) -> str:

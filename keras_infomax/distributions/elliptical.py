@@ -33,7 +33,7 @@ class Gaussian(Distribution):
         of_x, of_y = (np.linalg.slogdet(part)[1] for part in parts)
         return float((of_x + of_y - np.linalg.slogdet(self.covariance)[1]) / 2)
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         values = generator.normal(size=(rows, len(self.covariance))) @ self._factor.T
         return values[:, : self.dim_x], values[:, self.dim_x :]
 
@@ -59,8 +59,8 @@ class Student(Gaussian):
             self.degrees, self.dim_x, both - self.dim_x
         )
 
-    def _draw(self, rows, generator):
-        x, y = super()._draw(rows, generator)
+    def draw(self, rows, generator):
+        x, y = super().draw(rows, generator)
         scale = np.sqrt(self.degrees / generator.chisquare(self.degrees, (rows, 1)))
         return x * scale, y * scale
 

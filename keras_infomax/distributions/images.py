@@ -46,7 +46,7 @@ class DigitPairs(Distribution):
         entropy = -sum(p * math.log(p) for p in parts if p > 0)
         return self.digits * (math.log(2) - entropy)
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         pictures = _pictures()
         of_x = generator.integers(2, size=(rows, self.digits))
         wrong = generator.random((rows, self.digits)) < self.error

@@ -35,7 +35,7 @@ class AdditiveNoise(Distribution):
             return self.noise - math.log(2 * self.noise)
         return 1 / (4 * self.noise)
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         x = generator.random((rows, 1))
         return x, x + generator.uniform(-self.noise, self.noise, (rows, 1))
 
@@ -69,7 +69,7 @@ class Discrete(Distribution):
         some = p > 0
         return float(np.sum(p[some] * np.log(p[some] / apart[some])))
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         cells = generator.choice(self.table.size, size=rows, p=self.table.ravel())
         x, y = np.unravel_index(cells, self.table.shape)
         return x[:, None], y[:, None]
@@ -100,7 +100,7 @@ class ClassAndInterval(Distribution):
     def mutual_information(self) -> float:
         return math.log(self.classes) - (self.classes - 1) * math.log(2) / self.classes
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         x = generator.integers(self.classes, size=(rows, 1))
         return x, x + 2 * generator.random((rows, 1))
 
@@ -143,7 +143,7 @@ class ZeroInflated(Distribution):
         of_pairs = weights @ np.sum(_x_log_x(given), axis=1)
         return float(of_pairs - np.sum(_x_log_x(apart)))
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         x = generator.exponential(size=(rows, 1))
         y = generator.poisson(x)
         y[generator.random((rows, 1)) < self.zeros] = 0
@@ -229,7 +229,7 @@ class Mixture(Distribution):
         apart = _x_log_x(p.sum(axis=1)).sum() + _x_log_x(p.sum(axis=0)).sum()
         return float(_x_log_x(p).sum() - apart)
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         component = generator.choice(len(self.weights), size=rows, p=self.weights)
         factors = np.linalg.cholesky(self.covariances)[component]
         noise = generator.normal(size=(rows, 2, 1))

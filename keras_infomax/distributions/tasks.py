@@ -115,7 +115,7 @@ class Adapted(Distribution):
         known = self.task.mutual_information
         return float(known() if callable(known) else known)
 
-    def _draw(self, rows, generator):
+    def draw(self, rows, generator):
         x, y = self.task.sample(rows, int(generator.integers(2**31)))
         return tuple(np.asarray(v).reshape(rows, -1) for v in (x, y))
 

@@ -102,8 +102,8 @@ class Transformed(Distribution):
     def mutual_information(self) -> float:
         return self.base.mutual_information
 
-    def _draw(self, rows, generator):
-        x, y = self.base._draw(rows, generator)
+    def draw(self, rows, generator):
+        x, y = self.base.draw(rows, generator)
         return (
             x if self.of_x is None else self.of_x(x),
             y if self.of_y is None else self.of_y(y),

@@ -7,6 +7,7 @@ from keras_infomax import checks
 
 # Of the square of a length, below which encodings have no direction.
 _LEAST = 1e-12
+_EXPECTED = "encodings (rows, dim)", "Give what an encoder returns."
 
 
 def unit(encodings):
@@ -30,9 +31,9 @@ def unit(encodings):
     >>> unit([[3.0, 4.0], [0.0, 0.0]]).numpy().round(4).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    found = checks.tensor(
-        "encodings", encodings, "encodings (rows, dim)", "Give what an encoder returns."
-    )
+    found = checks.tensor("encodings", encodings, *_EXPECTED)
+    if not len(found.shape):
+        raise checks.refusal("encodings", _EXPECTED[0], found, _EXPECTED[1])
     wide = ops.cast(found, keras.backend.result_type(found.dtype, "float32"))
     squares = ops.sum(ops.square(wide), axis=-1, keepdims=True)
     # Not a comparison that NaN would fail: it must stay to be found.

@@ -167,7 +167,7 @@ class Trained:
         self.model.set_weights(self._initial)
         optimizer = self.model.optimizer
         for variable in optimizer.variables:
-            if variable is not optimizer._learning_rate:
+            if variable.name != "learning_rate":
                 variable.assign(np.zeros(variable.shape, variable.dtype))
         optimizer.learning_rate = _RATE
 

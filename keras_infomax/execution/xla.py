@@ -22,6 +22,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         The compiled function.
 
     Example:
+    >>> import keras
     >>> square = compiled(lambda x: x * x)
     >>> float(square(keras.ops.ones(()) * 3))
     9.0

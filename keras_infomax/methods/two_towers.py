@@ -74,8 +74,8 @@ def _tower(encoder, shape, units, encoding_dim, vocabulary_size):
         return make(shape, *sizes, **options)
     except ValueError as error:
         raise ValueError(
-            f"encoder {encoder!r} cannot take the part {shape} of example_shape"
-            f", with encoder_units {units}: {error}"
+            f"encoder {encoder!r} cannot take the part {shape} of example_shape, with "
+            f"encoder_units {units}: {error}"
         ) from error
 
 

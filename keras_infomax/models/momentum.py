@@ -44,7 +44,7 @@ class MomentumEncoder(keras.layers.Layer):
     >>> view = ops.ones((2, 4))
     >>> bool(ops.all(follower(view) == dense(view)))
     True
-    >>> dense.bias.assign([8.0, 8.0, 8.0])
+    >>> _ = dense.bias.assign([8.0, 8.0, 8.0])
     >>> follower.follow()
     >>> round(float(ops.max(dense(view) - follower(view))), 4)
     6.0

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 import scipy.sparse
-import threadpoolctl
 
 from keras_infomax import backends
 from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.probes.threads import one_thread
 
 # Above this number of features, whitening costs more than it spares.
 _MOST_WHITENED = 4096
@@ -109,7 +109,7 @@ def _kept(x: np.ndarray) -> Any:
 def _product(a: Any, b: Any, transpose: bool = False) -> np.ndarray:
     """`a b`, or `a^T b`."""
     if not backends.is_tensorflow():
-        with threadpoolctl.threadpool_limits(1):
+        with one_thread():
             return (a.T if transpose else a) @ b
     with tf.device("CPU:0"):
         return tf.matmul(a, b, transpose_a=transpose).numpy()

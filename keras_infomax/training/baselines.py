@@ -78,7 +78,7 @@ def _check(judgement: Judgement) -> None:
 def _digest(probes: callbacks.Probes) -> str:
     """Tells probes, views and labels from others."""
     digest = hashlib.sha256(",".join(probes.probes).encode())
-    for array in (*probes.train, *probes.test):
+    for array in keras.tree.flatten((probes.train, probes.test)):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]

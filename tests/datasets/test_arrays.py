@@ -269,7 +269,7 @@ def test_digits_are_kept_within_the_limit_of_memory(monkeypatch):
     ],
 )
 def test_to_float_leaves_nothing_unscaled(given, message):
-    with pytest.raises(ValueError, match=f"^examples.*{message}"):
+    with pytest.raises(ValueError, match=f"^images.*{message}"):
         datasets.to_float(given)
 
 

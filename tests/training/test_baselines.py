@@ -74,3 +74,16 @@ def test_damaged_baselines_are_fitted_anew(tmp_path, text, capsys):
     assert path.read_text() == whole
     assert probe.raw_baseline == json.loads(whole)["probe"]["accuracy"]
     assert f"{path} is damaged, and fitted anew" in capsys.readouterr().out
+
+
+def test_views_of_several_parts_share_their_baseline(tmp_path):
+    random = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    parts = {"a": random.normal(size=(40, 2)), "b": labels[:, None]}
+    found = []
+    for _ in range(2):
+        probe = callbacks.LinearProbe((parts, labels), (parts, labels))
+        baselines.remember([probe], tmp_path)
+        found.append(probe.raw_baseline)
+    assert found == [1.0, 1.0]
+    assert len(list(tmp_path.glob("*.json"))) == 1

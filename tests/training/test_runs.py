@@ -228,7 +228,7 @@ def test_versions_are_written_down_and_told_when_they_change(
     workdir, capsys, monkeypatch
 ):
     now = runs._versions()
-    assert set(now) == {"keras_infomax", "keras", "tensorflow"}
+    assert set(now) == {"keras_infomax", "keras", "backend", "tensorflow"}
     assert versions(workdir) == {"0": now}
     later = {**now, "keras_infomax": "7.0", "tensorflow": "99.1"}
     monkeypatch.setattr(runs, "_versions", lambda: later)

@@ -505,6 +505,7 @@ def package_callbacks(digits, folder):
         "LinearProbe": kim.callbacks.LinearProbe(train, test),
         "LiveCurves": kim.callbacks.LiveCurves(path=folder / "curves.png"),
         "Probes": kim.callbacks.Probes(train, test, {"near": "neighbours"}),
+        "RepresentationGauges": kim.callbacks.RepresentationGauges(train[0][:16]),
         "Retrieval": kim.callbacks.Retrieval((train[0][:16], train[0][16:32]), ks=(1,)),
         "StopOnNonFinite": kim.callbacks.StopOnNonFinite(),
         "TensorBoard": kim.callbacks.TensorBoard(folder / "tensorboard"),
