@@ -5,6 +5,8 @@ Every reader of images returns `(train, test, class_names)`. A split is
 are `None` where the source has none. `datasets.from_arrays` checks what they return.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import pathlib

@@ -303,7 +303,8 @@ def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
     def call(examples, seed):
         def compute(seed, *given):
             packed = keras.tree.pack_sequence_as(examples, list(given))
-            views = views_of(_as_tensors(packed), seed=seed)
+            # Plain numbers: of an array Keras would cut them to 32 bits on JAX.
+            views = views_of(_as_tensors(packed), seed=tuple(seed.tolist()))
             return [ops.convert_to_numpy(part) for part in keras.tree.flatten(views)]
 
         given = keras.tree.flatten(examples)

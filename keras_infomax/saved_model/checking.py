@@ -1,5 +1,7 @@
 """Runs every format that an export has written, before it is moved into place."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import pathlib

@@ -1,5 +1,7 @@
 """The formats of an export, and the writers of those that are not a SavedModel."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import pathlib

@@ -37,11 +37,17 @@ def distance(expected, actual):
     return np.abs(expected - actual).max() / (1e-3 + np.abs(expected).max())
 
 
+# A bank is kept in float32, and a temperature starts from a constant that TensorFlow
+# takes through it.
+WIDER = {"cmc": 1e-6, "clip infonce": 1e-7, "siglip infonce": 1e-7}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_trajectory_in_float64(name):
     with np.load(PATH) as expected:
         for key, values in train(CASES[name]).items():
-            assert distance(expected[f"{name}|{key}"], values) < 1e-10, key
+            far = distance(expected[f"{name}|{key}"], values)
+            assert far < WIDER.get(name, 1e-10), key
 
 
 @pytest.mark.parametrize("name", ["bilinear infonce", "mlp infonce"])
@@ -64,7 +70,9 @@ def compiled(loss="infonce", **options):
 @pytest.mark.backends("jax", "torch")
 def test_importing_the_package_leaves_tensorflow_alone():
     code = "import sys, keras_infomax; print('tensorflow' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
     assert found.stdout.strip() == "False", found.stderr
 
 
