@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import keras
 from keras import ops
@@ -19,10 +21,30 @@ from keras_infomax.datasets.examples import (
 from keras_infomax.datasets.images import as_array, check_labels
 from keras_infomax.lazy_tensorflow import tf
 
+_Function = TypeVar("_Function", bound=Callable)
+
 # Or their numbers would leave int64.
 _TOO_MANY_STEPS = 2**62
 
 
+def _with_earlier_name(function: _Function) -> _Function:
+    """Takes the first argument by its earlier name, `images`, too."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if "images" in kwargs:
+            warnings.warn(
+                "images is now examples, which need not be images. Use examples.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            kwargs["examples"] = kwargs.pop("images")
+        return function(*args, **kwargs)
+
+    return cast(_Function, call)
+
+
+@_with_earlier_name
 def pairs(
     examples: Any,
     views: Any,
@@ -112,6 +134,7 @@ def pairs(
     )
 
 
+@_with_earlier_name
 def labelled(
     examples: Any,
     labels: Any,

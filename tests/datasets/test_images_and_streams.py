@@ -180,6 +180,17 @@ def test_a_changed_stream_comes_in_blocks_too(changed, numbers):
         np.testing.assert_array_equal(np.abs(stacked), np.abs(of_stream))
 
 
+def test_the_earlier_name_of_examples_warns():
+    images = np.zeros((8, 4, 4, 1), "uint8")
+    with pytest.warns(DeprecationWarning, match="images is now examples"):
+        stream = datasets.pairs(images=images, views="halves", batch_size=4)
+    assert len(stream) == 2
+    with pytest.warns(DeprecationWarning, match="images is now examples"):
+        datasets.labelled(
+            images=images, labels=np.arange(8), views="halves", batch_size=4
+        )
+
+
 def test_the_static_shape_and_the_length_are_known():
     dataset = datasets.pairs(
         np.zeros((60, 8, 6, 3), "uint8"), "left_right", 16, num_steps=7
