@@ -120,7 +120,7 @@ def realnvp(
 
     Example:
     >>> encoder = realnvp((14, 28, 1), couplings=2)
-    >>> encoder.inverse(encoder(ops.ones((3, 14, 28, 1)))).shape
+    >>> encoder.inverse(encoder(keras.ops.ones((3, 14, 28, 1)))).shape
     TensorShape([3, 14, 28, 1])
 
     Reference:

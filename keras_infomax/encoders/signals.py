@@ -105,7 +105,7 @@ class LastStep(keras.layers.Layer):
         Tensor `(rows, channels)`.
 
     Example:
-    >>> LastStep()(ops.ones((8, 100, 3))).shape
+    >>> LastStep()(keras.ops.ones((8, 100, 3))).shape
     TensorShape([8, 3])
     """
 
