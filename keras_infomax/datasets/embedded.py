@@ -72,7 +72,7 @@ def digits_and_words(split_seed: int = 0) -> ExampleDataset:
     Example:
     >>> data = digits_and_words()
     >>> " ".join(WORDS[word] for word in data.train_examples["text"][0]).strip()
-    'upright a two that is thin'
+    'the digit four is thin and leaning left'
     """
     train, test, class_names = sources.read_digits(split_seed)
     traits = [_traits(split) for split, _ in (train, test)]
