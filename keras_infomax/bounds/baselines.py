@@ -58,8 +58,8 @@ def tuba(scores, partners=None, log_baseline=0.0):
     -0.7183
 
     Reference:
-        Poole et al., 2019, "On Variational Bounds of Mutual Information", equation 8,
-        https://arxiv.org/abs/1905.06922.
+        Poole et al., 2019, "On Variational Bounds of Mutual Information", section
+        2.2, https://arxiv.org/abs/1905.06922.
     """
     positives, negatives = split(scores, partners)
     baseline = checked_baseline("log_baseline", log_baseline, positives)
@@ -103,7 +103,7 @@ def flo(scores, normalizers, partners=None):
 
     Reference:
         Guo et al., 2022, "Tight Mutual Information Estimation With Contrastive
-        Fenchel-Legendre Optimization", equation 6, https://arxiv.org/abs/2107.01131.
+        Fenchel-Legendre Optimization", https://arxiv.org/abs/2107.01131.
     """
     excess, count = log_odds(scores, partners)
     expected = "one number for each true pair"
@@ -154,8 +154,8 @@ def interpolated(scores, partners=None, alpha=0.5, log_baseline=0.0):
     2.0794
 
     Reference:
-        Poole et al., 2019, "On Variational Bounds of Mutual Information", equation 14,
-        https://arxiv.org/abs/1905.06922.
+        Poole et al., 2019, "On Variational Bounds of Mutual Information", section
+        2.4, https://arxiv.org/abs/1905.06922.
     """
     alpha = checks.probability("alpha", alpha)
     positives, negatives = split(scores, partners)

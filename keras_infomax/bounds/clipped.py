@@ -42,7 +42,7 @@ def smile(scores, partners=None, clip=5.0):
 
     Reference:
         Song and Ermon, 2020, "Understanding the Limitations of Variational Mutual
-        Information Estimators", equation 9, https://arxiv.org/abs/1910.06222.
+        Information Estimators", https://arxiv.org/abs/1910.06222.
     """
     clip = checks.positive_number("clip", clip, 5.0)
     positives, negatives = split(scores, partners)

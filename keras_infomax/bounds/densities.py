@@ -47,7 +47,8 @@ def barber_agakov(scores, partners=None, entropy=0.0):
     2.0
 
     Reference:
-        Barber and Agakov, 2003, "The IM Algorithm"; Poole et al., 2019, equation 2,
+        Barber and Agakov, 2003, "The IM Algorithm"; Poole et al., 2019, "On
+        Variational Bounds of Mutual Information", section 2.1,
         https://arxiv.org/abs/1905.06922.
     """
     entropy = checks.number("entropy", entropy, "finite", lambda v: True, 3.0)
@@ -84,7 +85,7 @@ def club(scores, partners=None):
 
     Reference:
         Cheng et al., 2020, "CLUB: A Contrastive Log-ratio Upper Bound of Mutual
-        Information", equation 12, https://arxiv.org/abs/2006.12013.
+        Information", https://arxiv.org/abs/2006.12013.
     """
     positives, negatives = split(scores, partners)
     kept = ops.where(negatives > LEFT_OUT, negatives, 0.0)
@@ -119,8 +120,8 @@ def leave_one_out(scores, partners=None):
     2.0
 
     Reference:
-        Poole et al., 2019, "On Variational Bounds of Mutual Information", equation 13,
-        https://arxiv.org/abs/1905.06922.
+        Poole et al., 2019, "On Variational Bounds of Mutual Information", section
+        2.5, https://arxiv.org/abs/1905.06922.
     """
     excess, count = log_odds(scores, partners, axis=0)
     if len(scores.shape) == 2 and scores.shape[0] == 1:

@@ -44,7 +44,7 @@ def jensen_shannon_information(scores, partners=None):
 
     Reference:
         Dorent, Golland and Wells, 2025, "Connecting Jensen-Shannon and Kullback-Leibler
-        Divergences: A New Bound for Representation Learning", theorem 4.1,
+        Divergences: A New Bound for Representation Learning",
         https://arxiv.org/abs/2510.20644.
     """
     values = jensen_shannon(scores, partners)
@@ -74,7 +74,7 @@ def kl_of_jensen_shannon(divergence):
     2.102
 
     Reference:
-        Dorent, Golland and Wells, 2025, theorem 4.1, https://arxiv.org/abs/2510.20644;
+        Dorent, Golland and Wells, 2025, https://arxiv.org/abs/2510.20644;
         Harremoës and Vajda, 2011, "On Pairs of f-Divergences and Their Joint Range",
         https://arxiv.org/abs/1007.0097.
     """

@@ -197,7 +197,7 @@ def flat_nce(scores, partners=None):
 
     Reference:
         Chen et al., 2021, "Simpler, Faster, Stronger: Breaking The log-K Curse On
-        Contrastive Learners With FlatNCE", section 3.1,
+        Contrastive Learners With FlatNCE",
         https://arxiv.org/abs/2107.01152.
     """
     excess, count = log_odds(scores, partners)

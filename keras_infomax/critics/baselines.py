@@ -45,8 +45,8 @@ class BaselineCritic(Wrapper):
     TensorShape([3, 5])
 
     Reference:
-        Poole et al., 2019, section 2.1, https://arxiv.org/abs/1905.06922; Guo et al.,
-        2022, section 3, https://arxiv.org/abs/2107.01131.
+        Poole et al., 2019, section 2.2, https://arxiv.org/abs/1905.06922; Guo et al.,
+        2022, https://arxiv.org/abs/2107.01131.
     """
 
     def __init__(self, critic, hidden_units=(100,), pairs=False, **kwargs):

@@ -34,7 +34,7 @@ class TUBA(BoundLoss):
     0.7183
 
     Reference:
-        Poole et al., 2019, section 2.1, https://arxiv.org/abs/1905.06922.
+        Poole et al., 2019, section 2.2, https://arxiv.org/abs/1905.06922.
     """
 
     def __init__(self, log_baseline=0.0, name="tuba", dtype=None, chunk_size=None):
@@ -77,7 +77,7 @@ class FLO(BoundLoss):
     0.0
 
     Reference:
-        Guo et al., 2022, section 3, https://arxiv.org/abs/2107.01131.
+        Guo et al., 2022, https://arxiv.org/abs/2107.01131.
     """
 
     def __init__(self, name="flo", dtype=None, chunk_size=None):
@@ -175,7 +175,7 @@ class FlatNCE(BoundLoss):
     -1.3863
 
     Reference:
-        Chen et al., 2021, section 3.1, https://arxiv.org/abs/2107.01152.
+        Chen et al., 2021, https://arxiv.org/abs/2107.01152.
     """
 
     def __init__(self, name="flat_nce", dtype=None, chunk_size=None):

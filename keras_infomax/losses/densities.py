@@ -40,7 +40,7 @@ class BarberAgakov(BoundLoss):
     -2.0
 
     Reference:
-        Barber and Agakov, 2003, "The IM Algorithm"; Poole et al., 2019, equation 2,
+        Barber and Agakov, 2003, "The IM Algorithm"; Poole et al., 2019, section 2.1,
         https://arxiv.org/abs/1905.06922.
     """
 
@@ -85,7 +85,7 @@ class CLUB(UpperBoundLoss):
     2.0
 
     Reference:
-        Cheng et al., 2020, equation 12, https://arxiv.org/abs/2006.12013.
+        Cheng et al., 2020, https://arxiv.org/abs/2006.12013.
     """
 
     def __init__(self, name="club", dtype=None, chunk_size=None):

@@ -40,7 +40,7 @@ class SMILE(BoundLoss):
     -12.0
 
     Reference:
-        Song and Ermon, 2020, equation 9, https://arxiv.org/abs/1910.06222.
+        Song and Ermon, 2020, https://arxiv.org/abs/1910.06222.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class JensenShannonInformation(BoundLoss):
     0.0
 
     Reference:
-        Dorent, Golland and Wells, 2025, theorem 4.1, https://arxiv.org/abs/2510.20644.
+        Dorent, Golland and Wells, 2025, https://arxiv.org/abs/2510.20644.
     """
 
     def __init__(self, name="jensen_shannon_information", dtype=None, chunk_size=None):

@@ -38,8 +38,8 @@ class SigLIP(ScoreLoss):
     1.3863
 
     Reference:
-        Zhai et al., 2023, "Sigmoid Loss for Language Image Pre-Training", equation 1
-        and algorithm 1, https://arxiv.org/abs/2303.15343.
+        Zhai et al., 2023, "Sigmoid Loss for Language Image Pre-Training",
+        algorithm 1, https://arxiv.org/abs/2303.15343.
     """
 
     def __init__(self, name="siglip", dtype=None, chunk_size=None):

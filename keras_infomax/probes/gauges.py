@@ -29,7 +29,7 @@ def alignment(x: Any, y: Any) -> float:
 
     Reference:
         Wang and Isola, 2020, "Understanding Contrastive Representation Learning through
-        Alignment and Uniformity on the Hypersphere", equation 6,
+        Alignment and Uniformity on the Hypersphere", section 4.1.1,
         https://arxiv.org/abs/2005.10242.
     """
     first, second = _encodings("x", x), _encodings("y", y)
@@ -63,7 +63,7 @@ def uniformity(encodings: Any, temperature: float = 2.0) -> float:
     -8.0
 
     Reference:
-        Wang and Isola, 2020, equation 7, https://arxiv.org/abs/2005.10242.
+        Wang and Isola, 2020, section 4.1.2, https://arxiv.org/abs/2005.10242.
     """
     temperature = checks.positive_number("temperature", temperature, 2.0)
     units = _units(_encodings("encodings", encodings, 2))
