@@ -3,7 +3,7 @@
     python -m trainers.train --config=configs/two_towers.py --workdir=runs/two_towers
 
 CLIP on the embedded digits, each with one of 270 sentences, such as "a bold three
-leaning right": 24 words, made by `datasets.load("digits_and_words")`. Five minutes on
+leaning right": 23 words, made by `datasets.load("digits_and_words")`. Five minutes on
 two busy cores. Every evaluation measures recall of the test images by their sentences
 and back, and how many test digits are named by prompts (`zero_shot_accuracy`); the
 figures of two seeds are in docs/other_data.md. SigLIP: `--config.bound=siglip` and

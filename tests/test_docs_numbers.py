@@ -196,6 +196,41 @@ def test_methods(dataset):
         assert min(float(row["probe_accuracy"]) for row in last) > float(pixels)
 
 
+def test_what_is_said_of_methods():
+    page = text("docs/methods/README.md")
+    found = {}
+    for row in table("docs/methods/results.csv"):
+        of_step = found.setdefault((row["dataset"], row["figure"]), {})
+        of_step.setdefault(int(row["step"]), []).append(float(row["probe_accuracy"]))
+    means = {
+        key: {step: np.mean(values) for step, values in of_step.items()}
+        for key, of_step in found.items()
+    }
+    cmc = means["digits", "cmc"]
+    assert max(cmc, key=cmc.get) == 250 == max(cmc) / 4
+    assert f"at their best, {cmc[250]:.3f}, after 250 steps" in page
+    assert "the encoders of `cmc` are best after a quarter of the steps" in text(
+        "docs/troubleshooting.md"
+    )
+    gains = {key: 100 * (of[max(of)] - of[0]) for key, of in means.items()}
+    assert f"left in the end is {gains['digits', 'cmc']:.0f} point more" in page
+    pixels = 0.879
+    amdim = means["digits", "amdim"]
+    said = f"training adds {gains['digits', 'amdim']:.0f} points to it, and not"
+    assert f"{said} {100 * (amdim[max(amdim)] - pixels):.0f}" in page
+    cpc = means["digits", "cpc"]
+    over_pixels = {
+        name: of[max(of)] - pixels for (on, name), of in means.items() if on == "digits"
+    }
+    assert min(over_pixels, key=over_pixels.get) == "cpc"
+    assert f"over the pixels, {100 * (cpc[1000] - pixels):.2f} points" in page
+    on_photographs = [gain for (on, _), gain in gains.items() if on == "cifar10"]
+    least, most = min(on_photographs), max(on_photographs)
+    assert f"training adds {least:.0f} to {most:.0f} points" in page
+    deep = means["cifar10", "deep_infomax"]
+    assert round(100 * (deep[125] - deep[250])) == 1
+
+
 def test_table_of_the_search():
     page = text("docs/keras_tuner.md")
     rows = table("docs/search/trials.csv")
@@ -208,6 +243,16 @@ def test_table_of_the_search():
         cells += [f"{float(row['probe_accuracy']):.3f}"]
         cells += [f"{float(row[column]):.2f}" for column in ("val_mi", "mi")]
         assert f"| {' | '.join(cells)} |" in page
+
+    def correlation(some):
+        pairs = [(float(r["probe_accuracy"]), float(r["val_mi"])) for r in some]
+        return stats.spearmanr(pairs).statistic
+
+    assert f"of probe accuracy and held-out MI is {correlation(rows):.2f}," in page
+    raised = [row for row in rows if row["target"] == "None"]
+    assert len(raised) == 11
+    assert "over the eleven whose bound is raised without a target it is" in page
+    assert f"without a target it is {correlation(raised):.2f}, which" in page
 
 
 def test_choosing_a_critic():
@@ -321,3 +366,13 @@ def test_figures_of_other_data():
     assert f"the first in {mean(last, 'recall_at_1_x_to_y'):.3f} and" in page
     assert f"first five in {mean(last, 'recall_at_5_x_to_y'):.3f} of" in page
     assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page
+    assert f"a probe of {mean(last, 'probe_accuracy'):.3f} is no surprise" in page
+    by_step = {
+        step: mean(
+            [r for r in of_config["two_towers"] if r["step"] == str(step)],
+            "recall_at_5_x_to_y",
+        )
+        for step in (250, 500, 750, 1000)
+    }
+    assert max(by_step, key=by_step.get) == 500
+    assert f"best after 500 of the 1,000 steps, {by_step[500]:.3f};" in page

@@ -272,13 +272,24 @@ def test_a_notebook_runs(path, tmp_path):
     for cell, kept in zip(
         notebook.cells, nbformat.read(path, as_version=4).cells, strict=True
     ):
-        # Where a picture is shown, the committed notebook has it.
+        # Where a picture is shown, the committed notebook has it, and what is no
+        # measured number is what the code prints.
         assert _kinds(cell) == _kinds(kept)
+        assert _results(cell) == _results(kept)
 
 
 def _kinds(cell):
     outputs = cell.get("outputs", ())
     return {kind for o in outputs for kind in o.get("data", ()) if "image" in kind}
+
+
+def _results(cell):
+    texts = [
+        output["data"]["text/plain"]
+        for output in cell.get("outputs", ())
+        if output["output_type"] == "execute_result"
+    ]
+    return [text for text in texts if not re.fullmatch(r"[\d.e+-]+", text)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

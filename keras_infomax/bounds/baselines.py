@@ -69,7 +69,7 @@ def tuba(scores, partners=None, log_baseline=0.0):
     return 1.0 + positives - align(baseline + of_negatives, positives)
 
 
-def flo(scores, normalizers, partners=None):
+def flo(scores, partners=None, normalizers=None):
     """FLO: the bound of the Fenchel-Legendre transform, one normalizer a pair, in nats.
 
         bound[i] = 1 - u_i
@@ -85,9 +85,10 @@ def flo(scores, normalizers, partners=None):
 
     Args:
         scores: Float tensor `(rows, columns)`. Half precision is computed in float32.
-        normalizers: Float tensor of the shape of `partners`, in nats.
         partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of each
             row's true pairs. Defaults to the diagonal, `arange(rows)`.
+        normalizers: Float tensor of the shape of `partners`, in nats. Defaults to
+            `-scores[i, p_i]`, for scores that are normalized already.
 
     Returns:
         Tensor of the shape of `partners` in nats; its mean is the estimate.
@@ -98,7 +99,7 @@ def flo(scores, normalizers, partners=None):
             far as static shapes tell.
 
     Example:
-    >>> round(float(ops.mean(flo(ops.ones((8, 8)), ops.zeros(8)))), 4)
+    >>> round(float(ops.mean(flo(ops.ones((8, 8)), normalizers=ops.zeros(8)))), 4)
     0.0
 
     Reference:
@@ -108,6 +109,8 @@ def flo(scores, normalizers, partners=None):
     excess, count = log_odds(scores, partners)
     expected = "one number for each true pair"
     advice = "Write, for example, normalizers=np.zeros(rows)."
+    if normalizers is None:
+        normalizers = -split(scores, partners)[0]
     u = checks.tensor("normalizers", normalizers, expected, advice)
     known = zip(u.shape, excess.shape, strict=False)
     if len(u.shape) != len(excess.shape) or any(

@@ -57,10 +57,11 @@ def digits_as_signals(split_seed: int = 0) -> ExampleDataset:
 def digits_and_words(split_seed: int = 0) -> ExampleDataset:
     """The digits, and a sentence of each: what it is, how bold, and how it leans.
 
-    Boldness is a third of the training digits by the sum of their pixels, the slant a
-    third by how far the ink moves to the right from line to line. Which of three
-    sentences says so is drawn, so that a digit has one of 270 texts. The prompts of a
-    class are its nine texts of the first sentence.
+    A digit is thin, plain or bold by the third of the training digits in which the sum
+    of its pixels lies. It leans left, stands upright or leans right by the third in
+    which its slant lies: how far the ink moves to the right from a line to the one
+    above. Which of three sentences says so is drawn, so that a digit has one of 270
+    texts. The prompts of a class are its nine texts of the first sentence.
 
     Args:
         split_seed: Seed of the split, and of the choice of sentences.
@@ -110,7 +111,7 @@ def _tokens(sentence, digit, weight, slant):
 
 
 def _traits(pixels):
-    """Sum of the pixels of each digit, and its slant: columns to the right by line."""
+    """Sum of pixels of each digit, and its slant: columns to the right a line up."""
     ink = pixels[..., 0] / 255.0
     total = ink.sum(axis=(1, 2))
     lines, columns = np.arange(28.0)[:, None], np.arange(28.0)[None]

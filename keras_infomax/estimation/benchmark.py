@@ -1,14 +1,14 @@
 """Runs estimators on distributions of known mutual information, into one table."""
 
-import csv
 import math
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keras_infomax import checks, distributions, files
+from keras_infomax import checks, distributions, files, version
 from keras_infomax.estimation.estimator import METHODS, estimate_mi
+from keras_infomax.plots import drawing
 
 COLUMNS = (
     "task",
@@ -23,6 +23,7 @@ COLUMNS = (
     "ceiling",
     "seconds",
     "warnings",
+    "commit",
 )
 
 
@@ -107,8 +108,8 @@ def read(path: pathlib.Path) -> list[dict[str, str]]:
     """
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    header, rows = files.read_csv(path)
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def write(table: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
@@ -118,10 +119,9 @@ def write(table: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
         table: Rows.
         path: Path of the CSV file.
     """
-    lines = [",".join(COLUMNS)]
-    lines += [",".join(str(row[column]) for column in COLUMNS) for row in table]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path, "\n".join(lines) + "\n")
+    # Tables of earlier versions have no commit.
+    rows = ([row.get(column, "") for column in COLUMNS] for row in table)
+    files.write_csv(path, COLUMNS, *rows)
 
 
 def summary(table: Sequence[Mapping[str, str]]) -> str:
@@ -154,17 +154,12 @@ def draw(table: Sequence[Mapping[str, str]]) -> Any:
         table: Rows, as `read` returns them.
 
     Returns:
-        Matplotlib figure.
+        A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If Matplotlib is not installed.
+        ImportError: If Matplotlib is missing.
     """
-    from keras_infomax import plots
-
-    plots.check_installed()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+    figure = drawing.new_figure(7.2, 5.4)
     axes = figure.add_subplot()
     truths = sorted({float(row["truth"]) for row in table})
     ends = [0.0, max(truths) * 1.05]
@@ -189,7 +184,7 @@ def draw(table: Sequence[Mapping[str, str]]) -> Any:
         xlim=ends,
         ylim=(-0.5, 1.3 * max(truths)),
     )
-    axes.legend(fontsize="small")
+    drawing.finish(axes, fontsize="small")
     return figure
 
 
@@ -202,6 +197,7 @@ def _points(settings) -> Iterator[tuple[str, int, int]]:
 
 def _estimates(name, rows, seed, methods, steps):
     made = task(name)
+    commit = version.commit()
     x, y = made.sample(rows, seed)
     truth = made.mutual_information
     # One training, by which all bounds of a critic are known.
@@ -228,4 +224,5 @@ def _estimates(name, rows, seed, methods, steps):
                 "ceiling": round(found.ceiling, 6) if of == method else "inf",
                 "seconds": round(found.seconds, 1),
                 "warnings": len(found.warnings),
+                "commit": commit,
             }

@@ -4,8 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-# Drawn by Matplotlib, which few need.
-_FIGURE = (6.4, 4.0)
+from keras_infomax.plots import drawing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,17 +86,12 @@ class MIEstimate:
         """Draws the course of training, the estimate, its interval and its ceiling.
 
         Returns:
-            Matplotlib figure.
+            A `matplotlib.figure.Figure`.
 
         Raises:
-            ValueError: If Matplotlib is not installed.
+            ImportError: If Matplotlib is missing.
         """
-        from keras_infomax import plots
-
-        plots.check_installed()
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=_FIGURE, layout="constrained")
+        figure = drawing.new_figure(6.4, 4.0)
         axes = figure.add_subplot()
         for index, history in enumerate(self.history):
             names = ("", "") if index else ("training batches", "validation rows")
@@ -111,5 +105,5 @@ class MIEstimate:
         if math.isfinite(self.ceiling):
             axes.axhline(self.ceiling, color="k", ls=":", label="ceiling")
         axes.set(xlabel="training steps", ylabel="mutual information [nats]")
-        axes.legend(fontsize="small")
+        drawing.finish(axes, fontsize="small")
         return figure

@@ -217,19 +217,32 @@ class ScoreLoss(keras.losses.Loss):
 class BoundLoss(ScoreLoss):
     """Base of the losses that raise an estimate of mutual information, or hold it.
 
-    A subclass gives `estimate`, and `objective` where the loss is not simply the
-    negated estimate.
+    A subclass gives `bound_of_rows`, or `estimate` where that is no mean over rows; and
+    `objective` where the loss is not simply the negated estimate.
 
     Args:
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
     """
 
-    def estimate(self, partners, scores, weights=None):
-        raise NotImplementedError
-
     # Whether scores must be log densities of y given x for the estimate to hold.
     takes_log_densities = False
+
+    def bound_of_rows(self, scores, partners):
+        """The bound of each true pair, of all rows or of a chunk of them.
+
+        Args:
+            scores: Float tensor `(rows, columns)`.
+            partners: Integer tensor `(rows,)` or `(rows, positives)`.
+
+        Returns:
+            Tensor of the shape of `partners`, in nats.
+        """
+        raise NotImplementedError
+
+    def estimate(self, partners, scores, weights=None):
+        values = self.by_rows(self.bound_of_rows, partners, scores)
+        return mean_over_rows(values, weights)
 
     def objective(self, estimate):
         """What is minimized, as a function of the estimate. Scalar to scalar."""
@@ -246,8 +259,9 @@ class BoundLoss(ScoreLoss):
 class UpperBoundLoss(BoundLoss):
     """Base of the losses that lower an upper bound on mutual information.
 
-    A subclass gives `estimate`. Scores must be log densities of y given x, of a critic
-    that says `gives_log_densities = True`, such as `critics.ConditionalGaussian`.
+    A subclass gives what one of `BoundLoss` does. Scores must be log densities of y
+    given x, of a critic that says `gives_log_densities = True`, such as
+    `critics.ConditionalGaussian`.
 
     Args:
         name: Name of the loss.

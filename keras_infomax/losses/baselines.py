@@ -5,7 +5,7 @@ import math
 import keras
 
 from keras_infomax import bounds, checks
-from keras_infomax.losses.base import BoundLoss, mean_over_rows
+from keras_infomax.losses.base import BoundLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -41,11 +41,8 @@ class TUBA(BoundLoss):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
         self.log_baseline = _finite("log_baseline", log_baseline)
 
-    def estimate(self, partners, scores, weights=None):
-        def bound(scores, partners):
-            return bounds.tuba(scores, partners, self.log_baseline)
-
-        return mean_over_rows(self.by_rows(bound, partners, scores), weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.tuba(scores, partners, self.log_baseline)
 
     def get_config(self):
         return {**super().get_config(), "log_baseline": self.log_baseline}
@@ -83,11 +80,8 @@ class FLO(BoundLoss):
     def __init__(self, name="flo", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def estimate(self, partners, scores, weights=None):
-        def bound(scores, partners):
-            return bounds.flo(scores, -bounds.split(scores, partners)[0], partners)
-
-        return mean_over_rows(self.by_rows(bound, partners, scores), weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.flo(scores, partners)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -132,11 +126,8 @@ class Interpolated(BoundLoss):
         self.alpha = checks.probability("alpha", alpha)
         self.log_baseline = _finite("log_baseline", log_baseline)
 
-    def estimate(self, partners, scores, weights=None):
-        def bound(scores, partners):
-            return bounds.interpolated(scores, partners, self.alpha, self.log_baseline)
-
-        return mean_over_rows(self.by_rows(bound, partners, scores), weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.interpolated(scores, partners, self.alpha, self.log_baseline)
 
     def ceiling(self, columns):
         if self.alpha == 0:
@@ -181,9 +172,8 @@ class FlatNCE(BoundLoss):
     def __init__(self, name="flat_nce", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def estimate(self, partners, scores, weights=None):
-        values = self.by_rows(bounds.flat_nce, partners, scores)
-        return mean_over_rows(values, weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.flat_nce(scores, partners)
 
     def ceiling(self, columns):
         return math.log(columns)

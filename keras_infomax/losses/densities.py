@@ -9,7 +9,6 @@ from keras_infomax.losses.base import (
     UpperBoundLoss,
     gathered,
     mean_of_gathered,
-    mean_over_rows,
 )
 
 
@@ -50,11 +49,8 @@ class BarberAgakov(BoundLoss):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
         self.entropy = checks.number("entropy", entropy, "finite", lambda v: True, 3.0)
 
-    def estimate(self, partners, scores, weights=None):
-        def bound(scores, partners):
-            return bounds.barber_agakov(scores, partners, self.entropy)
-
-        return mean_over_rows(self.by_rows(bound, partners, scores), weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.barber_agakov(scores, partners, self.entropy)
 
     def get_config(self):
         return {**super().get_config(), "entropy": self.entropy}
@@ -91,8 +87,8 @@ class CLUB(UpperBoundLoss):
     def __init__(self, name="club", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def estimate(self, partners, scores, weights=None):
-        return mean_over_rows(self.by_rows(bounds.club, partners, scores), weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.club(scores, partners)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")

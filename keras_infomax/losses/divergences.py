@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from keras_infomax import bounds, checks
-from keras_infomax.bounds.clipped import clipped
 from keras_infomax.execution import distribution
-from keras_infomax.losses.base import BoundLoss, counts, gathered, mean_over_rows
+from keras_infomax.losses.base import BoundLoss, counts, mean_over_rows
+from keras_infomax.losses.estimates import mean_and_log_mean
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -51,19 +51,15 @@ class SMILE(BoundLoss):
         self.gradient = checks.one_of("gradient", gradient, ("smile", "jensen_shannon"))
 
     def estimate(self, partners, scores, weights=None):
-        positives, *parts = self.by_rows(self._parts, partners, scores)
-        value = mean_over_rows(positives, weights) - bounds.log_mean_exp(
-            *gathered(*parts, weights)
+        of_positives, of_negatives = mean_and_log_mean(
+            self, partners, scores, weights, self.clip
         )
+        value = of_positives - of_negatives
         if self.gradient == "smile":
             return value
         other = self.by_rows(bounds.jensen_shannon, partners, scores)
         other = mean_over_rows(other, weights)
         return ops.stop_gradient(value - other) + other
-
-    def _parts(self, scores, partners):
-        positives, negatives = bounds.split(scores, partners)
-        return positives, *bounds.log_sums(clipped(negatives, self.clip))
 
     def get_config(self):
         return {**super().get_config(), "clip": self.clip, "gradient": self.gradient}
@@ -126,14 +122,13 @@ class MINE(BoundLoss):
         return [self._log_average, self._has_average]
 
     def estimate(self, partners, scores, weights=None):
-        positives, *parts = self.by_rows(_positives_and_sums, partners, scores)
-        log_mean = bounds.log_mean_exp(*gathered(*parts, weights))
+        of_positives, log_mean = mean_and_log_mean(self, partners, scores, weights)
         average = self._moved(ops.stop_gradient(log_mean))
         # Of value zero: the gradient of exp(log_mean - average) for that of log_mean.
         ratio = ops.exp(log_mean - average)
         fixed = ops.stop_gradient(log_mean)
         of_negatives = fixed + ratio - ops.stop_gradient(ratio)
-        return mean_over_rows(positives, weights) - of_negatives
+        return of_positives - of_negatives
 
     def _moved(self, log_mean):
         """The log of the average with this batch, which is kept in training."""
@@ -222,8 +217,3 @@ def _state(name):
         # All replicas compute the same value.
         aggregation="only_first_replica",
     )
-
-
-def _positives_and_sums(scores, partners):
-    positives, negatives = bounds.split(scores, partners)
-    return positives, *bounds.log_sums(negatives)

@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_infomax import bounds, checks
+from keras_infomax.bounds.clipped import clipped
 from keras_infomax.losses.base import (
     BoundLoss,
     ScoreLoss,
@@ -55,10 +56,12 @@ class InfoNCE(BoundLoss):
                 f"received axis={axis!r}. Leave one of them out."
             )
 
+    def bound_of_rows(self, scores, partners):
+        return bounds.infonce(scores, partners)
+
     def estimate(self, partners, scores, weights=None):
         if self.axis == 1:
-            values = self.by_rows(bounds.infonce, partners, scores)
-            return mean_over_rows(values, weights)
+            return super().estimate(partners, scores, weights)
         # A denominator over x needs the rows of all replicas.
         partners, scores, weights = gathered(partners, scores, weights)
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
@@ -105,9 +108,8 @@ class NWJ(BoundLoss):
     def __init__(self, name="nwj", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
-    def estimate(self, partners, scores, weights=None):
-        values = self.by_rows(bounds.nwj, partners, scores)
-        return mean_over_rows(values, weights)
+    def bound_of_rows(self, scores, partners):
+        return bounds.nwj(scores, partners)
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -142,10 +144,8 @@ class DonskerVaradhan(BoundLoss):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
 
     def estimate(self, partners, scores, weights=None):
-        positives, *parts = self.by_rows(_positives_and_sums, partners, scores)
-        return mean_over_rows(positives, weights) - bounds.log_mean_exp(
-            *gathered(*parts, weights)
-        )
+        of_positives, of_negatives = mean_and_log_mean(self, partners, scores, weights)
+        return of_positives - of_negatives
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -184,6 +184,27 @@ class JensenShannon(ScoreLoss):
         return -mean_over_rows(values, weights)
 
 
-def _positives_and_sums(scores, partners):
-    positives, negatives = bounds.split(scores, partners)
-    return positives, *bounds.log_sums(negatives)
+def mean_and_log_mean(loss, partners, scores, weights=None, clip=None):
+    """The two parts of Donsker-Varadhan, over the rows of all replicas.
+
+    Args:
+        loss: The loss, which says in what chunks rows are reduced.
+        partners: Integer tensor `(rows,)` or `(rows, positives)`.
+        scores: Float tensor `(rows, columns)`.
+        weights: Float tensor `(rows,)`, what each row counts, or `None`.
+        clip: Positive number, within which the scores of negatives are kept, or `None`.
+
+    Returns:
+        Pair of scalars: the mean score of true pairs, and the log of the mean
+        exponential of the scores of all negatives.
+    """
+
+    def parts(scores, partners):
+        positives, negatives = bounds.split(scores, partners)
+        if clip is not None:
+            negatives = clipped(negatives, clip)
+        return positives, *bounds.log_sums(negatives)
+
+    positives, *sums = loss.by_rows(parts, partners, scores)
+    of_negatives = bounds.log_mean_exp(*gathered(*sums, weights))
+    return mean_over_rows(positives, weights), of_negatives

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_infomax import bounds, checks
+from keras_infomax.bounds.scores import LEFT_OUT
 from keras_infomax.losses.base import ScoreLoss, mean_over_rows
 
 
@@ -80,8 +81,6 @@ class SupCon(ScoreLoss):
         return mean_over_rows(values, weights)
 
 
-# Stands for minus infinity: a row of them would have a gradient that is not a number.
-_LEFT_OUT = -1e37
 _EXPECTED = "a boolean matrix (rows, columns), or columns of true pairs"
 _ADVICE = "Write, for example, y_true=labels[:, None] == labels[None]."
 
@@ -90,9 +89,9 @@ def _of_rows(scores, is_partner):
     """Losses of rows, and their numbers of partners."""
     kept = ops.not_equal(scores, -np.inf)
     is_partner = ops.cast(ops.logical_and(is_partner, kept), scores.dtype)
-    scores = ops.where(kept, scores, _LEFT_OUT)
+    scores = ops.where(kept, scores, LEFT_OUT)
     # Subtracted first, the maximum makes differences exact for scores of +-1e4.
-    anchor = ops.max(scores, axis=1, keepdims=True, initial=_LEFT_OUT)
+    anchor = ops.max(scores, axis=1, keepdims=True, initial=LEFT_OUT)
     scores = scores - ops.stop_gradient(anchor)
     counts = ops.sum(is_partner, axis=1)
     of_partners = ops.sum(ops.where(is_partner > 0, scores, 0.0), axis=1)

@@ -1,11 +1,6 @@
 """Barlow Twins: two views, an encoder and a wide projection head."""
 
-import keras
-
-from keras_infomax.critics import CosineCritic
-from keras_infomax.methods.two_views import head, two_views
-from keras_infomax.models.infomax import InfoMax
-from keras_infomax.models.terms import Term
+from keras_infomax.methods.two_views import of_projections
 
 
 def barlow_twins(
@@ -40,16 +35,4 @@ def barlow_twins(
         Zbontar et al., 2021, "Barlow Twins: Self-Supervised Learning via Redundancy
         Reduction", https://arxiv.org/abs/2103.03230.
     """
-    projection = head("projection_units", projection_units, True)
-    views = two_views(image_shape, encoder, encoding_dim)
-    projected = views.through(projection)
-    network = keras.Model(
-        views.images,
-        {
-            "projection_a": projected[0],
-            "projection_b": projected[1],
-            "encoding": views.encodings[0],
-        },
-    )
-    term = Term("projection_a", "projection_b", CosineCritic())
-    return InfoMax(network=network, terms=[term], representation="encoding")
+    return of_projections(image_shape, encoder, encoding_dim, projection_units)

@@ -136,6 +136,32 @@ def batch_normalization(**options: Any) -> keras.layers.BatchNormalization:
     )
 
 
+def of_projections(
+    image_shape: Any, encoder: Any, encoding_dim: Any, projection_units: Any
+) -> InfoMax:
+    """The model of two views whose projections a loss on encodings compares.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        encoder: As for `image_encoder`.
+        encoding_dim: As for `image_encoder`.
+        projection_units: Sizes of the layers of the projection head; all but the last
+            have a batch normalization and a ReLU.
+
+    Raises:
+        ValueError: As `two_views`, or if there is no projection layer.
+    """
+    projection = head("projection_units", projection_units, True)
+    views = two_views(image_shape, encoder, encoding_dim)
+    outputs = {"encoding": views.encodings[0]}
+    for view, projected in zip("ab", views.through(projection), strict=True):
+        outputs[f"projection_{view}"] = projected
+    network = keras.Model(views.images, outputs)
+    # The critic is there for losses on scores; one on encodings calls none.
+    term = Term("projection_a", "projection_b", CosineCritic())
+    return InfoMax(network=network, terms=[term], representation="encoding")
+
+
 def predictor(units: Any, projection_units: Any) -> keras.Sequential:
     """A head from projections to what they should be in the other view.
 

@@ -40,6 +40,7 @@ def main(table: str) -> None:
     import json
 
     from keras_infomax import estimation, files
+    from keras_infomax.plots import drawing
 
     groups = [_GROUPS.value] if _GROUPS.value else []
     x, y, z, g = estimation.read_csv(table, _X.value, _Y.value, _Z.value or [], groups)
@@ -68,5 +69,5 @@ def main(table: str) -> None:
         files.write_text(_OUTPUT.value, json.dumps(estimate.as_dict(), indent=2) + "\n")
         print(_OUTPUT.value)
     if _PLOT.value:
-        estimate.plot().savefig(_PLOT.value)
+        drawing.save(estimate.plot(), _PLOT.value)
         print(_PLOT.value)

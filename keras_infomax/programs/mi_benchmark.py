@@ -26,11 +26,12 @@ def main() -> None:
     """Compares."""
     from keras_infomax import files
     from keras_infomax.estimation import benchmark
+    from keras_infomax.plots import drawing
 
     folder = pathlib.Path(_WORKDIR.value)
     path = benchmark.run(_CONFIG.value.to_dict(), folder, _NAME.value)
     table = benchmark.read(path)
     files.write_text(path.with_suffix(".md"), benchmark.summary(table))
-    benchmark.draw(table).savefig(path.with_suffix(".png"), dpi=120)
+    drawing.save(benchmark.draw(table), path.with_suffix(".png"))
     for suffix in (".csv", ".md", ".png"):
         print(path.with_suffix(suffix))

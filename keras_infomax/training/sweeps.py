@@ -20,7 +20,6 @@ import multiprocessing
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import time
 import traceback
@@ -28,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from multiprocessing import resource_tracker
 from typing import Any
 
-from keras_infomax import backends, checks, files, measures
+from keras_infomax import backends, checks, files, measures, version
 from keras_infomax.training import processes, recipe, runs
 from keras_infomax.training.progress import duration
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
@@ -366,7 +365,7 @@ class Table:
         Returns:
             Whether they were added.
         """
-        made_by = dict(zip(_MADE_BY, (_backend(), _commit()), strict=True))
+        made_by = dict(zip(_MADE_BY, (_backend(), version.commit()), strict=True))
         with self.changing():
             if key in self.keys():
                 return False
@@ -525,25 +524,6 @@ def _reason(workdir: pathlib.Path, exit_code: int) -> str:
 
 def _backend() -> str:
     return f"{backends.name()} {backends.version()}"
-
-
-def _commit() -> str:
-    """The commit that the code is at, marked if it has been changed since.
-
-    `"unknown"` where the code is in no repository of its own: a package that is
-    installed below a project lies in the repository of the project.
-    """
-    file = pathlib.Path(__file__)
-    git = ["git", "-C", str(file.parent)]
-    tracked = [*git, "ls-files", "--error-unmatch", file.name]
-    describe = [*git, "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty"]
-    try:
-        if subprocess.run(tracked, capture_output=True).returncode:
-            return "unknown"
-        described = subprocess.run(describe, capture_output=True, text=True)
-    except OSError:
-        return "unknown"
-    return described.stdout.strip() or "unknown"
 
 
 def _default_processes() -> int:

@@ -83,7 +83,7 @@ class Augmented(keras.layers.Layer):
         of_colours = [x.name for x in layers if _needs_colors(x)]
         if of_colours and images.shape[-1] != 3:
             raise ValueError(
-                f"The augmentations {', '.join(of_colours)} need images in colour; "
+                f"The augmentations {', '.join(of_colours)} need images in color; "
                 f"received shape {tuple(images.shape)}. Leave them out; the views "
                 "'augmented' do so for grey images."
             )

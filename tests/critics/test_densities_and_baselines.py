@@ -73,7 +73,7 @@ def test_flo_is_tuba_of_a_baseline_of_pairs():
     scores = critic(X, Y, partners=PARTNERS)
     raw = np.array(inner(X, Y))
     normalizers = (raw - np.array(scores))[:, 0] - raw[np.arange(7), PARTNERS]
-    expected = -np.mean(kim.bounds.flo(raw, normalizers, PARTNERS))
+    expected = -np.mean(kim.bounds.flo(raw, PARTNERS, normalizers))
     assert float(kim.losses.FLO()(PARTNERS, scores)) == pytest.approx(expected, 1e-4)
 
 

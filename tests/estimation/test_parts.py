@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_infomax import bounds, distributions
+from keras_infomax import bounds, distributions, version
 from keras_infomax.estimation import benchmark, columns, doubts, evaluation, references
 from keras_infomax.estimation.canonical import Canonical
 from keras_infomax.estimation.critic import symmetric_infonce
@@ -263,6 +263,7 @@ def test_a_benchmark_goes_on_where_it_stopped(tmp_path, capsys):
     table = benchmark.read(path)
     assert path.read_text().startswith(first)
     assert [row["seed"] for row in table] == ["0", "1"]
+    assert {row["commit"] for row in table} == {version.commit()}
     assert capsys.readouterr().out.count("1 estimates") == 2
     mean = np.mean([float(row["value"]) for row in table])
     assert f"| {mean:.2f} |" in benchmark.summary(table)

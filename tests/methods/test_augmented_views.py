@@ -129,11 +129,11 @@ def test_colours_decide_how_images_are_augmented():
 
 
 def test_grey_images_cannot_be_recoloured():
-    with pytest.raises(ValueError, match=r"random_hue.* need images in colour.*12, 1"):
+    with pytest.raises(ValueError, match=r"random_hue.* need images in color.*12, 1"):
         kim.views.get("augmented_photographs")(GREY, seed=(3, 1))
 
 
-def test_precision_of_raw_is_kept_under_every_policy():
+def test_precision_of_pixels_is_kept_under_every_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     for view in kim.views.get("augmented")(GREY, seed=(0, 1)):
         assert view.dtype == tf.float32

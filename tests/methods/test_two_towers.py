@@ -202,6 +202,7 @@ def test_what_cannot_be_retrieved_is_refused(make, match):
 def test_digits_are_described_as_they_are():
     data = kim.datasets.load("digits_and_words")
     numbers = ("zero one two three four five six seven eight nine").split()
+    assert len([word for word in WORDS if word]) == 23
     for split, labels in (
         (data.train_examples, data.train_labels),
         (data.test_examples, data.test_labels),

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from process_checks import gone
 
-from keras_infomax import files, measures
+from keras_infomax import files, measures, version
 from keras_infomax.files import writing
 from keras_infomax.training import runs, sweeps
 from keras_infomax.training.settings import IDENTITY, Settings, identity
@@ -287,12 +287,12 @@ def test_a_commit_is_that_of_the_code_and_not_of_what_lies_around_it(
     git("init")
     git("add", "ours.py", ".gitignore")
     git("commit", "-m", "first")
-    monkeypatch.setattr(sweeps, "__file__", str(tmp_path / "ours.py"))
-    assert sweeps._commit() == git("rev-parse", "--short=10", "HEAD")
+    monkeypatch.setattr(version, "__file__", str(tmp_path / "ours.py"))
+    assert version.commit() == git("rev-parse", "--short=10", "HEAD")
     (tmp_path / "ours.py").write_text("changed")
-    assert sweeps._commit().endswith("-dirty")
-    monkeypatch.setattr(sweeps, "__file__", str(tmp_path / "installed.py"))
-    assert sweeps._commit() == "unknown"
+    assert version.commit().endswith("-dirty")
+    monkeypatch.setattr(version, "__file__", str(tmp_path / "installed.py"))
+    assert version.commit() == "unknown"
 
 
 def test_committed_tables_are_read_and_gone_on_with():
