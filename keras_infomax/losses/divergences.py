@@ -98,8 +98,9 @@ class MINE(BoundLoss):
         Scalar in nats.
 
     Raises:
-        ValueError: If momentum is not in [0, 1), or under a strategy of several
-            replicas if the loss was made outside of its scope.
+        ValueError: If momentum is not in [0, 1), under a strategy of several replicas
+            if the loss was made outside of its scope, and in `compile` of a model of
+            several terms, whose averages it would mix.
 
     Example:
     >>> abs(round(float(MINE()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
@@ -127,15 +128,16 @@ class MINE(BoundLoss):
 
     def estimate(self, partners, scores, weights=None):
         positives, *parts = self.by_rows(_positives_and_sums, partners, scores)
-        log_mean = bounds.log_mean_exp(*gathered(*parts, weights))
-        average = self._moved(ops.stop_gradient(log_mean))
+        *parts, counted = gathered(*parts, weights)
+        log_mean = bounds.log_mean_exp(*parts, counted)
+        average = self._moved(ops.stop_gradient(log_mean), counted)
         # Of value zero: the gradient of exp(log_mean - average) for that of log_mean.
         ratio = ops.exp(log_mean - average)
         fixed = ops.stop_gradient(log_mean)
         of_negatives = fixed + ratio - ops.stop_gradient(ratio)
         return mean_over_rows(positives, weights) - of_negatives
 
-    def _moved(self, log_mean):
+    def _moved(self, log_mean, weights):
         """The log of the average with this batch, which is kept in training."""
         if not self.momentum:
             return log_mean
@@ -148,8 +150,11 @@ class MINE(BoundLoss):
         # A batch of scores that overflow must not spoil all that follow.
         average = ops.where(ops.isfinite(average), average, log_mean)
         if counts():
-            self._log_average.assign(ops.cast(average, "float32"))
-            self._has_average.assign(ops.ones(()))
+            state = ops.cast(average, "float32"), ops.ones(())
+            for variable, value in zip(self.variables, state, strict=True):
+                if weights is not None:  # A batch of which no row counts has no mean.
+                    value = ops.where(ops.any(weights > 0), value, variable.value)
+                variable.assign(value)
         return average
 
     def _check_scope(self):
