@@ -37,6 +37,19 @@ def layers(layer: keras.Layer, include_self: bool = True) -> list[keras.Layer]:
     return list(layer._flatten_layers(include_self=include_self))
 
 
+def learned_variables(layer: keras.Layer) -> list[keras.Variable]:
+    """The variables of a layer that gradients change, or would if it were not frozen.
+
+    `layer.trainable_variables` lacks those of frozen layers, and `variable.trainable`
+    is false for them.
+
+    Args:
+        layer: Built layer or model.
+    """
+    found = {id(v) for each in layers(layer) for v in each._trainable_variables}
+    return [variable for variable in layer.variables if id(variable) in found]
+
+
 def has_added_losses(layer: keras.Layer) -> bool:
     """Whether a layer has added losses itself when it was called last.
 

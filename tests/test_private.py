@@ -291,6 +291,19 @@ def test_losses_are_known_to_the_layer_that_added_them():
     assert have == [False, True, False, True]
 
 
+@relied_on("keras.Layer._trainable_variables")
+def test_variables_that_gradients_change_are_known_while_they_are_frozen():
+    normalized = keras.layers.BatchNormalization()
+    inner = keras.Sequential([keras.layers.Dense(2), normalized])
+    model = keras.Sequential([keras.Input((2,)), inner, keras.layers.Dropout(0.5)])
+    learned = model.trainable_variables
+    inner.layers[0].trainable = False
+    model.trainable = False
+    assert len(learned) == 4
+    assert not model.trainable_variables
+    assert [id(v) for v in private.learned_variables(model)] == [*map(id, learned)]
+
+
 @relied_on("keras.metrics.MeanMetricWrapper._fn or _fn_kwargs")
 def test_the_function_of_a_mean_is_known():
     function = keras.metrics.sparse_categorical_crossentropy

@@ -94,7 +94,7 @@ def log_mean_exp(sums, counts, weights=None):
         weights: Tensor `(rows,)`, how often each row counts, or `None` for once.
 
     Returns:
-        Scalar tensor.
+        Scalar tensor. Zero where no row counts.
     """
     sums = _vector("sums", sums)
     counts = ops.cast(_vector("counts", counts), sums.dtype)
@@ -106,7 +106,11 @@ def log_mean_exp(sums, counts, weights=None):
         )
         counts = counts * weights
     total = ops.sum(counts)
-    return ops.logsumexp(sums) - ops.log(ops.where(total > 0, total, 1.0))
+    value = ops.logsumexp(sums) - ops.log(ops.where(total > 0, total, 1.0))
+    if weights is None:
+        return value
+    # What stands for minus infinity would be the estimate.
+    return ops.where(total > 0, value, 0.0)
 
 
 def _vector(argument, values):

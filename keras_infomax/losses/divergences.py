@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_infomax import bounds, checks
 from keras_infomax.execution import distribution
-from keras_infomax.losses.base import BoundLoss, counts, mean_over_rows
+from keras_infomax.losses.base import BoundLoss, counts, gathered, mean_over_rows
 from keras_infomax.losses.estimates import mean_and_log_mean
 
 
@@ -94,8 +94,9 @@ class MINE(BoundLoss):
         Scalar in nats.
 
     Raises:
-        ValueError: If momentum is not in [0, 1), or under a strategy of several
-            replicas if the loss was made outside of its scope.
+        ValueError: If momentum is not in [0, 1), under a strategy of several replicas
+            if the loss was made outside of its scope, and in `compile` of a model of
+            several terms, whose averages it would mix.
 
     Example:
     >>> abs(round(float(MINE()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
@@ -123,14 +124,14 @@ class MINE(BoundLoss):
 
     def estimate(self, partners, scores, weights=None):
         of_positives, log_mean = mean_and_log_mean(self, partners, scores, weights)
-        average = self._moved(ops.stop_gradient(log_mean))
+        average = self._moved(ops.stop_gradient(log_mean), *gathered(weights))
         # Of value zero: the gradient of exp(log_mean - average) for that of log_mean.
         ratio = ops.exp(log_mean - average)
         fixed = ops.stop_gradient(log_mean)
         of_negatives = fixed + ratio - ops.stop_gradient(ratio)
         return of_positives - of_negatives
 
-    def _moved(self, log_mean):
+    def _moved(self, log_mean, weights):
         """The log of the average with this batch, which is kept in training."""
         if not self.momentum:
             return log_mean
@@ -143,8 +144,11 @@ class MINE(BoundLoss):
         # A batch of scores that overflow must not spoil all that follow.
         average = ops.where(ops.isfinite(average), average, log_mean)
         if counts():
-            self._log_average.assign(ops.cast(average, "float32"))
-            self._has_average.assign(ops.ones(()))
+            state = ops.cast(average, "float32"), ops.ones(())
+            for variable, value in zip(self.variables, state, strict=True):
+                if weights is not None:  # A batch of which no row counts has no mean.
+                    value = ops.where(ops.any(weights > 0), value, variable.value)
+                variable.assign(value)
         return average
 
     def _check_scope(self):

@@ -219,6 +219,25 @@ def check_densities(loss: Any, terms: Sequence[Any]) -> None:
             )
 
 
+def check_state(loss: Any, terms: Sequence[str]) -> None:
+    """Refuses a loss with a state where several terms would move it in turn.
+
+    Args:
+        loss: What `checked_loss` returned.
+        terms: Names of the terms.
+
+    Raises:
+        ValueError: If the loss keeps something from step to step, and there are several
+            terms.
+    """
+    if len(terms) > 1 and getattr(loss, "variables", None):
+        raise ValueError(
+            f"loss must keep nothing from step to step in a model of several terms, "
+            f"{', '.join(terms)}, whose states it would mix; received {loss.name!r}. "
+            "Use 'donsker_varadhan' or another loss, or one term."
+        )
+
+
 def _checked_metric(argument, metric):
     if isinstance(metric, str):
         if metric in _CROSSENTROPY:

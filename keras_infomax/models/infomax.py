@@ -348,6 +348,7 @@ class InfoMax(PairSteps, BaseModel):
         if isinstance(loss, losses.EncodingLoss):
             compile_arguments.check_none_of_scores(loss, metrics, weighted_metrics)
         compile_arguments.check_densities(loss, self.terms)
+        compile_arguments.check_state(loss, names)
         checks.boolean("run_eagerly", run_eagerly)
         checks.boolean("auto_scale_loss", auto_scale_loss)
         checks.one_of("jit_compile", jit_compile, (True, False, "auto", None))

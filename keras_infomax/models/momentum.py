@@ -15,7 +15,8 @@ class MomentumEncoder(keras.layers.Layer):
         average <- momentum * average + (1 - momentum) * weight
 
     after every training step of the `InfoMax` that it is a part of. At first the
-    averages are the weights. No gradient passes. Moving statistics of batch
+    averages are the weights. Those of frozen layers follow, too, since these may be
+    trained later. No gradient passes. Moving statistics of batch
     normalization are its own: in training it normalizes by the batch, as the encoder
     does.
 
@@ -72,8 +73,10 @@ class MomentumEncoder(keras.layers.Layer):
     def build(self, input_shape):
         if not self.encoder.built:
             self.encoder.build(input_shape)
-        followed = self.encoder.trainable_variables
-        others = self.encoder.non_trainable_variables
+        # Also what is frozen now: it may be trained later.
+        followed = private.learned_variables(self.encoder)
+        of_gradients = {id(variable) for variable in followed}
+        others = [v for v in self.encoder.variables if id(v) not in of_gradients]
         self._followed = tuple(followed)
         self._others = tuple(others)
         self.averages = [self._copy(v, f"average_{i}") for i, v in enumerate(followed)]

@@ -339,3 +339,13 @@ def test_estimates_are_computed_in_the_dtype_of_the_loss():
 def test_the_message_on_an_unknown_loss_calls_it_so(name):
     with pytest.raises(ValueError, match=f"Unknown loss '{name}'.*loss='infonce'"):
         infomax(name)
+
+
+@pytest.mark.parametrize("loss", ["mine", kim.losses.TargetLoss("mine", 1.0)])
+def test_a_state_that_several_terms_would_mix_is_refused(loss):
+    model = of_two_terms()
+    with pytest.raises(ValueError, match="step to step .*, forth, back, .*'donsker"):
+        model.compile("sgd", loss)
+    model.compile("sgd", "donsker_varadhan", run_eagerly=True)
+    one = of_two_terms(locations=True)
+    one.compile("sgd", "mine", run_eagerly=True)

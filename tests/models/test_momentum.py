@@ -115,6 +115,24 @@ def test_an_encoder_is_followed_step_by_step():
     assert len(model.trainable_variables) == 2
 
 
+def test_what_was_frozen_at_first_is_followed_once_it_is_trained():
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    free = kim.models.MomentumEncoder(encoder, momentum=0.5)
+    free.build((None, 3))
+    encoder.trainable = False
+    follower = kim.models.MomentumEncoder(encoder, momentum=0.5)
+    assert follower(X).shape == (4, 4)
+    # As many variables, in the same order, or a file of one would not fit the other.
+    assert [w.shape for w in follower.averages] == [w.shape for w in free.averages]
+    encoder.trainable = True
+    before = [w.numpy() for w in encoder.weights]
+    for weight in encoder.weights:
+        weight.assign(weight + 8.0)
+    follower.follow()
+    for average, old in zip(follower.averages, before, strict=True):
+        np.testing.assert_allclose(average, old + 4.0, rtol=1e-6)
+
+
 def test_statistics_of_batches_are_its_own():
     layers = [keras.layers.Dense(4), keras.layers.BatchNormalization(momentum=0.5)]
     encoder = keras.Sequential([keras.Input((3,)), *layers])

@@ -60,6 +60,23 @@ def test_weights_of_one_and_of_zero(name):
     np.testing.assert_array_equal(tape.gradient(nothing, scores), np.zeros((6, 8)))
 
 
+@pytest.mark.parametrize("name", ["donsker_varadhan", "smile", "mine"])
+def test_a_batch_of_which_no_row_counts_is_as_if_it_were_not_there(name):
+    few, all_rows = [infomax(name) for _ in range(2)]
+    weights = np.repeat([0.0, 1.0], ROWS // 2).astype("float32")
+    second = slice(ROWS // 2, None)
+    known = few.fit((X[second], Y[second]), shuffle=False, verbose=0).history
+    found = all_rows.fit(
+        (X, Y), sample_weight=weights, batch_size=ROWS // 2, shuffle=False, verbose=0
+    ).history
+    np.testing.assert_allclose(found["mi"], known["mi"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found["loss"], np.divide(known["loss"], 2), rtol=1e-4)
+    for a, b in zip(few.get_weights(), all_rows.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    states = [[float(v) for v in m.loss.variables] for m in (few, all_rows)]
+    np.testing.assert_allclose(*states, rtol=1e-4)
+
+
 def test_losses_that_look_at_columns_weigh_the_mean_alone():
     scores, partners = SCORES[:, :6], np.array([3, 1, 0, 5, 4, 2])
     terms = [bounds.infonce(scores, partners, axis).numpy() for axis in (0, 1)]
