@@ -16,12 +16,14 @@ from keras_infomax.datasets import (
     image_files,
     images,
     packages,
+    prepared_sets,
     sources,
 )
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Before the colon, these say where a data set is.
-PREFIXES = (*("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels"),)
+PREFIXES = ("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels")
+_OF_TABLES = ("csv", "parquet", "sklearn", "statsmodels")
 
 _EMBEDDED = {
     "digits_as_signals": embedded.digits_as_signals,
@@ -145,20 +147,19 @@ def load(
     categorical = checks.names("categorical", categorical)
     prefix, _, rest = name.partition(":")
     of_images = name == "digits" or prefix == "folder"
-    of_tables = prefix in ("csv", "parquet", "sklearn", "statsmodels")
+    of_tables = prefix in _OF_TABLES
     is_function = prefix not in PREFIXES and bool(_FUNCTION.fullmatch(name))
-    is_prepared = not (of_images or of_tables or is_function)
-    is_prepared = is_prepared and prefix not in (*PREFIXES, *_EMBEDDED)
+    is_known = name in _EMBEDDED or prefix in PREFIXES
+    is_prepared = not (of_images or is_function or is_known)
     if is_prepared:
-        of_images = sources.has_images(name, data_dir)
+        of_images = prepared_sets.has_images(name, data_dir)
+    has_label = of_tables and prefix != "sklearn" or is_prepared and not of_images
     for argument, value, has_effect in (
         ("image_size", image_size, of_images),
-        ("label", label, of_tables and prefix != "sklearn" or is_prepared),
+        ("label", label, has_label),
         ("categorical", categorical or None, of_tables),
     ):
-        if value is not None and (
-            not has_effect or (argument == "label" and of_images)
-        ):
+        if value is not None and not has_effect:
             raise ValueError(
                 f"{argument} has no effect on the data set {name!r}; received "
                 f"{value!r}. Leave it out."
@@ -177,38 +178,32 @@ def load(
                 rest, split_seed, image_size, on_error, max_pixels, max_bytes
             )
         else:
-            source = sources.read_tensorflow_dataset(
-                name, data_dir, image_size, max_bytes
-            )
+            source = prepared_sets.read_images(name, data_dir, image_size, max_bytes)
         train, test, class_names = source
         return images.from_arrays(train, test, name=name, class_names=class_names)
-    readers: dict[str, Callable[[], data_files.Source]] = {
-        "npz": lambda: data_files.read_arrays(rest, split_seed, max_bytes),
-        "aeon": lambda: packages.read_signals(rest),
-        "sklearn": lambda: packages.read_scikit_learn(rest, split_seed, categorical),
-        "statsmodels": lambda: packages.read_table(
-            rest, split_seed, label, categorical
-        ),
-        **{
-            kind: lambda: data_files.read_table(
-                prefix, rest, split_seed, label, categorical, max_bytes
-            )
-            for kind in ("csv", "parquet")
-        },
-    }
-    read = readers.get(
-        prefix,
-        lambda: sources.read_tensorflow_examples(
+    if prefix == "npz":
+        found = data_files.read_arrays(rest, split_seed, max_bytes)
+        if _are_pixels(found[0][0]):
+            return images.from_arrays(found[0], found[1], name=name)
+    elif prefix == "aeon":
+        found = packages.read_signals(rest)
+    elif prefix == "sklearn":
+        found = packages.read_scikit_learn(rest, split_seed, categorical)
+    elif prefix == "statsmodels":
+        found = packages.read_table(rest, split_seed, label, categorical)
+    elif of_tables:
+        found = data_files.read_table(
+            prefix, rest, split_seed, label, categorical, max_bytes
+        )
+    else:
+        found = prepared_sets.read_examples(
             name, data_dir, split_seed, label, max_bytes
-        ),
-    )
-    train, test, class_names, categories = read()
-    if prefix == "npz" and _are_images(train[0]):
-        return images.from_arrays(train, test, name=name)
+        )
+    train, test, class_names, categories = found
     return examples.from_examples(train, test, name, class_names, categories)
 
 
-def _are_images(parts: Any) -> bool:
+def _are_pixels(parts: Any) -> bool:
     return getattr(parts, "dtype", None) == "uint8" and parts.ndim in (3, 4)
 
 

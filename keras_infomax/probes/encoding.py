@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_infomax import backends, checks, structures
 from keras_infomax.lazy_tensorflow import tf
-from keras_infomax.probes.rows import count, taken, views_as_arrays
+from keras_infomax.probes.rows import views_as_arrays
 
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
@@ -177,9 +177,9 @@ def _errors_of_calls():
 
 
 def _in_batches(encode_batch, views, batch_size):
-    encodings, rows = None, count(views)
+    encodings, rows = None, structures.rows_of(views)
     for start in range(0, rows, batch_size):
-        batch = taken(views, slice(start, start + batch_size))
+        batch = structures.taken(views, slice(start, start + batch_size))
         encoded = keras.ops.convert_to_numpy(
             encode_batch(keras.tree.map_structure(_tensor, batch))
         )

@@ -15,7 +15,7 @@ from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import checked_views, tensor_specs
 from keras_infomax.probes.probe import Probe
-from keras_infomax.probes.rows import count, taken
+from keras_infomax.structures import rows_of, taken
 
 # Rows encoded at once in inference: bounds the memory, not the result.
 _ROWS_AT_ONCE = 1000
@@ -278,7 +278,7 @@ def _logits(encoder: keras.Layer, specs: Any, network: _Network) -> Callable:
     def logits(network, views):
         blocks = (
             taken(views, slice(start, start + _ROWS_AT_ONCE))
-            for start in range(0, count(views), _ROWS_AT_ONCE)
+            for start in range(0, rows_of(views), _ROWS_AT_ONCE)
         )
         return np.concatenate([graph(network, block).numpy() for block in blocks])
 

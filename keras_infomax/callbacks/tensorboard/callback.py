@@ -254,7 +254,7 @@ class TensorBoard(keras.callbacks.Callback):
     def _project(self, probe: Probes) -> None:
         views, labels = probe.test
         rows = projector.spread(len(labels))
-        shown = keras.tree.map_structure(lambda part: part[rows], views)
+        shown = structures.taken(views, rows)
         encodings = encode(encoder_of(self.model, probe.encoder), shown)
         folder = pathlib.Path(self.log_dir) / EXAMPLES
         projector.write(folder, encodings, labels[rows], shown)
