@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_infomax import backends
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -107,8 +107,7 @@ def _finder_of_broken(variables: list[keras.Variable]) -> Callable[[], list[str]
         return [ops.all(ops.isfinite(variable)) for variable in floating]
 
     if backends.is_tensorflow():
-        # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-        all_finite = tf.function(all_finite).get_concrete_function()
+        all_finite = concrete(all_finite)
 
     def find_broken():
         pairs = zip(floating, all_finite(), strict=True)

@@ -25,7 +25,7 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
         jacobians[i, j, k] = d encoder(views)[i, j] / d views[i] flattened [k]
 
     The encoder must treat every row by itself, as all encoders must; where it is not
-    differentiable, as ReLU at 0, the derivative is that of TensorFlow. On two cores,
+    differentiable, as ReLU at 0, the derivative is that of the backend. On two cores,
     128 half digits through five layers of 392 take about two seconds.
 
     Args:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_infomax import backends, checks, structures
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete, tf
 from keras_infomax.probes.rows import views_as_arrays
 
 
@@ -142,10 +142,7 @@ def _function(encoder, specs):
 
     try:
         if backends.is_tensorflow():
-            # Concrete, because TensorFlow would warn of retracing when probe after
-            # probe traces a new function.
-            function = tf.function(call, input_signature=[specs])
-            encode_batch = function.get_concrete_function()
+            encode_batch = concrete(call, specs)
             outputs = encode_batch.structured_outputs
         else:
             encode_batch = call

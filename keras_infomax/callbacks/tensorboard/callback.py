@@ -17,7 +17,7 @@ from keras_infomax.callbacks.tensorboard import (
     score_summaries,
 )
 from keras_infomax.execution import strategies
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete, tf
 from keras_infomax.probes import encode
 
 # The TensorBoard run with what is made of examples rather than of whole data sets.
@@ -284,10 +284,7 @@ def _scorer(model: Any, views: Any) -> Any:
     def score():
         return model(rows, training=False, with_partners=True)
 
-    if not backends.is_tensorflow():
-        return score
-    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-    return tf.function(score).get_concrete_function()
+    return concrete(score) if backends.is_tensorflow() else score
 
 
 class _Profiler:
