@@ -96,7 +96,7 @@ def from_examples(
                 f"{split} of {name!r}",
                 "a pair (examples, labels)",
                 given,
-                "Write (examples, None) for unlabelled ones.",
+                "Write (examples, None) for unlabeled ones.",
             )
         what = f"of the {split} split of {name!r}"
         examples = as_examples(f"The examples {what}", given[0])

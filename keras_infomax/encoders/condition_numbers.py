@@ -156,9 +156,10 @@ def log_condition_numbers(jacobians: Any) -> LogConditionNumbers:
     An example counts as singular if `sigma_min <= epsilon * sigma_max`, epsilon being
     that of the dtype of the Jacobians (float32: 1.2e-7, a logarithm of 15.9): a smaller
     one is rounding of the encoder's own arithmetic and could be 0 as well. Singular
-    values are computed in float64, a third slower than in float32, lest rounding of the
-    decomposition hide a true 0; and in one thread, see `probes.LogisticProbe`. For 128
-    matrices of 392 by 392 that takes about four seconds.
+    values are computed in float64, a third slower than in float32, so that rounding in
+    the decomposition does not hide a true 0; and in one thread, see
+    `probes.LogisticProbe`. For 128 matrices of 392 by 392 that takes about four
+    seconds.
 
     Args:
         jacobians: Float array of shape `(rows, dim, view_size)`.

@@ -1,6 +1,6 @@
 """The views that a dataset hands to a model, checked at the border.
 
-What is known before a run is checked then, and the rest when it is run.
+What is known before a run is checked before it, all else while it runs.
 """
 
 import contextlib

@@ -100,6 +100,25 @@ def hit(chosen, changed, unchanged):
     return ops.where(ops.reshape(chosen, shape), changed, unchanged)
 
 
+def between(low, high, numbers):
+    """Numbers in [0, 1) as numbers between two others."""
+    return low + (high - low) * numbers
+
+
+def place(numbers, free):
+    """Numbers in [0, 1) as first places of spans, uniform among all that fit.
+
+    Args:
+        numbers: Float tensor.
+        free: How many places are left beside a span, a float tensor of whole numbers.
+
+    Returns:
+        Float tensor of whole numbers from 0 to `free`.
+    """
+    # Rounding must not lead beyond the last place.
+    return ops.minimum(ops.floor(numbers * (free + 1.0)), free)
+
+
 def along_first_axis(images, matrices):
     """Multiplies the height of each image by a matrix of its own.
 

@@ -91,7 +91,9 @@ class RandomColorJitter(random_views.RandomView):
         numbers = draws.uniform(seed, ops.shape(images)[0], 9)
         factors = ops.stack(
             [
-                _between(max(0.0, 1.0 - strength), 1.0 + strength, numbers[:, at])
+                random_views.between(
+                    max(0.0, 1.0 - strength), 1.0 + strength, numbers[:, at]
+                )
                 for at, strength in enumerate(
                     (self.brightness, self.contrast, self.saturation)
                 )
@@ -105,7 +107,7 @@ class RandomColorJitter(random_views.RandomView):
         if self.needs_colors:
             changed = _blended(changed, factors, order, [place > k for k in range(3)])
         if self.hue:
-            angle = _between(-self.hue, self.hue, numbers[:, 7])
+            angle = random_views.between(-self.hue, self.hue, numbers[:, 7])
             changed = _turned(changed, angle[:, None, None])
         late = [place <= k for k in range(3)] if self.needs_colors else [None] * 3
         changed = _blended(changed, factors, order, late)
@@ -267,7 +269,7 @@ class RandomGaussianBlur(random_views.RandomView):
 
     def transform(self, images, seed):
         numbers = draws.uniform(seed, ops.shape(images)[0], 2)
-        sigma = _between(*self.sigma, numbers[:, 0])
+        sigma = random_views.between(*self.sigma, numbers[:, 0])
         blurred = images
         for _ in range(2):
             blurred = random_views.along_first_axis(
@@ -300,10 +302,6 @@ class RandomGaussianBlur(random_views.RandomView):
             "kernel_size": self.kernel_size,
             "probability": self.probability,
         }
-
-
-def _between(low, high, numbers):
-    return low + (high - low) * numbers
 
 
 def _gray(images):

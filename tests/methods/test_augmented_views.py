@@ -129,7 +129,7 @@ def test_colours_decide_how_images_are_augmented():
 
 
 def test_grey_images_cannot_be_recoloured():
-    with pytest.raises(ValueError, match=r"random_hue.* need images in colour.*12, 1"):
+    with pytest.raises(ValueError, match=r"random_hue.* need images in color.*12, 1"):
         kim.views.get("augmented_photographs")(GREY, seed=(3, 1))
 
 

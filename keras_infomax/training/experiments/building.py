@@ -231,8 +231,8 @@ def _check_memory(model: models.InfoMax, rows: int) -> None:
 def _check_labels(
     model: models.InfoMax, settings: Settings, data: datasets.Dataset
 ) -> None:
-    unlabelled = data.train_labels is None or data.test_labels is None
-    if model.takes_labels and unlabelled:
+    unlabeled = data.train_labels is None or data.test_labels is None
+    if model.takes_labels and unlabeled:
         raise ValueError(
             f"The method {settings.experiment!r} takes labels; received the data set "
             f"{data.name!r}, which lacks them. Take another data set, or a method "
