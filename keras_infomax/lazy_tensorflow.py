@@ -1,8 +1,8 @@
 """TensorFlow, imported at once where Keras runs on it, elsewhere where it is used.
 
 Under JAX and PyTorch a few things still need it: `tf.data` for streams of images, event
-files, SavedModels. It takes seconds to import, and whoever uses none of these should
-not wait for it. So modules write `from keras_infomax.lazy_tensorflow import tf`.
+files, SavedModels. It takes seconds to import, and a process that uses none of these
+should not wait for it. So modules write `from keras_infomax.lazy_tensorflow import tf`.
 """
 
 import importlib

@@ -26,7 +26,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     the last look. Steps are those of `optimizer.iterations`, which does not count the
     steps that the loss scaling of `mixed_float16` skips; skipping them is no failure.
 
-    List it before callbacks that save models, lest they save a broken one.
+    List it before callbacks that save models, or they may save a broken one.
 
     Raises:
         ValueError: While training, naming the step and the loss or variables.

@@ -262,7 +262,7 @@ def _sum_on(is_first, gradient, context):
         values *= tf.cast(is_first, values.dtype)
         return tf.IndexedSlices(values, indices, gradient.dense_shape)
     whole = context.all_reduce(tf.distribute.ReduceOp.SUM, gradient)
-    # A product, and no choice: where it is not finite all replicas shall see that.
+    # Multiplied, not selected: all replicas must see what is not finite.
     return whole * tf.cast(is_first, whole.dtype)
 
 

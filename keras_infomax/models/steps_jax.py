@@ -13,7 +13,7 @@ class Steps(KerasSteps):
     """Steps that run as in Keras, on one process or several of one distribution."""
 
     def checked_compilation(self, loss, metrics, steps, jit_compile):
-        """What Keras shall compile by; loops over chunks do not trouble JAX."""
+        """The `jit_compile` for Keras; JAX compiles loops over chunks, too."""
         return jit_compile
 
     def check_processes(self):

@@ -52,10 +52,10 @@ class Steps(keras.Model):
         self._first_broken_step.value = step
 
     def checked_compilation(self, loss, metrics, steps, jit_compile):
-        """What Keras shall compile by.
+        """The `jit_compile` for Keras.
 
         Raises:
-            ValueError: If XLA shall compile a model that computes in chunks.
+            ValueError: If XLA is asked to compile a model that computes in chunks.
         """
         if not fusion.has_chunks(self, loss, metrics):
             return jit_compile

@@ -11,10 +11,10 @@ class Steps(KerasSteps):
     """Steps that run as in Keras, one in a call."""
 
     def checked_compilation(self, loss, metrics, steps, jit_compile):
-        """What Keras shall compile by.
+        """The `jit_compile` for Keras.
 
         Raises:
-            ValueError: If it shall compile, or run several steps in a call.
+            ValueError: If Keras is asked to compile, or to run several steps in a call.
         """
         for argument, value, taken in (
             ("jit_compile", jit_compile, ("auto", False, None)),
