@@ -5,7 +5,7 @@ with as many rows. Images alone have a class of their own, in `images`.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -306,58 +306,3 @@ def _checked_prompts(prompts, examples, num_classes) -> np.ndarray | None:
             f"{len(found)}. Give them in the order of the labels."
         )
     return found
-
-
-def read_function(
-    target: str, load: Callable[[], Any], name: str, split_seed: int
-) -> Dataset:
-    """Makes a data set of what a function of the user's returns.
-
-    Args:
-        target: What to call the function in messages.
-        load: The function.
-        name: What to call the data set.
-        split_seed: Seed of the split of what has none.
-
-    Raises:
-        ValueError: If it returns something else than data.
-    """
-    found = load()
-    if isinstance(found, Dataset):
-        return dataclasses.replace(found, name=name)  # type: ignore[type-var]
-    if isinstance(found, tuple) and len(found) == 2:
-        train, test = map(_collected, found)
-        if all(isinstance(split, tuple) and len(split) == 2 for split in (train, test)):
-            if _are_images(train[0]):
-                return image_arrays.from_arrays(train, test, name)
-            return from_examples(train, test, name)
-    raise ValueError(
-        f"The function {target} must return a data set of datasets.from_arrays or "
-        "datasets.from_examples, or a pair (train, test), each of them a pair "
-        "(examples, labels) or a tf.data.Dataset of single examples, with labels or "
-        f"without; it returned {checks.shown(found)}."
-    )
-
-
-def _collected(split: Any) -> Any:
-    """A split as a pair of examples and labels, if it is a `tf.data.Dataset`."""
-    if not lazy_tensorflow.is_dataset(split):
-        return split
-    rows = [tf.nest.map_structure(np.asarray, row) for row in split.as_numpy_iterator()]
-    if not rows:
-        raise ValueError(
-            "A tf.data.Dataset of a split must hold examples; it is empty."
-        )
-    labelled = isinstance(rows[0], tuple) and len(rows[0]) == 2
-    if not labelled:
-        rows = [(row, None) for row in rows]
-    stacked = tf.nest.map_structure(
-        lambda *parts: np.stack(parts), *[r[0] for r in rows]
-    )
-    return stacked, [row[1] for row in rows] if labelled else None
-
-
-def _are_images(examples: Any) -> bool:
-    return isinstance(examples, np.ndarray) and (
-        examples.ndim == 4 or examples.dtype == "uint8"
-    )

@@ -30,23 +30,68 @@ def _tensorflow_datasets(name: str) -> Any:
     return tensorflow_datasets
 
 
-def has_images(name: str, data_dir: str | os.PathLike | None) -> bool:
-    """Whether a data set of TensorFlow Datasets has a feature `image`.
+def builder_of(name: str, data_dir: str | os.PathLike | None) -> Any:
+    """The builder of a data set, which knows its features and where it lies.
 
     Args:
-        name: Its name.
+        name: Name of the data set.
         data_dir: Folder of prepared data sets.
 
     Raises:
         ValueError: If there is no such data set.
+        ImportError: If TensorFlow Datasets is not installed.
     """
-    features = _builder(_tensorflow_datasets(name), name, data_dir).info.features
-    return "image" in (features or {})
+    tfds = _tensorflow_datasets(name)
+    # TFDS itself reads the variable only when it is imported.
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if data_dir:
+        data_dir = os.path.expanduser(data_dir)
+        if os.path.exists(data_dir) and not os.path.isdir(data_dir):
+            raise ValueError(
+                "data_dir, or the environment variable TFDS_DATA_DIR, must be a "
+                f"folder; received {data_dir!r}, which is none. Give the folder that "
+                f"holds the folder {name.partition(':')[0]!r}."
+            )
+    prefix, _, version = name.partition(":")
+    if version and version[0] not in "0123456789*":
+        # TFDS would look for a community data set, over the network.
+        raise ValueError(
+            f"Unknown kind of data set {prefix + ':'!r} in {name!r}."
+            f"{checks.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
+            "'folder:PATH' or the name of a TensorFlow Datasets image data set."
+        )
+    hint = ""
+    if os.path.isdir(os.path.expanduser(name)):
+        hint = f" Write 'folder:{name}' to read the images in that folder."
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        known = ["digits", *tfds.list_builders(with_community_datasets=False)]
+        raise ValueError(
+            f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
+            "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
+            f"set, or one prepared in {data_dir or 'the folder data_dir'}."
+        ) from None
+    except Exception as error:
+        # Its files may be damaged in any way, and the name may be no name at all.
+        raise ValueError(
+            f"TensorFlow Datasets cannot open the data set {name!r}: "
+            f"{' '.join(str(error).split()) or type(error).__name__}{hint}"
+        ) from error
+
+
+def has_images(builder: Any) -> bool:
+    """Whether a data set has a feature `image`.
+
+    Args:
+        builder: Builder of the data set.
+    """
+    return "image" in (builder.info.features or {})
 
 
 def read_examples(
     name: str,
-    data_dir: str | os.PathLike | None,
+    builder: Any,
     split_seed: int,
     label: str | None = None,
     max_bytes: int = image_files.MAX_BYTES,
@@ -58,13 +103,12 @@ def read_examples(
 
     Args:
         name: Its name.
-        data_dir: Folder of prepared data sets.
+        builder: Its builder.
         split_seed: Seed of the split, if there is none.
         label: Feature with the classes. Defaults to `label`, if that is one.
         max_bytes: Largest number of bytes.
     """
     tfds = _tensorflow_datasets(name)
-    builder = _builder(tfds, name, data_dir)
     features = dict(builder.info.features or {})
     if label is None and isinstance(features.get("label"), tfds.features.ClassLabel):
         label = "label"
@@ -146,13 +190,12 @@ def _of_features(name, read, features, split_seed, label) -> data_files.Source:
 
 def read_images(
     name: str,
-    data_dir: str | os.PathLike | None,
+    builder: Any,
     image_size: ImageSize | None = None,
     max_bytes: int = image_files.MAX_BYTES,
 ) -> Source:
     """Reads a prepared image data set of TensorFlow Datasets, without network."""
     tfds = _tensorflow_datasets(name)
-    builder = _builder(tfds, name, data_dir)
     features = builder.info.features or {}
     image, label = (
         features[key] if key in features else None for key in ("image", "label")
@@ -214,45 +257,6 @@ def read_images(
         return images.numpy(), labels.numpy()
 
     return read("train"), read("test"), tuple(label.names)
-
-
-def _builder(tfds: Any, name: str, data_dir: str | os.PathLike | None) -> Any:
-    # TFDS itself reads the variable only when it is imported.
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
-    if data_dir:
-        data_dir = os.path.expanduser(data_dir)
-        if os.path.exists(data_dir) and not os.path.isdir(data_dir):
-            raise ValueError(
-                "data_dir, or the environment variable TFDS_DATA_DIR, must be a "
-                f"folder; received {data_dir!r}, which is none. Give the folder that "
-                f"holds the folder {name.partition(':')[0]!r}."
-            )
-    prefix, _, version = name.partition(":")
-    if version and version[0] not in "0123456789*":
-        # TFDS would look for a community data set, over the network.
-        raise ValueError(
-            f"Unknown kind of data set {prefix + ':'!r} in {name!r}."
-            f"{checks.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
-            "'folder:PATH' or the name of a TensorFlow Datasets image data set."
-        )
-    hint = ""
-    if os.path.isdir(os.path.expanduser(name)):
-        hint = f" Write 'folder:{name}' to read the images in that folder."
-    try:
-        return tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError:
-        known = ["digits", *tfds.list_builders(with_community_datasets=False)]
-        raise ValueError(
-            f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
-            "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
-            f"set, or one prepared in {data_dir or 'the folder data_dir'}."
-        ) from None
-    except Exception as error:
-        # Its files may be damaged in any way, and the name may be no name at all.
-        raise ValueError(
-            f"TensorFlow Datasets cannot open the data set {name!r}: "
-            f"{' '.join(str(error).split()) or type(error).__name__}{hint}"
-        ) from error
 
 
 def _how_to_prepare(name: str, builder: Any) -> str:
