@@ -9,7 +9,7 @@ import keras
 
 from keras_infomax import backends, checks, measures, structures
 from keras_infomax.callbacks.common import encoder_of
-from keras_infomax.callbacks.probes import Probes
+from keras_infomax.callbacks.probes import Probes, checked_probe
 from keras_infomax.callbacks.tensorboard import (
     event_files,
     hyper_parameters,
@@ -104,14 +104,7 @@ class TensorBoard(keras.callbacks.Callback):
                 instead="Leave it out, and use the profiler of the backend.",
             )
         checks.boolean("log_scalars", log_scalars)
-        checks.instance(
-            "probe",
-            probe,
-            Probes,
-            "a LinearProbe or Probes callback of the same fit",
-            "Leave it out where there is none.",
-            optional=True,
-        )
+        self.probe = checked_probe(probe)
         if hyper_parameters is not None:
             checks.mapping(
                 "hyper_parameters",
@@ -129,7 +122,6 @@ class TensorBoard(keras.callbacks.Callback):
         # keras-tuner looks for a class of this name, and changes this attribute.
         self.log_dir = checks.path("log_dir", log_dir, "logs")
         self.views = views
-        self.probe = probe
         self.every = every
         self.hyper_parameters = hyper_parameters
         self.profile_steps = profile_steps
