@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_infomax import backends
+from keras_infomax.callbacks.common import steps_of
 from keras_infomax.lazy_tensorflow import concrete
 
 
@@ -85,7 +86,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         return [f"{path} holds NaN or infinity" for path in self._find_broken()]
 
     def _stop(self, broken: list[str], executions: int) -> None:
-        last = int(self.model.optimizer.iterations.numpy())
+        last = steps_of(self.model)
         first = max(last - executions * self.model.steps_per_execution + 1, 1)
         if (known := self._known_step()) is not None:
             first = last = known

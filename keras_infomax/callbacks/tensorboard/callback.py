@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_infomax import backends, checks, measures, structures
-from keras_infomax.callbacks.common import encoder_of
+from keras_infomax.callbacks.common import encoder_of, steps_of
 from keras_infomax.callbacks.probes import Probes, checked_probe
 from keras_infomax.callbacks.tensorboard import (
     event_files,
@@ -166,7 +166,7 @@ class TensorBoard(keras.callbacks.Callback):
         if self._writers is None or self._has_begun:
             return
         self._has_begun = True
-        step = self._step()
+        step = steps_of(self.model)
         folder = pathlib.Path(self.log_dir)
         for run in measures.CURVES if self.log_scalars else ():
             event_files.keep_until(folder / run, step or -1)
@@ -192,7 +192,7 @@ class TensorBoard(keras.callbacks.Callback):
             self._write_scalars(logs or {})
         every = self.every or math.ceil(epochs / _LOOKS)
         if completed % every == 0 or completed == epochs:
-            self._show_scores(self._step())
+            self._show_scores(steps_of(self.model))
 
     def on_train_end(self, logs=None):
         if self._writers is None:
@@ -203,9 +203,6 @@ class TensorBoard(keras.callbacks.Callback):
         if self._session is not None:
             self._session.end()
         self._writers.close()
-
-    def _step(self) -> int:
-        return int(self.model.optimizer.iterations.numpy())
 
     def _write_scalars(self, logs: dict[str, float]) -> None:
         by_run: dict[str, dict[str, float]] = {run: {} for run in measures.CURVES}
@@ -223,7 +220,7 @@ class TensorBoard(keras.callbacks.Callback):
         if math.isfinite(ceiling):
             by_run[measures.CEILING]["mi"] = ceiling
         for run, values in by_run.items():
-            self._writers.write_scalars(run, self._step(), values)
+            self._writers.write_scalars(run, steps_of(self.model), values)
 
     def _ceiling(self) -> float:
         if self.views is None:
@@ -251,7 +248,7 @@ class TensorBoard(keras.callbacks.Callback):
         folder = pathlib.Path(self.log_dir) / EXAMPLES
         projector.write(folder, encodings, labels[rows], shown)
         # TensorBoard looks for projectors in folders with event files only.
-        self._writers.write(EXAMPLES, self._step(), [])
+        self._writers.write(EXAMPLES, steps_of(self.model), [])
 
 
 def _has_rows(part: Any) -> bool:
