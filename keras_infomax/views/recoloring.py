@@ -58,6 +58,8 @@ class RandomColorJitter(random_views.RandomView):
         Chen et al., 2020, appendix A, https://arxiv.org/abs/2002.05709.
     """
 
+    for_gray = "For gray images write saturation=0, hue=0."
+
     def __init__(
         self,
         brightness=0.8,
@@ -77,15 +79,6 @@ class RandomColorJitter(random_views.RandomView):
         )
         self.probability = checks.probability("probability", probability)
         self.needs_colors = bool(self.saturation or self.hue)
-
-    def check(self, shape):
-        super().check(shape)
-        if self.needs_colors and shape[-1] != 3:
-            raise ValueError(
-                "RandomColorJitter changes saturation and hue of images of three "
-                f"channels; received shape {tuple(shape)}. For gray images write "
-                "saturation=0, hue=0."
-            )
 
     def transform(self, images, seed):
         numbers = draws.uniform(seed, ops.shape(images)[0], 9)
@@ -150,18 +143,11 @@ class RandomGrayscale(random_views.RandomView):
     array([0.299, 0.299, 0.299], dtype=float32)
     """
 
+    needs_colors = True
+
     def __init__(self, probability=0.2, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
         self.probability = checks.probability("probability", probability)
-        self.needs_colors = True
-
-    def check(self, shape):
-        super().check(shape)
-        if shape[-1] != 3:
-            raise ValueError(
-                "RandomGrayscale takes images of three channels; received shape "
-                f"{tuple(shape)}. Leave it out for gray images."
-            )
 
     def transform(self, images, seed):
         drawn = draws.uniform(seed, ops.shape(images)[0])

@@ -40,7 +40,7 @@ class RandomTimeCrop(random_views.RandomView):
     TensorShape([8, 64, 6])
     """
 
-    rank = 3
+    ranks = (3,)
     expected = _SIGNALS
 
     def __init__(self, scale=(0.5, 1.0), steps=None, seed=None, **kwargs):
@@ -121,7 +121,7 @@ class RandomTimeMask(random_views.RandomView):
         Park et al., 2019, "SpecAugment", section 2, https://arxiv.org/abs/1904.08779.
     """
 
-    rank = 3
+    ranks = (3,)
     expected = _SIGNALS
 
     def __init__(self, share=0.2, seed=None, **kwargs):
