@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_infomax import checks
-from keras_infomax.execution import distribution, draws
+from keras_infomax.execution import distribution, philox
 from keras_infomax.models import states
 from keras_infomax.models.terms import TermOfOwnPairs, checked_rows
 
@@ -153,7 +153,7 @@ class MemoryTerm(TermOfOwnPairs):
         else:
             # A draw that training never makes.
             seed = ops.stack([seed[0], ops.full_like(seed[1], -1)])
-        return draws.integers(seed, self.num_negatives, self.examples)
+        return philox.integers(seed, self.num_negatives, self.examples)
 
     def _move(self, index, old, y):
         mixed = self.momentum * old + (1 - self.momentum) * ops.stop_gradient(y)

@@ -1,4 +1,4 @@
-"""Random integers that are the same on every backend, in a graph or out of it.
+"""The random integers of TensorFlow's Philox generator, on every backend.
 
 The generators of the backends differ, but a run that goes on under another backend must
 draw the same numbers. So TensorFlow's integers are computed on the other backends, bit
