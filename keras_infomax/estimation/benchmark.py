@@ -207,8 +207,9 @@ def _estimates(name, rows, seed, methods, steps):
     # One training, by which all bounds of a critic are known.
     first = [m for m in methods if m not in ("ksg", "gaussian")][:1]
     for method in [*first, *(m for m in methods if m in ("ksg", "gaussian"))]:
+        trained = {} if method in ("ksg", "gaussian") else {"steps": steps}
         found = estimate_mi(
-            x, y, method, seed=seed, steps=steps, permutations=0, verbose=False
+            x, y, method, seed=seed, permutations=0, verbose=False, **trained
         )
         values = found.bounds or {method: found.value}
         for of in [m for m in methods if m in values]:

@@ -36,10 +36,10 @@ def estimate_mi(
     seed: int = 0,
     margins: str = "copula",
     folds: int | None = None,
-    steps: int = 4000,
+    steps: int | None = None,
     batch_size: int | None = None,
     level: float = 0.95,
-    permutations: int = 200,
+    permutations: int | None = None,
     encoder_x: Any = None,
     encoder_y: Any = None,
     verbose: bool | str = "auto",
@@ -83,10 +83,12 @@ def estimate_mi(
             Defaults to 5 up to 4,000 rows, 3 up to 20,000, and else 1.
         steps: Most steps of each training, which ends as soon as validation rows, a
             tenth of the others, are not judged better any more. With 0 the critic is
-            that of Gaussians alone.
+            that of Gaussians alone. Defaults to 4,000.
         batch_size: Pairs in a batch. Defaults to 512, or a fifth of the rows.
         level: Probability that the interval shall cover.
         permutations: Number of orders of y that independence is tested by; 0 for none.
+            Defaults to 200 where there is a test: not with `z`, not by `"ksg"`, and by
+            `"gaussian"` not with `groups`. There `p_value` is NaN.
         encoder_x: Keras model from x to vectors, built for its columns or images.
             Defaults to two layers, or a small convnet for images.
         encoder_y: The same for y.
@@ -119,10 +121,10 @@ def estimate_mi(
         checks.seed("seed", seed),
         checks.one_of("margins", margins, ("copula", "standard", "none")),
         checks.positive_integer("folds", folds, 5, optional=True),
-        checks.integer("steps", steps, 0, 4000),
+        checks.integer("steps", steps, 0, 4000, optional=True),
         checks.integer("batch_size", batch_size, 2, 512, optional=True),
         checks.probability("level", level, "()", 0.95),
-        checks.integer("permutations", permutations, 0, 200),
+        checks.integer("permutations", permutations, 0, 200, optional=True),
         checks.encoder("encoder_x", encoder_x, optional=True),
         checks.encoder("encoder_y", encoder_y, optional=True),
         checks.one_of("verbose", verbose, (True, False, "auto")),
@@ -134,6 +136,7 @@ def estimate_mi(
         given["z"] = columns.read("z", z)
     rows = _checked_rows(given)
     groups = _checked_groups(groups, rows)
+    options = _with_effect(options, z is not None, groups is not None)
     if options.method in ("ksg", "gaussian"):
         found = _classical(given, groups, options)
     else:
@@ -147,13 +150,42 @@ class _Options:
     seed: int
     margins: str
     folds: int | None
-    steps: int
+    steps: int | None
     batch_size: int | None
     level: float
-    permutations: int
+    permutations: int | None
     encoder_x: Any
     encoder_y: Any
     verbose: Any
+
+
+def _with_effect(options, conditional, grouped):
+    """Options with their defaults, once it is known that those given have an effect."""
+    classical = options.method in ("ksg", "gaussian")
+    by_method = f"method={options.method!r}, which trains nothing"
+    without = {}
+    if classical:
+        without = dict.fromkeys(("steps", "folds", "batch_size"), by_method)
+        without |= dict.fromkeys(("encoder_x", "encoder_y"), by_method)
+    elif options.steps == 0:
+        of_gaussians = "steps=0, whose critic is that of Gaussians"
+        without = dict.fromkeys(("batch_size", "encoder_x", "encoder_y"), of_gaussians)
+    tested = not (conditional or options.method == "ksg" or (classical and grouped))
+    if not tested and options.permutations:
+        why = "z" if conditional else by_method if not grouped else "groups"
+        without["permutations"] = why + ": there is no test of independence"
+    for argument, why in without.items():
+        if (value := getattr(options, argument)) is not None:
+            raise checks.refusal(
+                argument, f"left out with {why}", value, "Leave it at its default."
+            )
+    return dataclasses.replace(
+        options,
+        steps=4000 if options.steps is None else options.steps,
+        permutations=(
+            200 * tested if options.permutations is None else options.permutations
+        ),
+    )
 
 
 def _of_dataset(x):
@@ -237,21 +269,6 @@ def _checked_groups(groups, rows):
 
 def _classical(given, groups, options):
     """KSG or Gaussian; of a condition by the chain rule."""
-    for name in ("encoder_x", "encoder_y"):
-        if getattr(options, name) is not None:
-            raise ValueError(
-                f"{name} must be left out with method={options.method!r}, which takes "
-                "columns as they are; received one. Use method='infonce'."
-            )
-    for argument, value in (
-        ("folds", options.folds),
-        ("batch_size", options.batch_size),
-    ):
-        if value is not None:
-            raise ValueError(
-                f"{argument} must be left out with method={options.method!r}, which "
-                f"trains nothing; received {value}."
-            )
     if any(side.images is not None for side in given.values()):
         raise ValueError(
             f"x and y must be columns with method={options.method!r}; received images. "
@@ -282,14 +299,12 @@ def _classical(given, groups, options):
         # Of the two errors as if they were apart, which is too careful.
         error = math.hypot(both[1], alone[1])
     p_value = math.nan
-    if options.permutations and "z" not in given and groups is None:
-        count = options.permutations if options.method == "gaussian" else 0
+    if options.permutations:
         drawn = [
             _one_classical(x, y[generator.permutation(rows)], apart, options.method)[0]
-            for _ in range(count)
+            for _ in range(options.permutations)
         ]
-        if count:
-            p_value = (1 + np.sum(np.array(drawn) >= value)) / (1 + count)
+        p_value = (1 + np.sum(np.array(drawn) >= value)) / (1 + options.permutations)
     warned = doubts.of_rows(given["x"], given["y"], groups is not None)
     if options.method == "ksg":
         width = x.shape[1] + y.shape[1]
@@ -357,7 +372,7 @@ def _variational(given, groups, options):
         options.method, value, error, ceiling, bounds, gap, held_out
     )
     p_value = math.nan
-    if options.permutations and len(runs) == 1:
+    if options.permutations:
         drawn = runs[0].permuted(options.permutations, generator)
         p_value = float(np.mean(drawn >= drawn[0]))
     return MIEstimate(

@@ -27,7 +27,7 @@ _SEED = flags.DEFINE_integer(
     "seed", 0, "Decides splits and weights.", flag_values=FLAGS
 )
 _STEPS = flags.DEFINE_integer(
-    "steps", 4000, "Most steps of each training.", flag_values=FLAGS
+    "steps", None, "Most steps of each training; 4,000 by default.", flag_values=FLAGS
 )
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file for the result; none by default.", FLAGS

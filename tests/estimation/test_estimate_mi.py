@@ -183,6 +183,9 @@ def test_an_encoder_of_ones_own():
     assert np.isfinite(found.value)
 
 
+ENCODER = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -193,6 +196,15 @@ def test_an_encoder_of_ones_own():
         ({"groups": np.arange(100) // 20}, "groups must be at least 10"),
         ({"folds": 60}, "folds must be at most half"),
         ({"method": "ksg", "folds": 3}, "folds must be left out with method='ksg'"),
+        ({"method": "gaussian", "steps": 9}, "steps must be left out with method="),
+        ({"method": "ksg", "permutations": 9}, "permutations must be left out with m"),
+        ({"z": np.arange(100), "permutations": 9}, "permutations must be .* with z"),
+        (
+            {"method": "gaussian", "groups": np.arange(100) // 5, "permutations": 9},
+            "permutations must be left out with groups",
+        ),
+        ({"steps": 0, "batch_size": 32}, "batch_size must be left out with steps=0"),
+        ({"steps": 0, "encoder_x": ENCODER}, "encoder_x must be .* with steps=0"),
         ({"level": 1.0}, "level must be"),
         ({"margins": "ranks"}, "margins must be"),
         ({"y": np.full(100, math.nan)}, "y must be finite"),
