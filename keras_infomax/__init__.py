@@ -19,7 +19,7 @@ from keras_infomax.version import __version__
 def _starts_a_program() -> bool:
     """Whether this process is `keras-infomax`, or a program by `python -m`, starting.
 
-    It may be asked for help alone, which shall not wait for TensorFlow.
+    It may be asked for help alone, which must not wait for TensorFlow.
     """
     called = sys.argv[0] if getattr(sys, "argv", None) else ""
     if called != "-m":

@@ -103,7 +103,7 @@ def integer(
         value: What was given.
         least: The smallest that is allowed, if there is one.
         example: A good value, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
         optional: Whether `None` is allowed, and returned as it is.
         below: The smallest that is too large, if there is one.
 
@@ -143,7 +143,7 @@ def positive_integer(
         argument: Name of the argument.
         value: What was given.
         example: A good value, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
         optional: Whether `None` is allowed, and returned as it is.
 
     Raises:
@@ -204,7 +204,7 @@ def number(
         expected: What it must be, for the message.
         holds: Whether a number is of that kind.
         example: A good value, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
         optional: Whether `None` is allowed, and returned as it is.
 
     Raises:
@@ -237,7 +237,7 @@ def positive_number(
         argument: Name of the argument.
         value: What was given.
         example: A good value, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
         optional: Whether `None` is allowed, and returned as it is.
 
     Raises:
@@ -264,7 +264,7 @@ def non_negative_number(
         argument: Name of the argument.
         value: What was given.
         example: A good value, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
         optional: Whether `None` is allowed, and returned as it is.
 
     Raises:
@@ -290,7 +290,7 @@ def probability(
         value: What was given.
         ends: Whether the ends belong to the interval: `"[]"`, `"[)"`, `"(]"` or `"()"`.
         example: A good value, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
 
     Raises:
         ValueError: If it is none.
@@ -533,7 +533,7 @@ def sizes(
         argument: Name of the argument.
         values: Sequence of positive integers.
         empty: Whether there may be none.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
         example: A good value, for the message.
         optional: Whether `None` is allowed, and returned as it is.
 
@@ -615,7 +615,7 @@ def view_shape(
         static: Whether all sizes must be known.
         example: A good value, for the message.
         expected: What it must be, for the message.
-        advice: What else the message shall say.
+        advice: Another sentence of the message.
 
     Raises:
         ValueError: If it is none.

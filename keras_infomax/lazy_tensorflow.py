@@ -1,13 +1,14 @@
 """TensorFlow, imported at once where Keras runs on it, elsewhere where it is used.
 
 Under JAX and PyTorch a few things still need it: `tf.data` for streams of images, event
-files, SavedModels. It takes seconds to import, and whoever uses none of these should
-not wait for it. So modules write `from keras_infomax.lazy_tensorflow import tf`.
+files, SavedModels. It takes seconds to import, and a process that uses none of these
+should not wait for it. So modules write `from keras_infomax.lazy_tensorflow import tf`.
 """
 
 import importlib
 import sys
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from keras_infomax import backends
@@ -31,6 +32,25 @@ else:
         return module
 
     tf = _TensorFlow("tensorflow")
+
+
+def concrete(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Traces a function once, for arguments of these shapes and dtypes.
+
+    TensorFlow warns of retracing where many runs make a function each and call it. It
+    does not warn of functions that are concrete.
+
+    Args:
+        function: Function of tensors, or structures of them.
+        *arguments: Tensors or `tf.TensorSpec`s like those that it will be called with.
+
+    Returns:
+        The `tf.types.experimental.ConcreteFunction`, to be called with tensors.
+    """
+    specs = tf.nest.map_structure(
+        lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype), arguments
+    )
+    return tf.function(function).get_concrete_function(*specs)
 
 
 def is_tensor(value: Any) -> bool:

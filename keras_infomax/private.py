@@ -310,7 +310,7 @@ def dataset_of_another() -> type:
 
     Keras and strategies ask whether data are a `tf.data.Dataset`, whose constructor
     takes the private tensor of one. The base's takes the other dataset. It is made
-    when it is asked for, since TensorFlow is not loaded by whoever has no use for it.
+    when it is asked for, since a process that does not use TensorFlow does not load it.
     """
 
     class DatasetOfAnother(tf.data.Dataset):

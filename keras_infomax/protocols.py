@@ -20,7 +20,7 @@ class GainsByXLA(Protocol):
 
 @runtime_checkable
 class RowByRow(Protocol):
-    """A view layer whose result for one image depends on that image alone.
+    """A view layer whose result for one example depends on that example alone.
 
     Read by `datasets.pairs`, which may then cut views of several batches in one call.
     Otherwise it cuts them batch by batch.
@@ -54,10 +54,10 @@ class LossesAreMeansOverRows(Protocol):
 
 @runtime_checkable
 class UpdatesSeeAllRows(Protocol):
-    """A layer that updates its state by the rows of all replicas, as by `gather`.
+    """A layer or loss that updates its state by the rows of all replicas.
 
-    Read on several replicas. Otherwise a layer that updates its state by the rows of
-    one of them is refused there.
+    It gets them by `keras_infomax.distribution.gather`. Read on several replicas.
+    Otherwise what updates its state by the rows of one of them is refused there.
     """
 
     updates_see_all_rows: bool

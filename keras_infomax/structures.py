@@ -289,10 +289,32 @@ def _agree(spec, given):
     )
 
 
-def rows_of(views: Any) -> Any:
-    """Number of rows of the first tensor of a structure, if it is known."""
-    shape = _shape_of(keras.tree.flatten(views)[0])
+def rows_of(structure: Any) -> Any:
+    """Number of rows of the first tensor of a structure, if it is known.
+
+    Args:
+        structure: Array or tensor, or a structure of these.
+
+    Example:
+    >>> rows_of({"x": np.zeros((5, 2)), "y": np.zeros(5)})
+    5
+    """
+    shape = _shape_of(keras.tree.flatten(structure)[0])
     return shape[0] if shape else None
+
+
+def taken(structure: Any, rows: Any) -> Any:
+    """Some rows of every array of a structure.
+
+    Args:
+        structure: Array, or structure of arrays.
+        rows: Index or slice of an array.
+
+    Example:
+    >>> taken({"x": np.arange(4)}, [3, 1])
+    {'x': array([3, 1])}
+    """
+    return keras.tree.map_structure(lambda part: part[rows], structure)
 
 
 def dtype_of(tensor: Any) -> str | None:

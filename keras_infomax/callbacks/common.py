@@ -71,17 +71,17 @@ class Measuring(keras.callbacks.Callback):
         self._is_current = not self._history
         if self._is_current:
             self._first_epoch = epoch
-            self._record(epoch if self.unit == "epoch" else self._steps())
+            self._record(epoch if self.unit == "epoch" else steps_of(self.model))
 
     def on_train_batch_end(self, batch, logs=None):
         if self.unit == "step":
-            last, now = self._history[-1][0], self._steps()
+            last, now = self._history[-1][0], steps_of(self.model)
             if now // self.every > last // self.every:
                 self._record(now)
 
     def on_epoch_end(self, epoch, logs=None):
         in_epochs = self.unit == "epoch"
-        position = epoch + 1 if in_epochs else self._steps()
+        position = epoch + 1 if in_epochs else steps_of(self.model)
         is_due = in_epochs and position % self.every == 0
         if is_due or epoch == self._first_epoch:
             if self._history[-1][0] != position:
@@ -101,10 +101,6 @@ class Measuring(keras.callbacks.Callback):
     def _record(self, position: int) -> None:
         self._history.append((position, self._measure()))
 
-    def _steps(self) -> int:
-        # Not int(iterations): a strategy's mirrored variable does not convert.
-        return int(self.model.optimizer.iterations.numpy())
-
     def _measure(self) -> Any:
         """Measures the model as it is."""
         raise NotImplementedError
@@ -116,6 +112,16 @@ class Measuring(keras.callbacks.Callback):
     def _arrays(self) -> tuple[Any, ...]:
         """Arrays that copies share."""
         raise NotImplementedError
+
+
+def steps_of(model: keras.Model) -> int:
+    """Number of steps that a model has been trained for, as its optimizer counts them.
+
+    Args:
+        model: Compiled Keras model.
+    """
+    # Not int(iterations): a strategy's mirrored variable does not convert.
+    return int(model.optimizer.iterations.numpy())
 
 
 def encoder_of(model: keras.Model, name: str) -> keras.Layer:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_infomax import checks, plots
-from keras_infomax.callbacks.probes import Probes
+from keras_infomax.callbacks.probes import checked_probe
 from keras_infomax.plots import curves, drawing
 
 
@@ -51,15 +51,7 @@ class LiveCurves(keras.callbacks.Callback):
     def __init__(self, probe=None, batch_size=None, path=None, seconds=2.0):
         super().__init__()
         plots.check_installed()
-        checks.instance(
-            "probe",
-            probe,
-            Probes,
-            "a LinearProbe or Probes callback of the same fit",
-            "Leave it out where there is none.",
-            optional=True,
-        )
-        self.probe = probe
+        self.probe = checked_probe(probe)
         self.batch_size = checks.positive_integer(
             "batch_size", batch_size, 128, optional=True
         )

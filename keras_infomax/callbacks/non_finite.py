@@ -7,7 +7,8 @@ import keras
 from keras import ops
 
 from keras_infomax import backends
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.callbacks.common import steps_of
+from keras_infomax.lazy_tensorflow import concrete
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -26,7 +27,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     the last look. Steps are those of `optimizer.iterations`, which does not count the
     steps that the loss scaling of `mixed_float16` skips; skipping them is no failure.
 
-    List it before callbacks that save models, lest they save a broken one.
+    List it before callbacks that save models, or they may save a broken one.
 
     Raises:
         ValueError: While training, naming the step and the loss or variables.
@@ -85,7 +86,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         return [f"{path} holds NaN or infinity" for path in self._find_broken()]
 
     def _stop(self, broken: list[str], executions: int) -> None:
-        last = int(self.model.optimizer.iterations.numpy())
+        last = steps_of(self.model)
         first = max(last - executions * self.model.steps_per_execution + 1, 1)
         if (known := self._known_step()) is not None:
             first = last = known
@@ -107,8 +108,7 @@ def _finder_of_broken(variables: list[keras.Variable]) -> Callable[[], list[str]
         return [ops.all(ops.isfinite(variable)) for variable in floating]
 
     if backends.is_tensorflow():
-        # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-        all_finite = tf.function(all_finite).get_concrete_function()
+        all_finite = concrete(all_finite)
 
     def find_broken():
         pairs = zip(floating, all_finite(), strict=True)

@@ -246,6 +246,25 @@ class LinearProbe(Probes):
         return f"{self.raw_baseline:.4f}"
 
 
+def checked_probe(probe: Any) -> Probes | None:
+    """The probe whose results another callback of the same `fit` shows.
+
+    Args:
+        probe: What should be one, or `None`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    return checks.instance(
+        "probe",
+        probe,
+        Probes,
+        "a LinearProbe or Probes callback of the same fit",
+        "Leave it out where there is none.",
+        optional=True,
+    )
+
+
 def _labelled_views(name: str, pair: Any) -> tuple[Any, np.ndarray]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ValueError(

@@ -12,12 +12,11 @@ from keras_infomax.datasets.examples import (
     from_examples,
     noun_of,
     prepared,
-    rows_of,
-    taken,
 )
 from keras_infomax.datasets.images import ImageDataset, from_arrays, to_float
 from keras_infomax.datasets.loading import load
 from keras_infomax.datasets.streams import fitting, labelled, pairs, views_seed
+from keras_infomax.structures import rows_of, taken
 
 if TYPE_CHECKING:
     from keras_infomax.datasets.batch_stream import BatchStream

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import checks
-from keras_infomax.datasets import examples as of_examples
+from keras_infomax import checks, structures
 from keras_infomax.datasets import tables
 
 Source = tuple[
@@ -127,7 +126,7 @@ def read_arrays(path: str, split_seed: int, max_bytes: int) -> Source:
         examples = _part(name, arrays)
         orders = split(max(counts.values(), default=0), split_seed, name)
         train, test = (
-            (of_examples.taken(examples, r), None if labels is None else labels[r])
+            (structures.taken(examples, r), None if labels is None else labels[r])
             for r in orders
         )
         return train, test, None, None
@@ -156,6 +155,16 @@ def split(rows: int, seed: int, name: str) -> list[np.ndarray]:
             f"{name!r} must hold two examples or more, of which some are set aside for "
             f"the test; received {rows}. Add rows, or give both splits."
         )
+    return split_orders(rows, seed)
+
+
+def split_orders(rows: int, seed: int) -> list[np.ndarray]:
+    """Numbers of the rows of both splits, in a random order.
+
+    Args:
+        rows: Number of rows.
+        seed: Seed.
+    """
     order = np.random.default_rng(seed).permutation(rows)
     return np.split(order, [rows * 4 // 5])
 

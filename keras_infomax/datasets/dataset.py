@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_infomax import structures
+
 
 class Dataset:
     """What all data sets have: a name, two splits, and labels or none.
@@ -27,7 +29,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         train, test = (
-            len(keras.tree.flatten(examples)[0])
+            structures.rows_of(examples)
             for examples in (self.train_examples, self.test_examples)
         )
         classes = f"{self.num_classes} classes" if self.num_classes else "no labels"
@@ -66,11 +68,11 @@ class Dataset:
         Args:
             rows: Their numbers.
         """
-        kept = self.held_out(rows, rows[:0])
+        labels = self.train_labels
         return self._with_examples(
-            kept.train_examples,
+            structures.taken(self.train_examples, rows),
             self.test_examples,
-            kept.train_labels,
+            None if labels is None else labels[rows],
             self.test_labels,
         )
 
@@ -83,8 +85,8 @@ class Dataset:
         """
         labels = self.train_labels
         return self._with_examples(
-            keras.tree.map_structure(lambda part: part[train], self.train_examples),
-            keras.tree.map_structure(lambda part: part[test], self.train_examples),
+            structures.taken(self.train_examples, train),
+            structures.taken(self.train_examples, test),
             None if labels is None else labels[train],
             None if labels is None else labels[test],
         )

@@ -5,13 +5,13 @@ with as many rows. Images alone have a class of their own, in `images`.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_infomax import checks, lazy_tensorflow
+from keras_infomax import checks, lazy_tensorflow, structures
 from keras_infomax.datasets import images as image_arrays
 from keras_infomax.datasets.dataset import Dataset
 from keras_infomax.lazy_tensorflow import tf
@@ -96,14 +96,14 @@ def from_examples(
                 f"{split} of {name!r}",
                 "a pair (examples, labels)",
                 given,
-                "Write (examples, None) for unlabelled ones.",
+                "Write (examples, None) for unlabeled ones.",
             )
         what = f"of the {split} split of {name!r}"
         examples = as_examples(f"The examples {what}", given[0])
         labels = given[1]
         if labels is not None:
             labels = image_arrays.as_array(f"The labels {what}", labels)
-            rows = rows_of(examples)
+            rows = structures.rows_of(examples)
             image_arrays.check_labels(f"The labels {what}", labels, rows, "examples")
             labels = labels.astype("int64")
         parts.append((examples, labels))
@@ -158,9 +158,7 @@ def as_examples(what: str, values: Any) -> Any:
             for number, part in enumerate(values)
         )
     else:
-        found = image_arrays.as_array(what, values)
-        if found.dtype.kind == "O" and all(isinstance(v, str) for v in found.ravel()):
-            found = found.astype("U")
+        found = _as_array(what, values)
         is_matrix = found.dtype.kind in "fi" and found.ndim in (2, 3)
         if not (is_matrix or (found.dtype.kind == "U" and found.ndim)):
             # It can only be images, or a mistake.
@@ -177,19 +175,6 @@ def as_examples(what: str, values: Any) -> Any:
     return found
 
 
-def rows_of(examples: Any) -> int:
-    """Number of rows of examples.
-
-    Args:
-        examples: Array, or structure of arrays.
-
-    Example:
-    >>> rows_of({"x": np.zeros((5, 2)), "y": np.zeros(5)})
-    5
-    """
-    return len(keras.tree.flatten(examples)[0])
-
-
 def noun_of(examples: Any) -> str:
     """What to call examples in messages: `"images"` or `"examples"`.
 
@@ -197,20 +182,6 @@ def noun_of(examples: Any) -> str:
         examples: Array, or structure of arrays.
     """
     return "images" if getattr(examples, "ndim", 0) == 4 else "examples"
-
-
-def taken(examples: Any, rows: Any) -> Any:
-    """Some rows of examples.
-
-    Args:
-        examples: Array, or structure of arrays.
-        rows: Index or slice of an array.
-
-    Example:
-    >>> taken({"x": np.arange(4)}, [3, 1])
-    {'x': array([3, 1])}
-    """
-    return keras.tree.map_structure(lambda part: part[rows], examples)
 
 
 def prepared(examples: Any) -> Any:
@@ -228,7 +199,7 @@ def prepared(examples: Any) -> Any:
 
 
 def _prepared(part):
-    dtype = _name_of_dtype(part)
+    dtype = structures.dtype_of(part)
     if dtype == "uint8":
         return image_arrays.to_float(part)
     if "float" not in dtype or dtype == "float32":
@@ -240,12 +211,18 @@ def _prepared(part):
     )
 
 
-def _as_part(what: str, values: Any) -> np.ndarray:
+def _as_array(what: str, values: Any) -> np.ndarray:
+    """Values as one array, of texts where they are strings."""
     array = image_arrays.as_array(what, values)
+    if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()):
+        return array.astype("U")
+    return array
+
+
+def _as_part(what: str, values: Any) -> np.ndarray:
+    array = _as_array(what, values)
     if array.ndim == 0:
         raise checks.refusal(what, _HOW, values, "Stack the rows with np.stack.")
-    if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()):
-        array = array.astype("U")
     if array.dtype.kind == "b":
         array = array.astype("float32")
     if array.dtype.name == "uint8" and array.ndim != 4:
@@ -329,62 +306,3 @@ def _checked_prompts(prompts, examples, num_classes) -> np.ndarray | None:
             f"{len(found)}. Give them in the order of the labels."
         )
     return found
-
-
-def _name_of_dtype(part: Any) -> str:
-    return part.dtype.name if hasattr(part.dtype, "name") else str(part.dtype)
-
-
-def read_function(
-    target: str, load: Callable[[], Any], name: str, split_seed: int
-) -> Dataset:
-    """Makes a data set of what a function of the user's returns.
-
-    Args:
-        target: What to call the function in messages.
-        load: The function.
-        name: What to call the data set.
-        split_seed: Seed of the split of what has none.
-
-    Raises:
-        ValueError: If it returns something else than data.
-    """
-    found = load()
-    if isinstance(found, Dataset):
-        return dataclasses.replace(found, name=name)  # type: ignore[type-var]
-    if isinstance(found, tuple) and len(found) == 2:
-        train, test = map(_collected, found)
-        if all(isinstance(split, tuple) and len(split) == 2 for split in (train, test)):
-            if _are_images(train[0]):
-                return image_arrays.from_arrays(train, test, name)
-            return from_examples(train, test, name)
-    raise ValueError(
-        f"The function {target} must return a data set of datasets.from_arrays or "
-        "datasets.from_examples, or a pair (train, test), each of them a pair "
-        "(examples, labels) or a tf.data.Dataset of single examples, with labels or "
-        f"without; it returned {checks.shown(found)}."
-    )
-
-
-def _collected(split: Any) -> Any:
-    """A split as a pair of examples and labels, if it is a `tf.data.Dataset`."""
-    if not lazy_tensorflow.is_dataset(split):
-        return split
-    rows = [tf.nest.map_structure(np.asarray, row) for row in split.as_numpy_iterator()]
-    if not rows:
-        raise ValueError(
-            "A tf.data.Dataset of a split must hold examples; it is empty."
-        )
-    labelled = isinstance(rows[0], tuple) and len(rows[0]) == 2
-    if not labelled:
-        rows = [(row, None) for row in rows]
-    stacked = tf.nest.map_structure(
-        lambda *parts: np.stack(parts), *[r[0] for r in rows]
-    )
-    return stacked, [row[1] for row in rows] if labelled else None
-
-
-def _are_images(examples: Any) -> bool:
-    return isinstance(examples, np.ndarray) and (
-        examples.ndim == 4 or examples.dtype == "uint8"
-    )

@@ -28,7 +28,7 @@ MAX_PIXELS = 10**8
 MAX_BYTES = 2**32
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-_GREY = ("1", "L", "LA", "La")
+_GRAY = ("1", "L", "LA", "La")
 # Of a file, beside four for each pixel: profiles, previews, frames of an animation.
 # The decoder of WebP reads the whole file before its header.
 _SPARE_BYTES = 2**25
@@ -61,9 +61,9 @@ def read_header(path: pathlib.Path, max_pixels: int = MAX_PIXELS) -> Header:
     """
     with _opened(path, max_pixels) as image:
         width, height = image.size
-        grey = image.mode in _GREY or image.mode.startswith("I;16")
+        gray = image.mode in _GRAY or image.mode.startswith("I;16")
         animated = getattr(image, "is_animated", False)
-        return Header((height, width), 1 if grey else 3, animated)
+        return Header((height, width), 1 if gray else 3, animated)
 
 
 def read_pixels(path: pathlib.Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -92,7 +92,7 @@ def read_pixels(path: pathlib.Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
                 "it has one number of 32 bits a pixel, of unknown range; save it with "
                 "8 bits"
             )
-        if image.mode in _GREY:
+        if image.mode in _GRAY:
             return np.asarray(image.convert("L"))[..., np.newaxis]
         return np.asarray(image.convert("RGB"))
 

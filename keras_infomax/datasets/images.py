@@ -211,7 +211,7 @@ def check_images(what: str, images: np.ndarray) -> None:
     if images.dtype.name != "uint8" and images.dtype.name not in _FLOATS:
         raise ValueError(_wrong_dtype(what, images))
     if images.ndim != 4:
-        add = " Of grey images, add the axis with images[..., np.newaxis]."
+        add = " Of gray images, add the axis with images[..., np.newaxis]."
         raise ValueError(
             f"{what} must have the shape (rows, height, width, channels); received "
             f"the shape {images.shape}.{add if images.ndim == 3 else ''}"
@@ -261,13 +261,13 @@ def check_labels(what: str, labels: np.ndarray, rows: int, of: str = "images") -
         raise ValueError(
             f"{what} must be integers from 0 up; received the dtype {labels.dtype}, "
             f"such as {labels[:1].tolist()[0]!r}. {remedy}, or leave labels None for "
-            f"unlabelled {of}."
+            f"unlabeled {of}."
         )
     low, high = int(labels.min()), int(labels.max())
     if low < 0:
         raise ValueError(
             f"{what} must be integers from 0 up; received the dtype {labels.dtype} and "
-            f"the smallest label {low}. Leave labels None for unlabelled {of}."
+            f"the smallest label {low}. Leave labels None for unlabeled {of}."
         )
     if high >= _MAX_CLASSES:
         raise ValueError(
@@ -282,7 +282,7 @@ def _checked(split: str, name: str, given: Any) -> tuple:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(
             f"{split} of {name!r} must be a pair (images, labels); received "
-            f"{described(given)}. Write (images, None) for unlabelled images."
+            f"{described(given)}. Write (images, None) for unlabeled images."
         )
     what = f"of the {split} split of {name!r}"
     images = as_array(f"The images {what}", given[0])
@@ -292,7 +292,7 @@ def _checked(split: str, name: str, given: Any) -> tuple:
                 f"The images {what} must have the shape (rows, height, width, "
                 f"channels); received {images.shape}, which looks like one image in "
                 "color. Write images[np.newaxis] if it is one, and images[..., "
-                "np.newaxis] if these are grey images three pixels wide."
+                "np.newaxis] if these are gray images three pixels wide."
             )
         images = images[..., np.newaxis]
     check_images(f"The images {what}", images)

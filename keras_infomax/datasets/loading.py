@@ -1,11 +1,8 @@
 """Finds data sets by name: images, signals, tables, and what a function returns."""
 
-import importlib
-import inspect
 import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from keras_infomax import checks
@@ -13,15 +10,18 @@ from keras_infomax.datasets import (
     data_files,
     embedded,
     examples,
+    functions,
     image_files,
     images,
     packages,
+    prepared_sets,
     sources,
 )
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 # Before the colon, these say where a data set is.
-PREFIXES = (*("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels"),)
+_PREFIXES = ("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels")
+_OF_TABLES = ("csv", "parquet", "sklearn", "statsmodels")
 
 _EMBEDDED = {
     "digits_as_signals": embedded.digits_as_signals,
@@ -145,20 +145,20 @@ def load(
     categorical = checks.names("categorical", categorical)
     prefix, _, rest = name.partition(":")
     of_images = name == "digits" or prefix == "folder"
-    of_tables = prefix in ("csv", "parquet", "sklearn", "statsmodels")
-    is_function = prefix not in PREFIXES and bool(_FUNCTION.fullmatch(name))
-    is_prepared = not (of_images or of_tables or is_function)
-    is_prepared = is_prepared and prefix not in (*PREFIXES, *_EMBEDDED)
+    of_tables = prefix in _OF_TABLES
+    is_function = prefix not in _PREFIXES and bool(_FUNCTION.fullmatch(name))
+    is_known = name in _EMBEDDED or prefix in _PREFIXES
+    is_prepared = not (of_images or is_function or is_known)
     if is_prepared:
-        of_images = sources.has_images(name, data_dir)
+        builder = prepared_sets.builder_of(name, data_dir)
+        of_images = prepared_sets.has_images(builder)
+    has_label = of_tables and prefix != "sklearn" or is_prepared and not of_images
     for argument, value, has_effect in (
         ("image_size", image_size, of_images),
-        ("label", label, of_tables and prefix != "sklearn" or is_prepared),
+        ("label", label, has_label),
         ("categorical", categorical or None, of_tables),
     ):
-        if value is not None and (
-            not has_effect or (argument == "label" and of_images)
-        ):
+        if value is not None and not has_effect:
             raise ValueError(
                 f"{argument} has no effect on the data set {name!r}; received "
                 f"{value!r}. Leave it out."
@@ -166,9 +166,7 @@ def load(
     if name in _EMBEDDED:
         return _EMBEDDED[name](split_seed)
     if is_function:
-        return examples.read_function(
-            name, _function(name, split_seed), name, split_seed
-        )
+        return functions.read(name, split_seed, _PREFIXES)
     if of_images:
         if name == "digits":
             source = sources.read_digits(split_seed, image_size, max_bytes)
@@ -177,66 +175,28 @@ def load(
                 rest, split_seed, image_size, on_error, max_pixels, max_bytes
             )
         else:
-            source = sources.read_tensorflow_dataset(
-                name, data_dir, image_size, max_bytes
-            )
+            source = prepared_sets.read_images(name, builder, image_size, max_bytes)
         train, test, class_names = source
         return images.from_arrays(train, test, name=name, class_names=class_names)
-    readers: dict[str, Callable[[], data_files.Source]] = {
-        "npz": lambda: data_files.read_arrays(rest, split_seed, max_bytes),
-        "aeon": lambda: packages.read_signals(rest),
-        "sklearn": lambda: packages.read_scikit_learn(rest, split_seed, categorical),
-        "statsmodels": lambda: packages.read_table(
-            rest, split_seed, label, categorical
-        ),
-        **{
-            kind: lambda: data_files.read_table(
-                prefix, rest, split_seed, label, categorical, max_bytes
-            )
-            for kind in ("csv", "parquet")
-        },
-    }
-    read = readers.get(
-        prefix,
-        lambda: sources.read_tensorflow_examples(
-            name, data_dir, split_seed, label, max_bytes
-        ),
-    )
-    train, test, class_names, categories = read()
-    if prefix == "npz" and _are_images(train[0]):
-        return images.from_arrays(train, test, name=name)
+    if prefix == "npz":
+        found = data_files.read_arrays(rest, split_seed, max_bytes)
+        if _are_pixels(found[0][0]):
+            return images.from_arrays(found[0], found[1], name=name)
+    elif prefix == "aeon":
+        found = packages.read_signals(rest)
+    elif prefix == "sklearn":
+        found = packages.read_scikit_learn(rest, split_seed, categorical)
+    elif prefix == "statsmodels":
+        found = packages.read_table(rest, split_seed, label, categorical)
+    elif of_tables:
+        found = data_files.read_table(
+            prefix, rest, split_seed, label, categorical, max_bytes
+        )
+    else:
+        found = prepared_sets.read_examples(name, builder, split_seed, label, max_bytes)
+    train, test, class_names, categories = found
     return examples.from_examples(train, test, name, class_names, categories)
 
 
-def _are_images(parts: Any) -> bool:
+def _are_pixels(parts: Any) -> bool:
     return getattr(parts, "dtype", None) == "uint8" and parts.ndim in (3, 4)
-
-
-def _function(name: str, split_seed: int) -> Callable[[], Any]:
-    """What calls the function of this name, once it is known that there is one."""
-    module_name, _, function_name = name.partition(":")
-    # Programs do not look where they are started.
-    folder = os.getcwd()
-    sys.path.insert(0, folder)
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        kind = module_name + ":"
-        raise ValueError(
-            f"Unknown kind of data set {kind!r} in {name!r}."
-            f"{checks.nearest(kind, [f'{prefix}:' for prefix in PREFIXES])} As "
-            f"'module:function' it needs a module that can be imported from {folder}: "
-            f"{error}."
-        ) from error
-    finally:
-        sys.path.remove(folder)
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise ValueError(
-            f"The module {module_name!r} must have a function {function_name!r}, as "
-            f"{name!r} says; it has none."
-            f"{checks.nearest(function_name, list(vars(module)))}"
-        )
-    if "split_seed" in inspect.signature(function).parameters:
-        return lambda: function(split_seed=split_seed)
-    return function

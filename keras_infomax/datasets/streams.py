@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import keras
 from keras import ops
 
-from keras_infomax import backends, checks
+from keras_infomax import backends, checks, measures
 from keras_infomax import views as view_layers
-from keras_infomax.datasets.examples import (
-    as_examples,
-    noun_of,
-    prepared,
-    rows_of,
-)
+from keras_infomax.datasets.examples import as_examples, noun_of, prepared
 from keras_infomax.datasets.images import as_array, check_labels
 from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.structures import rows_of, taken
 
 _Function = TypeVar("_Function", bound=Callable)
 
@@ -33,11 +28,7 @@ def _with_earlier_name(function: _Function) -> _Function:
     @functools.wraps(function)
     def call(*args, **kwargs):
         if "images" in kwargs:
-            warnings.warn(
-                "images is now examples, which need not be images. Use examples.",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+            measures.warn_of_earlier("images", "examples")
             kwargs["examples"] = kwargs.pop("images")
         return function(*args, **kwargs)
 
@@ -227,7 +218,7 @@ def _stream(
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
     # A mistake in the graph of tf.data would be wrapped in many lines.
-    first = keras.tree.map_structure(lambda part: part[:2], examples)
+    first = taken(examples, slice(2))
     example = views_of(_as_tensors(prepared(first)), seed=views_seed(seed, -1).numpy())
     if not isinstance(example, tuple | list) or not example:
         # A tensor would be taken apart into its rows, a dictionary into its keys.

@@ -25,7 +25,7 @@ def jacobians(encoder: keras.Layer, views: Any, batch_size: int = 16) -> np.ndar
         jacobians[i, j, k] = d encoder(views)[i, j] / d views[i] flattened [k]
 
     The encoder must treat every row by itself, as all encoders must; where it is not
-    differentiable, as ReLU at 0, the derivative is that of TensorFlow. On two cores,
+    differentiable, as ReLU at 0, the derivative is that of the backend. On two cores,
     128 half digits through five layers of 392 take about two seconds.
 
     Args:
@@ -156,9 +156,10 @@ def log_condition_numbers(jacobians: Any) -> LogConditionNumbers:
     An example counts as singular if `sigma_min <= epsilon * sigma_max`, epsilon being
     that of the dtype of the Jacobians (float32: 1.2e-7, a logarithm of 15.9): a smaller
     one is rounding of the encoder's own arithmetic and could be 0 as well. Singular
-    values are computed in float64, a third slower than in float32, lest rounding of the
-    decomposition hide a true 0; and in one thread, see `probes.LogisticProbe`. For 128
-    matrices of 392 by 392 that takes about four seconds.
+    values are computed in float64, a third slower than in float32, so that rounding in
+    the decomposition does not hide a true 0; and in one thread, see
+    `probes.LogisticProbe`. For 128 matrices of 392 by 392 that takes about four
+    seconds.
 
     Args:
         jacobians: Float array of shape `(rows, dim, view_size)`.

@@ -1,4 +1,4 @@
-"""Normalising flows: encoders that are bijections, and so lose no information.
+"""Normalizing flows: encoders that are bijections, and so lose no information.
 
 Whatever they learn, the mutual information of their encodings is that of the views.
 """

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_infomax import backends
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete, tf
 
 
 def differentiator(
@@ -31,9 +31,7 @@ def differentiator(
 
 
 def _on_tensorflow(function, row_shape):
-    # Concrete: TensorFlow warns of retracing where many are traced.
-    @tf.function(input_signature=[tf.TensorSpec((None, *row_shape))])
-    def trace(batch):
+    def derivatives(batch):
         with tf.GradientTape() as tape:
             tape.watch(batch)
             outputs = function(batch)
@@ -41,7 +39,7 @@ def _on_tensorflow(function, row_shape):
             outputs, batch, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
 
-    graph = trace.get_concrete_function()
+    graph = concrete(derivatives, tf.TensorSpec((None, *row_shape)))
     return lambda batch: graph(tf.constant(batch)).numpy()
 
 

@@ -8,7 +8,7 @@ from keras_infomax import checks
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class FeatureMapNormalization(keras.layers.Layer):
-    """Normalises each example's whole feature map; one gain and bias a channel.
+    """Normalizes each example's whole feature map; one gain and bias a channel.
 
         output = gain * (inputs - mean) / (deviation + epsilon) + bias
 

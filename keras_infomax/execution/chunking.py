@@ -105,7 +105,7 @@ def _refuse_what_chunks_change(encoder, training):
     for layer in private.layers(encoder) if training else ():
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise ValueError(
-                f"Batch normalisation {layer.name!r} would see the statistics of "
-                "chunks instead of the batch. Use another normalisation, such as "
+                f"Batch normalization {layer.name!r} would see the statistics of "
+                "chunks instead of the batch. Use another normalization, such as "
                 "LayerNormalization, or encoder_chunk_size=None."
             )

@@ -2,7 +2,7 @@
 
 from keras import tree
 
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete, tf
 
 
 def by_rows(function, rows, shared, state, chunk_size):
@@ -37,18 +37,11 @@ def by_rows(function, rows, shared, state, chunk_size):
 def _structure(function, rows, shared, state):
     """Structure and dtypes of what the function returns for a block."""
 
-    @tf.function
-    def traced(rows, shared, state):
+    def outputs(rows, shared, state):
         return function(rows, shared, state)[0]
 
-    def unknown_rows(tensor):
-        return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
-
-    return traced.get_concrete_function(
-        [unknown_rows(tensor) for tensor in rows],
-        [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in shared],
-        [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in state],
-    ).structured_outputs
+    of_any_rows = [tf.TensorSpec([None, *t.shape[1:]], t.dtype) for t in rows]
+    return concrete(outputs, of_any_rows, shared, state).structured_outputs
 
 
 def _forward(function, rows, shared, state, structure, chunk_size):

@@ -212,8 +212,8 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         Function of a data iterator, or of `Stacked` batches, that runs
         `steps_per_execution` steps, fewer at the end of the data, and returns the
         results of the last one. Where they are many, or batches are large, the program
-        runs several times. Where batches differ in
-        shape, as the last one of an epoch may, each is run by itself.
+        runs several times. Where batches differ in shape, as the last one of an epoch
+        may, each is run by itself.
     """
     steps = model.steps_per_execution
 

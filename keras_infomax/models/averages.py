@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_infomax import bounds, checks
 from keras_infomax.execution import distribution
-from keras_infomax.models.memory import add_state, checked_index
+from keras_infomax.models import states
 from keras_infomax.models.terms import Term, num_locations
 
 
@@ -100,7 +100,7 @@ class MovingAverageTerm(Term):
         self._named(encodings_shape, self.index)
         locations = num_locations(self._named(encodings_shape, self.x))
         # Logarithms: a temperature of 0.01 would overflow.
-        self.log_averages = add_state(
+        self.log_averages = states.add(
             self,
             "log_averages",
             (self.examples, locations),
@@ -112,7 +112,7 @@ class MovingAverageTerm(Term):
         partners, scores = super().call(encodings, training=training)
         if not training:
             return partners, scores
-        index, scores = checked_index(
+        index, scores = states.checked_index(
             self._named(encodings, self.index), self.examples, scores
         )
         _, negatives = bounds.split(scores, partners)

@@ -77,7 +77,7 @@ class BaseModel(Steps):
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
-                number, or XLA shall compile a model that computes in chunks.
+                number, or XLA is asked to compile a model that computes in chunks.
         """
         steps_per_execution = plan.checked_steps(steps_per_execution)
         by_keras = self.checked_compilation(

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_infomax import checks, critics, losses, structures
-from keras_infomax.execution import chunking, replicas
+from keras_infomax.execution import chunking, replica_losses
 from keras_infomax.models import (
     compile_arguments,
     fit_arguments,
@@ -528,7 +528,7 @@ class InfoMax(PairSteps, BaseModel):
                 for term in self.terms
             )
         rows = _rows(outputs[self.terms[0].name] if x is None else x)
-        for layer_loss in replicas.layer_losses(self, rows):
+        for layer_loss in replica_losses.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))
         # Here, since in `compute_metrics` a step on JAX has no state of a loss.
         if self._is_scoring:
@@ -643,7 +643,7 @@ class InfoMax(PairSteps, BaseModel):
             return self.loss(targets, outputs, sample_weight=weights)
         if compile_arguments.is_of_keras(self.loss):
             _check_one_partner("A loss", targets)
-        return replicas.loss_of_rows(self.loss, targets, outputs, weights)
+        return replica_losses.loss_of_rows(self.loss, targets, outputs, weights)
 
     @property
     def _fewest_rows(self):

@@ -1,6 +1,6 @@
 """The views that a dataset hands to a model, checked at the border.
 
-What is known before a run is checked then, and the rest when it is run.
+What is known before a run is checked before it, all else while it runs.
 """
 
 import contextlib
@@ -181,26 +181,6 @@ def _tensors(views):
     return keras.tree.map_structure(tensor, views)
 
 
-def texts_as_tensors(data):
-    """Arrays of texts as tensors, as Keras iterates over no arrays of them.
-
-    Args:
-        data: What `fit` is given, any structure of arrays, or a dataset.
-    """
-
-    def tensor(part):
-        if not _is_array_of_texts(part):
-            return part
-        backends.needs("A view of texts", backends.TENSORFLOW)
-        return tf.constant(part)
-
-    return keras.tree.map_structure(tensor, data)
-
-
-def _is_array_of_texts(part):
-    return isinstance(part, np.ndarray) and structures.dtype_of(part) == "string"
-
-
 def asserted(holds, message, found, values):
     """Values, once it is known that something about them holds.
 
@@ -273,7 +253,7 @@ def _invalid_argument():
 
 
 def _is_weighted(x):
-    """Whether these are views and weights as `fit_arguments` puts them together."""
+    """Whether these are views and weights as `fit_data` puts them together."""
     return isinstance(x, (tuple, list)) and len(x) == 3 and _is_empty(x[1])
 
 

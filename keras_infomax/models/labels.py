@@ -6,11 +6,11 @@ from keras import ops
 
 from keras_infomax import checks
 from keras_infomax.execution import distribution
-from keras_infomax.models.terms import Term, num_locations
+from keras_infomax.models.terms import TermOfOwnPairs, num_locations
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class LabelTerm(Term):
+class LabelTerm(TermOfOwnPairs):
     """Scores pairs as `Term` does, where all encodings of one class are true pairs.
 
     A row has as many partners as its class has members in the batch of all replicas,
@@ -50,13 +50,9 @@ class LabelTerm(Term):
         https://arxiv.org/abs/2004.11362.
     """
 
+    pairs_come_from = "tells true pairs from others by their classes"
+
     def __init__(self, x, y, labels, critic="cosine", weight=1.0, **kwargs):
-        for argument in ("negatives", "mask"):
-            if argument in kwargs:
-                raise ValueError(
-                    "LabelTerm tells true pairs from others by their classes; received "
-                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
-                )
         super().__init__(x, y, critic, weight, **kwargs)
         self.labels = checks.text("labels", labels, "label")
 
@@ -65,9 +61,6 @@ class LabelTerm(Term):
             f"{self.name}: a loss on encodings has one true pair for each row, where "
             "LabelTerm has many. Use Term, or compile with 'supcon'."
         )
-
-    def columns(self, rows):
-        return None
 
     def build(self, encodings_shape):
         super().build(encodings_shape)
@@ -98,7 +91,4 @@ class LabelTerm(Term):
         return ops.logical_and(of_class, ops.not_equal(scores, -np.inf)), scores
 
     def get_config(self):
-        config = super().get_config()
-        for argument in ("negatives", "mask"):
-            del config[argument]
-        return {**config, "labels": self.labels}
+        return {**super().get_config(), "labels": self.labels}

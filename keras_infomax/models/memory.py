@@ -4,14 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_infomax import checks, encoders
-from keras_infomax.execution import distribution, draws
-from keras_infomax.models import inputs
-from keras_infomax.models.terms import Term, checked_rows
+from keras_infomax import checks
+from keras_infomax.execution import distribution, philox
+from keras_infomax.models import states
+from keras_infomax.models.terms import TermOfOwnPairs, checked_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class MemoryTerm(Term):
+class MemoryTerm(TermOfOwnPairs):
     """Scores x against a bank that remembers the encoding y of every example.
 
     The bank gives many negatives at the price of a row of numbers for each example,
@@ -77,6 +77,8 @@ class MemoryTerm(Term):
     # The rows of all replicas are gathered before the bank is moved.
     updates_see_all_rows = True
 
+    pairs_come_from = "draws its negatives from the bank"
+
     def __init__(
         self,
         x,
@@ -89,12 +91,6 @@ class MemoryTerm(Term):
         weight=1.0,
         **kwargs,
     ):
-        for argument in ("negatives", "mask"):
-            if argument in kwargs:
-                raise ValueError(
-                    "MemoryTerm draws its negatives from the bank; received "
-                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
-                )
         super().__init__(x, y, critic, weight, **kwargs)
         self.index = checks.text("index", index, "index")
         self.examples = checks.positive_integer("examples", examples, 4000)
@@ -116,36 +112,26 @@ class MemoryTerm(Term):
             "'infonce'."
         )
 
-    def columns(self, rows):
-        return None
-
     def build(self, encodings_shape):
         super().build(encodings_shape)
         self._named(encodings_shape, self.index)
-        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
-        if any(len(shape) != 2 for shape in shapes):
-            raise ValueError(
-                f"{self.name}: MemoryTerm takes encodings of shape (rows, dim); "
-                f"received {', '.join(str(tuple(shape)) for shape in shapes)}. Pool "
-                "their locations, or use Term."
-            )
-        self.bank = add_state(
-            self, "bank", (self.examples, shapes[1][-1]), "float32", random_directions
+        self.bank = states.directions(
+            self, "bank", self.examples, self._dim_of_y(encodings_shape)
         )
         # Seed and number of the next draw.
-        self.draw = add_state(self, "draw", (2,), "int32", _first_draw)
+        self.draw = states.add(self, "draw", (2,), "int32", _first_draw)
 
     def call(self, encodings, training=None):
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
         rows, y = checked_rows(x, y)
         examples = distribution.global_rows(rows)
-        y = unit(distribution.gather(y))
+        y = states.unit(distribution.gather(y))
         drawn = self._drawn(training)
         negatives = ops.take(self.bank.value, drawn, axis=0)
         if not training:
             return examples, self._scores(x, y, negatives)
         index = self._named(encodings, self.index)
-        index, x = checked_index(index, self.examples, x)
+        index, x = states.checked_index(index, self.examples, x)
         index_of_columns = distribution.gather(index)
         positives = ops.take(self.bank.value, index_of_columns, axis=0)
         scores = self._scores(x, positives, negatives)
@@ -167,19 +153,16 @@ class MemoryTerm(Term):
         else:
             # A draw that training never makes.
             seed = ops.stack([seed[0], ops.full_like(seed[1], -1)])
-        return draws.integers(seed, self.num_negatives, self.examples)
+        return philox.integers(seed, self.num_negatives, self.examples)
 
     def _move(self, index, old, y):
         mixed = self.momentum * old + (1 - self.momentum) * ops.stop_gradient(y)
-        moved = ops.scatter_update(self.bank.value, index[:, None], unit(mixed))
+        moved = ops.scatter_update(self.bank.value, index[:, None], states.unit(mixed))
         self.bank.assign(moved)
 
     def get_config(self):
-        config = super().get_config()
-        for argument in ("negatives", "mask"):
-            del config[argument]
         return {
-            **config,
+            **super().get_config(),
             "index": self.index,
             "examples": self.examples,
             "num_negatives": self.num_negatives,
@@ -187,81 +170,11 @@ class MemoryTerm(Term):
         }
 
 
-def add_state(layer, name, shape, dtype, initializer):
-    """A variable of a layer that no gradient changes, and all replicas set alike.
-
-    Args:
-        layer: The layer.
-        name: Name of the variable.
-        shape: Its shape.
-        dtype: Its dtype, also in half precision.
-        initializer: What it starts with; see `keras.layers.Layer.add_weight`.
-    """
-    return layer.add_weight(
-        name=name,
-        shape=shape,
-        dtype=dtype,
-        initializer=initializer,
-        trainable=False,
-        autocast=False,
-        aggregation="only_first_replica",
-    )
-
-
-def checked_index(index, examples, x):
-    """The number of each row, and x, once it is known that there are no others.
-
-    Args:
-        index: Integer tensor `(rows,)`.
-        examples: Number of examples that are remembered.
-        x: Float tensor.
-
-    Returns:
-        Pair of the index, int32, and x.
-
-    Raises:
-        ValueError: If one lies outside of them; see `inputs.asserted`.
-    """
-    index = ops.cast(index, "int32")
-    # With a start, as a replica may have no rows.
-    limits = np.iinfo("int32")
-    smallest = ops.min(index, initial=limits.max)
-    largest = ops.max(index, initial=limits.min)
-    message = (
-        "The index of an example must be at least 0 and less than "
-        f"examples={examples}, the number of those that are remembered; received {{}} "
-        "to {}."
-    )
-    known = ops.all(ops.logical_and(index >= 0, index < examples))
-    x = inputs.asserted(known, message, [smallest, largest], x)
-    # Or what takes rows of the memory may fail first, obscurely.
-    return ops.clip(index, 0, examples - 1), x
-
-
 def _same_example(partners, index, index_of_columns):
     """Boolean `(rows, columns)`: whether another column is of the same example."""
     same = ops.equal(index[:, None], index_of_columns[None])
     column = ops.arange(ops.shape(index_of_columns)[0], dtype="int32")
     return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))
-
-
-def unit(vectors):
-    """Vectors of length 1, in float32.
-
-    Args:
-        vectors: Float tensor `(rows, dim)`.
-    """
-    return ops.cast(encoders.unit(vectors), "float32")
-
-
-def random_directions(shape, dtype=None):
-    """Initializer of unit vectors.
-
-    Args:
-        shape: `(rows, dim)`.
-        dtype: Dtype.
-    """
-    return unit(keras.random.normal(shape, dtype=dtype))
 
 
 def _first_draw(shape, dtype=None):

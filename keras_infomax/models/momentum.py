@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_infomax import checks, private
 from keras_infomax.execution import distribution, random_layers
-from keras_infomax.models.memory import add_state
+from keras_infomax.models import states
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
@@ -92,7 +92,7 @@ class MomentumEncoder(keras.layers.Layer):
             # A copy: JAX hands its buffers on, and must not find one twice.
             return ops.copy(ops.cast(ops.convert_to_tensor(variable), dtype))
 
-        return add_state(self, name, variable.shape, dtype, value)
+        return states.add(self, name, variable.shape, dtype, value)
 
     def call(self, view, training=None):
         if distribution.num_replicas() > 1 and random_layers.draws(self.encoder):

@@ -6,13 +6,12 @@ from keras import ops
 
 from keras_infomax import checks
 from keras_infomax.execution import distribution
-from keras_infomax.models import inputs
-from keras_infomax.models.memory import add_state, random_directions, unit
-from keras_infomax.models.terms import Term, checked_rows
+from keras_infomax.models import inputs, states
+from keras_infomax.models.terms import TermOfOwnPairs, checked_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
-class QueueTerm(Term):
+class QueueTerm(TermOfOwnPairs):
     """Scores x against its own y, and against the y of earlier batches.
 
     The columns are the y of the batch, then those in the queue. In training the y of
@@ -62,6 +61,8 @@ class QueueTerm(Term):
     # The rows of all replicas are gathered before the queue is moved.
     updates_see_all_rows = True
 
+    pairs_come_from = "has its negatives in the queue"
+
     def __init__(
         self,
         x,
@@ -72,12 +73,6 @@ class QueueTerm(Term):
         weight=1.0,
         **kwargs,
     ):
-        for argument in ("negatives", "mask"):
-            if argument in kwargs:
-                raise ValueError(
-                    "QueueTerm has its negatives in the queue; received "
-                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
-                )
         super().__init__(x, y, critic, weight, **kwargs)
         self.queue_size = checks.positive_integer("queue_size", queue_size, 4096)
         self.batch_negatives = checks.boolean("batch_negatives", batch_negatives)
@@ -98,23 +93,17 @@ class QueueTerm(Term):
 
     def build(self, encodings_shape):
         super().build(encodings_shape)
-        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
-        if any(len(shape) != 2 for shape in shapes):
-            raise ValueError(
-                f"{self.name}: QueueTerm takes encodings of shape (rows, dim); "
-                f"received {', '.join(str(tuple(shape)) for shape in shapes)}. Pool "
-                "their locations, or use Term."
-            )
-        size = (self.queue_size, shapes[1][-1])
-        self.queue = add_state(self, "queue", size, "float32", random_directions)
+        self.queue = states.directions(
+            self, "queue", self.queue_size, self._dim_of_y(encodings_shape)
+        )
         # Where the oldest row is, which the next one replaces.
-        self.place = add_state(self, "place", (), "int32", "zeros")
+        self.place = states.add(self, "place", (), "int32", "zeros")
 
     def call(self, encodings, training=None):
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
         rows, y = checked_rows(x, y)
         examples = distribution.global_rows(rows)
-        y = ops.stop_gradient(unit(distribution.gather(y)))
+        y = ops.stop_gradient(states.unit(distribution.gather(y)))
         batch = ops.shape(y)[0]
         if training:
             x = inputs.asserted(
@@ -142,11 +131,8 @@ class QueueTerm(Term):
         self.place.assign((place + batch) % self.queue_size)
 
     def get_config(self):
-        config = super().get_config()
-        for argument in ("negatives", "mask"):
-            del config[argument]
         return {
-            **config,
+            **super().get_config(),
             "queue_size": self.queue_size,
             "batch_negatives": self.batch_negatives,
         }

@@ -1,5 +1,7 @@
 """How the steps of models run: one file for each backend, chosen here.
 
+What JAX and PyTorch have in common stands in `steps_keras`.
+
 Each gives two classes. `Steps` is a `keras.Model` that plans and compiles the steps of
 a run; `PairSteps` are the steps of a model that has
 

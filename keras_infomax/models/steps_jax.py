@@ -6,35 +6,32 @@ Under a `keras.distribution` the batch is the global one, so nothing is gathered
 import jax
 import keras
 
-from keras_infomax import private
-from keras_infomax.execution import plan
+from keras_infomax.models.steps_keras import KerasPairSteps, KerasSteps
 
 
-class Steps(keras.Model):
-    """Steps that run as in Keras, one in a call unless `compile` was told otherwise."""
-
-    # Here NaN is not swallowed by a fused ReLU: the loss tells.
-    first_broken_step = None
+class Steps(KerasSteps):
+    """Steps that run as in Keras, on one process or several of one distribution."""
 
     def checked_compilation(self, loss, metrics, steps, jit_compile):
-        """What Keras shall compile by; loops over chunks do not trouble JAX."""
+        """The `jit_compile` for Keras; JAX compiles loops over chunks, too."""
         return jit_compile
 
-    def plan_fit(self, arguments, asked):
-        """How `fit` runs these arguments."""
-        _check_processes()
-        return plan.as_asked(asked)
-
-    def plan_evaluation(self, steps, callbacks, asked):
-        """How `evaluate` runs."""
-        return plan.as_asked(asked)
+    def check_processes(self):
+        if jax.process_count() > 1 and keras.distribution.distribution() is None:
+            raise ValueError(
+                "fit must be told how the processes of JAX share the data; received "
+                f"{jax.process_count()} processes and no keras.distribution, so that "
+                "each would train a model of its own. Call "
+                "keras.distribution.set_distribution("
+                "keras.distribution.DataParallel()) before the model is made."
+            )
 
     def begin_run(self):
         """Puts the state of a run in whose middle another one begins on the model."""
         self.jax_state_sync()
 
 
-class PairSteps(private.BuiltBySteps):
+class PairSteps(KerasPairSteps):
     """Steps of a model that scores pairs of views; see `steps`."""
 
     @property
@@ -58,12 +55,6 @@ class PairSteps(private.BuiltBySteps):
         with self.scoring():
             return super().test_step(state, self.unpacked(data))
 
-    def look_at(self, data):
-        views, _, weights = self.unpacked(data)
-        with self.scoring():
-            outputs = self(views, training=False)
-        return self.compute_metrics(views, None, outputs, weights)
-
     def predict_step(self, state, data):
         trainable_variables, non_trainable_variables = state
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -77,13 +68,3 @@ class PairSteps(private.BuiltBySteps):
             *zip(self.trainable_variables, trainable_variables, strict=True),
             *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
         ]
-
-
-def _check_processes():
-    if jax.process_count() > 1 and keras.distribution.distribution() is None:
-        raise ValueError(
-            "fit must be told how the processes of JAX share the data; received "
-            f"{jax.process_count()} processes and no keras.distribution, so that each "
-            "would train a model of its own. Call keras.distribution.set_distribution("
-            "keras.distribution.DataParallel()) before the model is made."
-        )

@@ -10,6 +10,8 @@ from keras_infomax.execution import (
     fusion,
     non_finite,
     plan,
+    replica_checks,
+    replica_losses,
     replicas,
     strategies,
 )
@@ -50,10 +52,10 @@ class Steps(keras.Model):
         self._first_broken_step.value = step
 
     def checked_compilation(self, loss, metrics, steps, jit_compile):
-        """What Keras shall compile by.
+        """The `jit_compile` for Keras.
 
         Raises:
-            ValueError: If XLA shall compile a model that computes in chunks.
+            ValueError: If XLA is asked to compile a model that computes in chunks.
         """
         if not fusion.has_chunks(self, loss, metrics):
             return jit_compile
@@ -120,7 +122,7 @@ class Steps(keras.Model):
         if is_distributed:
             # What Keras can do depends on the strategy that it finds.
             with self.distribute_strategy.scope():
-                replicas.refuse_what_differs(self)
+                replica_checks.refuse_what_differs(self)
 
         def make():
             if is_distributed:
@@ -177,7 +179,7 @@ class PairSteps(private.BuiltBeforeFit):
 
     def train_step(self, data):
         views, _, weights = self.unpacked(data)
-        with tf.GradientTape() as tape, replicas.collecting_losses(self, views):
+        with tf.GradientTape() as tape, replica_losses.collecting_losses(self, views):
             with self.scoring():
                 outputs = self(views, training=True)
             self.check_trainable()
@@ -188,7 +190,7 @@ class PairSteps(private.BuiltBeforeFit):
         # a discriminator that no other gradient waits for, has read it.
         with tf.control_dependencies([loss]):
             gradients = [None if g is None else tf.identity(g) for g in gradients]
-        gradients = replicas.summed(gradients, self.optimizer)
+        gradients = replica_losses.summed(gradients, self.optimizer)
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -197,7 +199,7 @@ class PairSteps(private.BuiltBeforeFit):
 
     def test_step(self, data):
         views, _, weights = self.unpacked(data)
-        with replicas.collecting_losses(self, views):
+        with replica_losses.collecting_losses(self, views):
             with self.scoring():
                 outputs = self(views, training=False)
             loss = self.compute_loss(views, None, outputs, weights, training=False)

@@ -256,6 +256,51 @@ class Term(keras.layers.Layer):
         return cls(**{**config, **parts})
 
 
+class TermOfOwnPairs(Term):
+    """Base of terms that say themselves which pairs are true, and which negatives.
+
+    They take neither `negatives` nor `mask`. Subclasses say in `pairs_come_from` where
+    their pairs come from, for messages: a clause whose subject is the class.
+    """
+
+    pairs_come_from: str
+
+    def __init__(self, x, y, critic, weight, **kwargs):
+        for argument in ("negatives", "mask"):
+            if argument in kwargs:
+                raise ValueError(
+                    f"{type(self).__name__} {self.pairs_come_from}; received "
+                    f"{argument}={kwargs[argument]!r}. Leave it out, or use Term."
+                )
+        super().__init__(x, y, critic, weight, **kwargs)
+
+    def columns(self, rows):
+        """`None`: the columns are not the rows of the batch.
+
+        Args:
+            rows: Number of examples in the global batch.
+        """
+        return None
+
+    def get_config(self):
+        config = super().get_config()
+        for argument in ("negatives", "mask"):
+            del config[argument]
+        return config
+
+    def _dim_of_y(self, encodings_shape):
+        """Size of the encodings y, once it is known that all are `(rows, dim)`."""
+        shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
+        if any(len(shape) != 2 for shape in shapes):
+            raise ValueError(
+                f"{self.name}: {type(self).__name__} takes encodings of shape "
+                "(rows, dim); received "
+                f"{', '.join(str(tuple(shape)) for shape in shapes)}. Pool their "
+                "locations, or use Term."
+            )
+        return shapes[1][-1]
+
+
 def num_locations(shape):
     """Number of locations of encodings of this shape.
 

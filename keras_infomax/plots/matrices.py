@@ -55,7 +55,7 @@ def scores(model: Any, views: Any) -> Any:
         )
     if not structures.rows_of(views):
         raise checks.refusal("views", "at least one row", views, "Give some.")
-    shown = keras.tree.map_structure(lambda part: part[:_MOST_ROWS], views)
+    shown = structures.taken(views, slice(_MOST_ROWS))
     partners, found = model(shown, training=False, with_partners=True)
     figure = drawing.new_figure(9.0, 3.8 * len(found))
     panels = figure.subplots(len(found), 2, squeeze=False)

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_infomax import backends, checks, structures
-from keras_infomax.lazy_tensorflow import tf
-from keras_infomax.probes.rows import count, taken, views_as_arrays
+from keras_infomax.lazy_tensorflow import concrete, tf
+from keras_infomax.probes.rows import views_as_arrays
 
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
@@ -142,10 +142,7 @@ def _function(encoder, specs):
 
     try:
         if backends.is_tensorflow():
-            # Concrete, because TensorFlow would warn of retracing when probe after
-            # probe traces a new function.
-            function = tf.function(call, input_signature=[specs])
-            encode_batch = function.get_concrete_function()
+            encode_batch = concrete(call, specs)
             outputs = encode_batch.structured_outputs
         else:
             encode_batch = call
@@ -177,9 +174,9 @@ def _errors_of_calls():
 
 
 def _in_batches(encode_batch, views, batch_size):
-    encodings, rows = None, count(views)
+    encodings, rows = None, structures.rows_of(views)
     for start in range(0, rows, batch_size):
-        batch = taken(views, slice(start, start + batch_size))
+        batch = structures.taken(views, slice(start, start + batch_size))
         encoded = keras.ops.convert_to_numpy(
             encode_batch(keras.tree.map_structure(_tensor, batch))
         )

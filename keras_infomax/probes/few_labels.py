@@ -13,7 +13,7 @@ from keras_infomax import checks
 from keras_infomax.probes.draws import draw
 from keras_infomax.probes.logistic import LogisticProbe
 from keras_infomax.probes.probe import Judgement, Probe
-from keras_infomax.probes.rows import taken
+from keras_infomax.structures import taken
 
 
 class FewLabels(Probe):

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 
 from keras_infomax import backends, checks
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete, tf
 from keras_infomax.probes.draws import hold_out
 from keras_infomax.probes.early_stopping import best_epoch
 from keras_infomax.probes.encoding import checked_views, tensor_specs
 from keras_infomax.probes.probe import Probe
-from keras_infomax.probes.rows import count, taken
+from keras_infomax.structures import rows_of, taken
 
 # Rows encoded at once in inference: bounds the memory, not the result.
 _ROWS_AT_ONCE = 1000
@@ -238,8 +238,7 @@ def _step(
 ) -> Callable:
     """A training step as one graph, for networks and states like these."""
 
-    @tf.function
-    def trace(network, adam, views, targets):
+    def take_step(network, adam, views, targets):
         with tf.GradientTape() as tape:
             tape.watch(network.weights)
             logits, others, losses = _forward(encoder, network, views, training=True)
@@ -262,32 +261,28 @@ def _step(
         weights, adam = adam.step(network.weights, gradients, learning_rate)
         return network.replaced(weights, others), adam
 
-    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-    return _concrete(trace, network, adam, specs, tf.TensorSpec((None,), "int64"))
+    targets = tf.TensorSpec((None,), "int64")
+    return _of_arrays(concrete(take_step, network, adam, specs, targets))
 
 
 def _logits(encoder: keras.Layer, specs: Any, network: _Network) -> Callable:
     """Logits of rows in inference mode, for networks like this one."""
 
-    @tf.function
-    def trace(network, views):
+    def forward(network, views):
         return _forward(encoder, network, views, training=False)[0]
 
-    graph = _concrete(trace, network, specs)
+    graph = _of_arrays(concrete(forward, network, specs))
 
     def logits(network, views):
         blocks = (
             taken(views, slice(start, start + _ROWS_AT_ONCE))
-            for start in range(0, count(views), _ROWS_AT_ONCE)
+            for start in range(0, rows_of(views), _ROWS_AT_ONCE)
         )
         return np.concatenate([graph(network, block).numpy() for block in blocks])
 
     return logits
 
 
-def _concrete(trace: Any, *arguments: Any) -> Callable:
-    specifications = tf.nest.map_structure(
-        lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype), arguments
-    )
-    graph = trace.get_concrete_function(*specifications)
+def _of_arrays(graph: Callable) -> Callable:
+    """A function of tensors as one of arrays."""
     return lambda *values: graph(*tf.nest.map_structure(tf.constant, values))

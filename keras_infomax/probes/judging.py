@@ -5,12 +5,11 @@ from typing import Any
 
 import keras
 
-from keras_infomax import checks
+from keras_infomax import checks, structures
 from keras_infomax.probes.encoding import checked_views, encode_all
 from keras_infomax.probes.probe import Judgement
 from keras_infomax.probes.rows import (
     checked_labels,
-    count,
     rows_of_views,
     views_as_arrays,
 )
@@ -103,7 +102,7 @@ def _checked(argument, encoder, views, labels):
         views = views_as_arrays(argument, views)
     else:
         views = checked_views(encoder, views, argument)
-    return views, checked_labels(argument, labels, count(views))
+    return views, checked_labels(argument, labels, structures.rows_of(views))
 
 
 def _measure(fitted: Any, x: Any, labels: Any) -> Judgement:

@@ -105,7 +105,7 @@ def labelled_views(name: str, views: Any, labels: Any) -> tuple[Any, np.ndarray]
     checks.unmasked(f"labels of {name}", labels)
     labels = np.asarray(labels)
     views = checked_views(name, views, len(labels) if labels.ndim else None)
-    return views, checked_labels(name, labels, count(views))
+    return views, checked_labels(name, labels, structures.rows_of(views))
 
 
 def checked_views(name: str, views: Any, rows: int | None = None) -> Any:
@@ -197,21 +197,6 @@ def rows_of_views(views: Any) -> np.ndarray | None:
         return parts[0]
     flat = [part.reshape(len(part), -1).astype("float32") for part in parts]
     return np.concatenate(flat, axis=1)
-
-
-def count(views: Any) -> int:
-    """Number of rows of checked views."""
-    return len(keras.tree.flatten(views)[0])
-
-
-def taken(views: Any, rows: Any) -> Any:
-    """Returns some rows of every array of a structure.
-
-    Args:
-        views: Array, or structure of arrays.
-        rows: Indices, or a slice.
-    """
-    return keras.tree.map_structure(lambda part: part[rows], views)
 
 
 def check_classes(name: str, labels: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from keras_infomax import checks, private
 from keras_infomax.views import draws, recipes
 from keras_infomax.views.random_views import RandomView
 
-_OF_COLOURS = (
+_OF_COLORS = (
     keras.layers.RandomSaturation,
     keras.layers.RandomHue,
     keras.layers.RandomGrayscale,
@@ -80,12 +80,12 @@ class Augmented(keras.layers.Layer):
         layers = self.layers
         if layers is None:
             layers = self._by_kind[self._kind(images.shape)]
-        of_colours = [x.name for x in layers if _needs_colors(x)]
-        if of_colours and images.shape[-1] != 3:
+        of_colors = [x.name for x in layers if _needs_colors(x)]
+        if of_colors and images.shape[-1] != 3:
             raise ValueError(
-                f"The augmentations {', '.join(of_colours)} need images in color; "
+                f"The augmentations {', '.join(of_colors)} need images in color; "
                 f"received shape {tuple(images.shape)}. Leave them out; the views "
-                "'augmented' do so for grey images."
+                "'augmented' do so for gray images."
             )
         seed = draws.checked_seed(seed)
         return tuple(
@@ -129,7 +129,7 @@ _KINDS = {
 def _needs_colors(layer):
     if isinstance(layer, RandomView):
         return layer.needs_colors
-    return isinstance(layer, _OF_COLOURS)
+    return isinstance(layer, _OF_COLORS)
 
 
 def _checked_layers(layers):
@@ -223,7 +223,7 @@ def augmentations(
         "fill_mode", fill_mode, ("constant", "reflect", "wrap", "nearest")
     )
     filled = {"fill_mode": fill_mode, "dtype": "float32"}
-    coloured = {"value_range": (0.0, 1.0), "dtype": "float32"}
+    colored = {"value_range": (0.0, 1.0), "dtype": "float32"}
     layers = keras.layers
     by_strength = [
         (zoom, lambda: layers.RandomZoom(zoom, **filled)),
@@ -233,11 +233,11 @@ def augmentations(
         ),
         (rotation, lambda: layers.RandomRotation(rotation, **filled)),
         (flip, lambda: layers.RandomFlip("horizontal", dtype="float32")),
-        (brightness, lambda: layers.RandomBrightness(brightness, **coloured)),
+        (brightness, lambda: layers.RandomBrightness(brightness, **colored)),
         # Of one number, Keras would make factors of at least 1.
-        (contrast, lambda: layers.RandomContrast((contrast, contrast), **coloured)),
-        (saturation, lambda: _saturation(saturation, **coloured)),
-        (hue, lambda: layers.RandomHue(2.0 * hue, **coloured)),
+        (contrast, lambda: layers.RandomContrast((contrast, contrast), **colored)),
+        (saturation, lambda: _saturation(saturation, **colored)),
+        (hue, lambda: layers.RandomHue(2.0 * hue, **colored)),
         (grey, lambda: layers.RandomGrayscale(grey, dtype="float32")),
     ]
     return [make() for strength, make in by_strength if strength]

@@ -14,7 +14,7 @@ _XYZ_OF_RGB = (
 # The a and b of sRGB colors lie between -108 and 99.
 _LARGEST_CHROMA = 110.0
 
-_SCALE = "Scale pixels with datasets.to_float; grey images have no Lab views."
+_SCALE = "Scale pixels with datasets.to_float; gray images have no Lab views."
 
 
 def rgb_to_lab(images):

@@ -94,10 +94,10 @@ class RandomResizedCrop(random_views.RandomView):
             int32 tensor `(rows, 4)`: top and left, height and width of each crop.
         """
         numbers = draws.uniform(draws.checked_seed(seed), rows, 2 * _ATTEMPTS + 2)
-        low, high = self.scale
-        area = height * width * (low + (high - low) * numbers[:, :_ATTEMPTS])
+        parts = random_views.between(*self.scale, numbers[:, :_ATTEMPTS])
+        area = height * width * parts
         low, high = map(math.log, self.ratio)
-        ratio = ops.exp(low + (high - low) * numbers[:, _ATTEMPTS:-2])
+        ratio = ops.exp(random_views.between(low, high, numbers[:, _ATTEMPTS:-2]))
         crop_height = ops.round(ops.sqrt(area / ratio))
         crop_width = ops.round(ops.sqrt(area * ratio))
         fits = (crop_height >= 1) & (crop_height <= height)
@@ -113,10 +113,9 @@ class RandomResizedCrop(random_views.RandomView):
             )
         )
         place = [
-            # Rounding must not lead beyond the last place.
             ops.where(
                 any_fits,
-                ops.minimum(ops.floor(numbers[:, at] * (free + 1.0)), free),
+                random_views.place(numbers[:, at], free),
                 ops.floor(free / 2.0),
             )
             for at, free in ((-2, height - crop_height), (-1, width - crop_width))

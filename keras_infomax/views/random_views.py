@@ -19,9 +19,10 @@ class RandomView(keras.layers.Layer):
 
     Subclasses define `transform(inputs, seed)`, where `seed` is an int32 tensor `(2,)`
     for the functions of `views.draws`, and where it is not the identity
-    `unchanged(inputs)`, both of which get and return float32. `rank` is the number of
-    axes of inputs, rows included, `expected` says what they are, and `needs_colors`
-    whether they are images of three channels.
+    `unchanged(inputs)`, both of which get and return float32. `ranks` are the
+    numbers of axes that inputs may have, rows included, `expected` says what they are,
+    `needs_colors` whether they must be images of three channels, and `for_gray` what
+    to do about others.
 
     Args:
         seed: Integer from which the layer counts its own seeds, or `None` for one
@@ -37,8 +38,9 @@ class RandomView(keras.layers.Layer):
         Tensor of the dtype of the inputs, whatever the dtype policy.
     """
 
-    rank = 4
+    ranks: tuple[int, ...] = (4,)
     needs_colors = False
+    for_gray = "Leave it out for gray images."
     expected = "float images (rows, height, width, channels) of known size"
 
     def __init__(self, seed=None, **kwargs):
@@ -55,10 +57,15 @@ class RandomView(keras.layers.Layer):
 
     def check(self, shape):
         """Raises a `ValueError` unless the layer takes inputs of this shape."""
-        if len(shape) != self.rank or None in shape[1:]:
+        if len(shape) not in self.ranks or None in shape[1:]:
             raise ValueError(
                 f"{type(self).__name__} takes {self.expected}; received shape "
                 f"{tuple(shape)}. Bring all rows to one shape, and stack them."
+            )
+        if self.needs_colors and shape[-1] != 3:
+            raise ValueError(
+                f"{type(self).__name__} changes the colors of images of three "
+                f"channels; received shape {tuple(shape)}. {self.for_gray}"
             )
 
     def call(self, inputs, seed=None, training=True):
@@ -98,6 +105,25 @@ def hit(chosen, changed, unchanged):
     """Takes the rows that are chosen from one tensor, and the others from another."""
     shape = (-1, *(1,) * (len(changed.shape) - 1))
     return ops.where(ops.reshape(chosen, shape), changed, unchanged)
+
+
+def between(low, high, numbers):
+    """Numbers in [0, 1) as numbers between two others."""
+    return low + (high - low) * numbers
+
+
+def place(numbers, free):
+    """Numbers in [0, 1) as first places of spans, uniform among all that fit.
+
+    Args:
+        numbers: Float tensor.
+        free: How many places are left beside a span, a float tensor of whole numbers.
+
+    Returns:
+        Float tensor of whole numbers from 0 to `free`.
+    """
+    # Rounding must not lead beyond the last place.
+    return ops.minimum(ops.floor(numbers * (free + 1.0)), free)
 
 
 def along_first_axis(images, matrices):

@@ -58,6 +58,8 @@ class RandomColorJitter(random_views.RandomView):
         Chen et al., 2020, appendix A, https://arxiv.org/abs/2002.05709.
     """
 
+    for_gray = "For gray images write saturation=0, hue=0."
+
     def __init__(
         self,
         brightness=0.8,
@@ -78,20 +80,13 @@ class RandomColorJitter(random_views.RandomView):
         self.probability = checks.probability("probability", probability)
         self.needs_colors = bool(self.saturation or self.hue)
 
-    def check(self, shape):
-        super().check(shape)
-        if self.needs_colors and shape[-1] != 3:
-            raise ValueError(
-                "RandomColorJitter changes saturation and hue of images of three "
-                f"channels; received shape {tuple(shape)}. For gray images write "
-                "saturation=0, hue=0."
-            )
-
     def transform(self, images, seed):
         numbers = draws.uniform(seed, ops.shape(images)[0], 9)
         factors = ops.stack(
             [
-                _between(max(0.0, 1.0 - strength), 1.0 + strength, numbers[:, at])
+                random_views.between(
+                    max(0.0, 1.0 - strength), 1.0 + strength, numbers[:, at]
+                )
                 for at, strength in enumerate(
                     (self.brightness, self.contrast, self.saturation)
                 )
@@ -105,7 +100,7 @@ class RandomColorJitter(random_views.RandomView):
         if self.needs_colors:
             changed = _blended(changed, factors, order, [place > k for k in range(3)])
         if self.hue:
-            angle = _between(-self.hue, self.hue, numbers[:, 7])
+            angle = random_views.between(-self.hue, self.hue, numbers[:, 7])
             changed = _turned(changed, angle[:, None, None])
         late = [place <= k for k in range(3)] if self.needs_colors else [None] * 3
         changed = _blended(changed, factors, order, late)
@@ -148,18 +143,11 @@ class RandomGrayscale(random_views.RandomView):
     array([0.299, 0.299, 0.299], dtype=float32)
     """
 
+    needs_colors = True
+
     def __init__(self, probability=0.2, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
         self.probability = checks.probability("probability", probability)
-        self.needs_colors = True
-
-    def check(self, shape):
-        super().check(shape)
-        if shape[-1] != 3:
-            raise ValueError(
-                "RandomGrayscale takes images of three channels; received shape "
-                f"{tuple(shape)}. Leave it out for gray images."
-            )
 
     def transform(self, images, seed):
         drawn = draws.uniform(seed, ops.shape(images)[0])
@@ -267,7 +255,7 @@ class RandomGaussianBlur(random_views.RandomView):
 
     def transform(self, images, seed):
         numbers = draws.uniform(seed, ops.shape(images)[0], 2)
-        sigma = _between(*self.sigma, numbers[:, 0])
+        sigma = random_views.between(*self.sigma, numbers[:, 0])
         blurred = images
         for _ in range(2):
             blurred = random_views.along_first_axis(
@@ -300,10 +288,6 @@ class RandomGaussianBlur(random_views.RandomView):
             "kernel_size": self.kernel_size,
             "probability": self.probability,
         }
-
-
-def _between(low, high, numbers):
-    return low + (high - low) * numbers
 
 
 def _gray(images):

@@ -23,7 +23,7 @@ class _RandomRows(random_views.RandomView):
     `None`, and which returns both.
     """
 
-    ranks: tuple[int, ...] = (2,)
+    ranks = (2,)
     expected = _TABLES
 
     def call(self, rows, seed=None, training=True):

@@ -40,7 +40,7 @@ class RandomTimeCrop(random_views.RandomView):
     TensorShape([8, 64, 6])
     """
 
-    rank = 3
+    ranks = (3,)
     expected = _SIGNALS
 
     def __init__(self, scale=(0.5, 1.0), steps=None, seed=None, **kwargs):
@@ -71,11 +71,10 @@ class RandomTimeCrop(random_views.RandomView):
             int32 tensor `(rows, 2)`: first step and length of each part.
         """
         numbers = draws.uniform(draws.checked_seed(seed), rows, 2)
-        low, high = self.scale
-        length = ops.round(steps * (low + (high - low) * numbers[:, 0]))
+        parts = random_views.between(*self.scale, numbers[:, 0])
+        length = ops.round(steps * parts)
         length = ops.clip(length, 1.0, float(steps))
-        free = steps - length
-        start = ops.minimum(ops.floor(numbers[:, 1] * (free + 1.0)), free)
+        start = random_views.place(numbers[:, 1], steps - length)
         return ops.cast(ops.stack([start, length], axis=1), "int32")
 
     def _stretched(self, signals, start, length):
@@ -122,7 +121,7 @@ class RandomTimeMask(random_views.RandomView):
         Park et al., 2019, "SpecAugment", section 2, https://arxiv.org/abs/1904.08779.
     """
 
-    rank = 3
+    ranks = (3,)
     expected = _SIGNALS
 
     def __init__(self, share=0.2, seed=None, **kwargs):
@@ -134,8 +133,7 @@ class RandomTimeMask(random_views.RandomView):
         numbers = draws.uniform(seed, ops.shape(signals)[0], 2)
         most = int(self.share * steps)
         length = ops.minimum(ops.floor(numbers[:, :1] * (most + 1.0)), float(most))
-        free = steps - length
-        start = ops.minimum(ops.floor(numbers[:, 1:] * (free + 1.0)), free)
+        start = random_views.place(numbers[:, 1:], steps - length)
         step = ops.arange(steps, dtype="float32")[None]
         masked = (step >= start) & (step < start + length)
         return ops.where(masked[..., None], 0.0, signals)

@@ -263,7 +263,7 @@ def test_synchronised_batch_normalisation(strategy):
         ),
         (
             {"make_encoder": lambda dim: normalized(dim, synchronized=False)},
-            "must be synchronised",
+            "must be synchronized",
         ),
     ],
     ids=["xla", "accumulation", "loss scale", "batch normalisation"],

@@ -13,7 +13,7 @@ import keras_infomax as kim
 from keras_infomax import datasets, measures, private, training
 from keras_infomax.execution import fusion, plan
 from keras_infomax.training import comparison, experiments, runs
-from keras_infomax.training.experiments import building
+from keras_infomax.training.experiments import measuring, parts
 from keras_infomax.training.settings import Settings
 
 
@@ -255,8 +255,8 @@ def test_a_value_that_is_not_finite_stops_the_run(digits, tmp_path, monkeypatch)
         return keras.ops.divide(images, unmarked)[:, :14], images[:, 14:]
 
     marked = dataclasses.replace(digits, train_images=images)
-    monkeypatch.setattr(building, "make_views", lambda settings: breaking)
-    monkeypatch.setattr(building, "make_probes", lambda *args: [])
+    monkeypatch.setattr(parts, "make_views", lambda settings: breaking)
+    monkeypatch.setattr(measuring, "make_probes", lambda *args: [])
     # Of NaN, some processors' ReLU makes 0: then the weights alone tell.
     message = "in step 1 .*(the loss is nan|kernel holds NaN)"
     with pytest.raises(ValueError, match=message):
@@ -426,7 +426,7 @@ def test_the_same_settings_make_layers_of_the_same_names(digits):
 def test_condition_numbers_are_measured_on_training_images(digits):
     settings = kim.training.Settings.resolve({**SMALL, "jacobian_rows": 40})
     clean = kim.views.Halves()
-    (conditions,) = building.make_condition_numbers(settings, digits, clean)
+    (conditions,) = measuring.make_condition_numbers(settings, digits, clean)
     images = {
         image.tobytes()
         for image in np.asarray(clean(datasets.to_float(digits.train_images))[0])

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from keras_infomax import backends, checks, measures, structures
-from keras_infomax.callbacks.common import encoder_of
-from keras_infomax.callbacks.probes import Probes
+from keras_infomax.callbacks.common import encoder_of, steps_of
+from keras_infomax.callbacks.probes import Probes, checked_probe
 from keras_infomax.callbacks.tensorboard import (
     event_files,
     hyper_parameters,
@@ -17,7 +17,7 @@ from keras_infomax.callbacks.tensorboard import (
     score_summaries,
 )
 from keras_infomax.execution import strategies
-from keras_infomax.lazy_tensorflow import tf
+from keras_infomax.lazy_tensorflow import concrete, tf
 from keras_infomax.probes import encode
 
 # The TensorBoard run with what is made of examples rather than of whole data sets.
@@ -104,14 +104,7 @@ class TensorBoard(keras.callbacks.Callback):
                 instead="Leave it out, and use the profiler of the backend.",
             )
         checks.boolean("log_scalars", log_scalars)
-        checks.instance(
-            "probe",
-            probe,
-            Probes,
-            "a LinearProbe or Probes callback of the same fit",
-            "Leave it out where there is none.",
-            optional=True,
-        )
+        self.probe = checked_probe(probe)
         if hyper_parameters is not None:
             checks.mapping(
                 "hyper_parameters",
@@ -129,7 +122,6 @@ class TensorBoard(keras.callbacks.Callback):
         # keras-tuner looks for a class of this name, and changes this attribute.
         self.log_dir = checks.path("log_dir", log_dir, "logs")
         self.views = views
-        self.probe = probe
         self.every = every
         self.hyper_parameters = hyper_parameters
         self.profile_steps = profile_steps
@@ -174,7 +166,7 @@ class TensorBoard(keras.callbacks.Callback):
         if self._writers is None or self._has_begun:
             return
         self._has_begun = True
-        step = self._step()
+        step = steps_of(self.model)
         folder = pathlib.Path(self.log_dir)
         for run in measures.CURVES if self.log_scalars else ():
             event_files.keep_until(folder / run, step or -1)
@@ -200,7 +192,7 @@ class TensorBoard(keras.callbacks.Callback):
             self._write_scalars(logs or {})
         every = self.every or math.ceil(epochs / _LOOKS)
         if completed % every == 0 or completed == epochs:
-            self._show_scores(self._step())
+            self._show_scores(steps_of(self.model))
 
     def on_train_end(self, logs=None):
         if self._writers is None:
@@ -211,9 +203,6 @@ class TensorBoard(keras.callbacks.Callback):
         if self._session is not None:
             self._session.end()
         self._writers.close()
-
-    def _step(self) -> int:
-        return int(self.model.optimizer.iterations.numpy())
 
     def _write_scalars(self, logs: dict[str, float]) -> None:
         by_run: dict[str, dict[str, float]] = {run: {} for run in measures.CURVES}
@@ -231,7 +220,7 @@ class TensorBoard(keras.callbacks.Callback):
         if math.isfinite(ceiling):
             by_run[measures.CEILING]["mi"] = ceiling
         for run, values in by_run.items():
-            self._writers.write_scalars(run, self._step(), values)
+            self._writers.write_scalars(run, steps_of(self.model), values)
 
     def _ceiling(self) -> float:
         if self.views is None:
@@ -254,12 +243,12 @@ class TensorBoard(keras.callbacks.Callback):
     def _project(self, probe: Probes) -> None:
         views, labels = probe.test
         rows = projector.spread(len(labels))
-        shown = keras.tree.map_structure(lambda part: part[rows], views)
+        shown = structures.taken(views, rows)
         encodings = encode(encoder_of(self.model, probe.encoder), shown)
         folder = pathlib.Path(self.log_dir) / EXAMPLES
         projector.write(folder, encodings, labels[rows], shown)
         # TensorBoard looks for projectors in folders with event files only.
-        self._writers.write(EXAMPLES, self._step(), [])
+        self._writers.write(EXAMPLES, steps_of(self.model), [])
 
 
 def _has_rows(part: Any) -> bool:
@@ -284,10 +273,7 @@ def _scorer(model: Any, views: Any) -> Any:
     def score():
         return model(rows, training=False, with_partners=True)
 
-    if not backends.is_tensorflow():
-        return score
-    # Concrete: TensorFlow warns of retracing where many fits trace a function each.
-    return tf.function(score).get_concrete_function()
+    return concrete(score) if backends.is_tensorflow() else score
 
 
 class _Profiler:

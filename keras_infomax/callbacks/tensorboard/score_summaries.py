@@ -12,7 +12,7 @@ from keras_infomax.plots.matrices import split
 _MOST, _PIXELS = 256, 128
 
 # Dark blue to yellow, evenly bright steps; what is left out of the scores is gray.
-_COLOURS = np.array(
+_COLORS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
 )
 _LEFT_OUT = 200
@@ -33,8 +33,8 @@ def picture(scores: Any) -> np.ndarray:
     finite = np.isfinite(corner)
     low, high = np.percentile(corner[finite], [1, 99]) if finite.any() else (0, 1)
     share = (np.where(finite, corner, low) - low) / max(high - low, 1e-12)
-    position = np.clip(share, 0, 1) * (len(_COLOURS) - 1)
-    channels = [np.interp(position, range(len(_COLOURS)), c) for c in _COLOURS.T]
+    position = np.clip(share, 0, 1) * (len(_COLORS) - 1)
+    channels = [np.interp(position, range(len(_COLORS)), c) for c in _COLORS.T]
     image = np.stack(channels, axis=-1).round().astype("uint8")
     image[~finite] = _LEFT_OUT
     enlarge = -(-_PIXELS // max(corner.shape))

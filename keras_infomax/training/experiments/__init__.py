@@ -8,17 +8,19 @@ from keras_infomax.training.experiments.building import (
     Experiment,
     infomax,
     load_data,
+    method,
+    named,
+    of_model,
+)
+from keras_infomax.training.experiments.measuring import make_probes
+from keras_infomax.training.experiments.parts import (
     make_critic,
     make_encoder,
     make_loss,
     make_model,
     make_optimizer,
     make_probed_views,
-    make_probes,
     make_views,
-    method,
-    named,
-    of_model,
 )
 
 __all__ = [

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_infomax import backends, datasets
 from keras_infomax.lazy_tensorflow import tf
-from keras_infomax.training.experiments import building
+from keras_infomax.training.experiments import building, effects, measuring, parts
 from keras_infomax.training.experiments.supervised import (
     Classifier,
     ClassifierAccuracy,
@@ -139,20 +139,20 @@ def adversarial(
         https://arxiv.org/abs/1907.13625.
     """
     backends.needs("The experiment 'adversarial'", backends.TENSORFLOW)
-    building.check_effect(
+    effects.check_effect(
         settings,
-        (*building.OF_PAIRS, "jacobian_rows", "options", "select"),
+        (*effects.OF_PAIRS, "jacobian_rows", "options", "select"),
         f"the experiment {settings.experiment!r}, which has no critic",
     )
     data = load_labelled(settings, data)
-    views_of = building.make_views(settings)
-    linear_probes = building.make_probes(settings, data, views_of)
+    views_of = parts.make_views(settings)
+    linear_probes = measuring.make_probes(settings, data, views_of)
     probe = linear_probes[0]
-    encoder = building.make_encoder(settings, probe.train[0], data.categories)
+    encoder = parts.make_encoder(settings, probe.train[0], data.categories)
     model = AdversarialClassifier(encoder, data.num_classes)
     model.compile(
-        optimizer=building.make_optimizer(ENCODER_RATE * settings.learning_rate),
-        head_optimizer=building.make_optimizer(settings.learning_rate),
+        optimizer=parts.make_optimizer(ENCODER_RATE * settings.learning_rate),
+        head_optimizer=parts.make_optimizer(settings.learning_rate),
     )
 
     def rounds(first_batch, batches_in_round, num_rounds):

@@ -18,7 +18,7 @@ import numpy as np
 from keras_infomax import datasets, models
 from keras_infomax.checks import lookup
 from keras_infomax.lazy_tensorflow import tf
-from keras_infomax.training.experiments import building
+from keras_infomax.training.experiments import building, effects, parts
 from keras_infomax.training.settings import Settings
 
 # Covariances of the vector that may be shared, and of the one that never is.
@@ -49,10 +49,10 @@ def dependent(
         Tschannen et al., 2020, section 4 and appendix E,
         https://arxiv.org/abs/1907.13625.
     """
-    building.check_effect(
+    effects.check_effect(
         settings,
         (
-            *(*building.OF_ENCODERS, *building.OF_VIEWS),
+            *(*effects.OF_ENCODERS, *effects.OF_VIEWS),
             *("encoder_chunk_size", "options", "select"),
             *("stopped_probe", "warm_up_steps"),
         ),
@@ -64,11 +64,11 @@ def dependent(
             f"received {data.name!r}. Choose the kind by config.dataset."
         )
     lookup("dataset", settings.dataset, DATASETS)
-    loss = building.make_loss(settings)
+    loss = parts.make_loss(settings)
     numbers = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
-    model = models.InfoMax(numbers, critic=building.make_critic(settings))
+    model = models.InfoMax(numbers, critic=parts.make_critic(settings))
     model.compile(
-        optimizer=building.make_optimizer(settings.learning_rate),
+        optimizer=parts.make_optimizer(settings.learning_rate),
         loss=loss,
     )
 

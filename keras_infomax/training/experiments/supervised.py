@@ -9,7 +9,7 @@ from keras_infomax import datasets
 from keras_infomax.models import sharing
 from keras_infomax.models.base import BaseModel
 from keras_infomax.probes import encode
-from keras_infomax.training.experiments import building
+from keras_infomax.training.experiments import building, effects, measuring, parts
 from keras_infomax.training.settings import Settings
 
 
@@ -96,20 +96,20 @@ def supervised(
     Reference:
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
     """
-    building.check_effect(
+    effects.check_effect(
         settings,
-        (*building.OF_PAIRS, "jacobian_rows", "options", "warm_up_steps", "select"),
+        (*effects.OF_PAIRS, "jacobian_rows", "options", "warm_up_steps", "select"),
         f"the experiment {settings.experiment!r}, which has no critic",
     )
     data = load_labelled(settings, data)
     building.check_batch_size(settings.batch_size, data)
-    views_of = building.make_views(settings)
-    linear_probes = building.make_probes(settings, data, views_of)
+    views_of = parts.make_views(settings)
+    linear_probes = measuring.make_probes(settings, data, views_of)
     probe = linear_probes[0]
-    encoder = building.make_encoder(settings, probe.train[0], data.categories)
+    encoder = parts.make_encoder(settings, probe.train[0], data.categories)
     model = Classifier(encoder, data.num_classes)
     model.compile(
-        optimizer=building.make_optimizer(settings.learning_rate),
+        optimizer=parts.make_optimizer(settings.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     pipeline = views_of, settings.batch_size, settings.seed

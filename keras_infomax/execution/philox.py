@@ -1,7 +1,8 @@
-"""Random integers that are the same on every backend, in a graph or out of it.
+"""The random integers of TensorFlow's Philox generator, on every backend.
 
-The generators of the backends differ. A run that goes on under another backend shall
-draw what it would have drawn: so TensorFlow's are computed elsewhere, bit by bit.
+The generators of the backends differ, but a run that goes on under another backend must
+draw the same numbers. So TensorFlow's integers are computed on the other backends, bit
+by bit.
 """
 
 import numpy as np

@@ -1,0 +1,276 @@
+"""Losses and gradients of replicas whose sums are those of one device.
+
+Layers see the rows of one replica alone, and Keras's optimizers clip the gradients of
+each replica before they are summed. These functions take the place of those parts.
+"""
+
+import contextlib
+import threading
+
+import keras
+from keras import ops
+
+from keras_infomax import private
+from keras_infomax.execution import distribution, random_layers, replica_checks
+from keras_infomax.lazy_tensorflow import tf
+
+# Sums over the values of a layer, which Keras divides by its rows.
+_MEAN_REGULARIZERS = (
+    keras.regularizers.L1,
+    keras.regularizers.L2,
+    keras.regularizers.L1L2,
+)
+
+_of_thread = threading.local()
+
+
+class _Watched(keras.StatelessScope):
+    """Collects the losses of a thread, and takes down which variables it updates.
+
+    They are updated at once, as without it: `SpectralNormalization` divides its kernel
+    before it is read, and gradients do not flow through that.
+    """
+
+    def __init__(self, model):
+        super().__init__(collect_losses=True)
+        self.updates = []
+        self._seeds = {id(v) for v in model.variables if v.name == random_layers.SEED}
+
+    def add_update(self, update):
+        variable, value = update
+        if variable.name == random_layers.SEED and id(variable) not in self._seeds:
+            raise ValueError(
+                "A layer must not draw random numbers from the global seed under a "
+                "strategy of several replicas. Give it a keras.random.SeedGenerator "
+                "of its own, as an attribute, and draw with seed=self.generator."
+            )
+        private.assign_at_once(variable, value)
+        self.updates.append(update)
+
+
+@contextlib.contextmanager
+def collecting_losses(model, data):
+    """Keeps the losses of a model's layers apart by replica; see `layer_losses`.
+
+    Replicas of one process are threads that take turns where they communicate, and a
+    layer has one list of losses for all of them. In a scope that is a thread's own each
+    finds its own losses there.
+
+    Args:
+        model: Keras model that is called in the context.
+        data: Structure of tensors, this replica's rows that it is called with.
+
+    Raises:
+        ValueError: If there are several replicas, and a layer updates a variable by
+            the rows of one of them.
+    """
+    if distribution.num_replicas() == 1:
+        yield
+        return
+    with _Watched(model) as scope:
+        _of_thread.losses = scope.losses
+        yield
+    _refuse_updates_by_a_part(model, scope.updates, keras.tree.flatten(data))
+
+
+def _refuse_updates_by_a_part(model, updates, data):
+    for variable, value in updates:
+        if variable.name == random_layers.SEED:
+            continue
+        # Summed over replicas when it is read, as the state of a metric is.
+        summed = (variable.synchronization, variable.aggregation) == ("on_read", "sum")
+        if summed or not _depends(value, data):
+            continue
+        # A loss may have a state as well; functions and losses of Keras have none.
+        owners = [
+            part
+            for part in (*private.layers(model), getattr(model, "loss", None))
+            if part is not model
+            and any(v is variable for v in getattr(part, "variables", ()))
+        ]
+        if not any(map(_sees_all_rows, owners)):
+            raise ValueError(
+                f"Layer {(owners or [model])[-1].name!r} must not update its variable "
+                f"{variable.path!r} by the rows of one replica{_or_eagerly()}. If the "
+                "update is the same on all replicas, as by keras_infomax.distribution, "
+                "give the class of the layer the attribute "
+                "updates_see_all_rows = True; otherwise train on one device."
+            )
+
+
+def _or_eagerly():
+    return ", nor by anything in a run_eagerly model" if tf.executing_eagerly() else ""
+
+
+def _sees_all_rows(layer):
+    # One that is not synchronized has been refused before the run.
+    of_keras = isinstance(layer, keras.layers.BatchNormalization)
+    return of_keras or getattr(layer, "updates_see_all_rows", False)
+
+
+def _depends(value, data):
+    """Whether a tensor of a graph is computed from others; eagerly nobody knows."""
+    if tf.executing_eagerly():
+        return True
+    graph = data[0].graph
+    sources = {id(tensor) for tensor in data}
+    seen, left = set(), [value]
+    while left:
+        tensor = left.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        # What an inner graph hands out cannot be followed.
+        if id(tensor) in sources or tensor.graph is not graph:
+            return True
+        left.extend(tensor.op.inputs)
+    return False
+
+
+def layer_losses(model, rows):
+    """Losses of a model's layers, whose sum over replicas is that of one device.
+
+    A loss of weights is divided by the replicas. A loss of activations must be a mean
+    over rows, and counts as much as this replica has rows.
+
+    Args:
+        model: Keras model that has just been called in `collecting_losses`.
+        rows: Number of this replica's rows.
+
+    Returns:
+        List of tensors.
+
+    Raises:
+        ValueError: If a layer's loss may be something else than a mean over rows.
+    """
+    count = distribution.num_replicas()
+    if count == 1:
+        return model.losses
+    found = [
+        variable.regularizer(variable) / count
+        for variable in model.trainable_weights
+        if variable.regularizer is not None
+    ]
+    if not getattr(_of_thread, "losses", []):
+        return found
+    for layer in private.layers(model):
+        if private.has_added_losses(layer):
+            _check_mean_over_rows(layer)
+    share = distribution.share(rows)
+    for value in _of_thread.losses:
+        # A mean over no rows is not a number.
+        value = ops.where(share > 0, value, ops.zeros_like(value))
+        found.append(value * ops.cast(share, value.dtype))
+    return found
+
+
+def _check_mean_over_rows(layer):
+    # Layers of Keras have such losses by a regularizer alone.
+    of_keras = type(layer).__module__.startswith("keras.")
+    regularized = type(layer.activity_regularizer) in _MEAN_REGULARIZERS
+    if (of_keras and regularized) or getattr(
+        layer, "losses_are_means_over_rows", False
+    ):
+        return
+    raise ValueError(
+        f"The loss of layer {layer.name!r} must be a mean over rows under a strategy "
+        "of several replicas, or it cannot be told from those of parts of the batch; "
+        f"received a {type(layer).__name__} that does not say so. If it is one, give "
+        "its class the attribute losses_are_means_over_rows = True; otherwise train on "
+        "one device."
+    )
+
+
+def loss_of_rows(loss, partners, scores, weights=None):
+    """A loss of Keras, or a function, whose sum over replicas is that of one device.
+
+    Args:
+        loss: Loss of Keras, or function of partners and scores to losses of rows.
+        partners: Integer tensor, this replica's.
+        scores: Float tensor `(rows, columns)`, this replica's.
+        weights: Float tensor `(rows,)`, what the loss of each row is multiplied by, or
+            `None`.
+
+    Returns:
+        Scalar tensor.
+
+    Raises:
+        ValueError: If there are several replicas, and the loss has another reduction
+            than the mean over rows, or if there are several, or weights, and it has no
+            value for each row.
+    """
+    count = distribution.num_replicas()
+    by_row = loss
+    if isinstance(loss, keras.losses.Loss):
+        if count == 1 and weights is None:
+            return loss(partners, scores)
+        by_row = loss.call
+        if count == 1 and loss.reduction not in ("sum_over_batch_size", "mean"):
+            return loss(partners, scores, sample_weight=weights)
+        if loss.reduction != "sum_over_batch_size":
+            raise ValueError(
+                f"The loss {loss.name!r} must be a mean over rows under a strategy of "
+                f"several replicas; received reduction={loss.reduction!r}. Use "
+                "reduction='sum_over_batch_size'."
+            )
+        partners, scores = (ops.cast(v, loss.dtype) for v in (partners, scores))
+    values = by_row(partners, scores)
+    if not len(values.shape) and (count > 1 or weights is not None):
+        where = "under a strategy of several replicas, which average over all rows"
+        raise ValueError(
+            "The loss must have a value for each row "
+            f"{where if count > 1 else 'where there is a sample_weight'}; received a "
+            "function that averages them itself. Return the losses of the rows, or use "
+            "a loss of keras_infomax.losses."
+        )
+    if weights is not None:
+        weights = ops.reshape(weights, (-1, *[1] * (len(values.shape) - 1)))
+        values = values * ops.cast(weights, values.dtype)
+    if count == 1:
+        return ops.mean(values)
+    return distribution.mean(ops.reshape(values, (-1,))) / count
+
+
+def summed(gradients, optimizer):
+    """Gradients that an optimizer changes as if there were one replica.
+
+    Clipping is not linear: it must see the sum over replicas, and not its parts. So
+    the first replica gets the sum, and the others zeros, which stay zeros.
+
+    Args:
+        gradients: This replica's gradients.
+        optimizer: Keras optimizer, which sums what it has changed over replicas.
+
+    Returns:
+        Gradients of the same sum over replicas; those given, where there is one
+        replica, or the optimizer does nothing before it sums.
+    """
+    if distribution.num_replicas() == 1 or not _changes_parts(optimizer):
+        return gradients
+    context = tf.distribute.get_replica_context()
+    is_first = context.replica_id_in_sync_group == 0
+    return [None if g is None else _sum_on(is_first, g, context) for g in gradients]
+
+
+def _sum_on(is_first, gradient, context):
+    if isinstance(gradient, tf.IndexedSlices):
+        # As one device has them: clipping counts an index as often as it is there.
+        values, indices = (
+            context.all_gather(part, axis=0)
+            for part in (gradient.values, gradient.indices)
+        )
+        values *= tf.cast(is_first, values.dtype)
+        return tf.IndexedSlices(values, indices, gradient.dense_shape)
+    whole = context.all_reduce(tf.distribute.ReduceOp.SUM, gradient)
+    # Multiplied, not selected: all replicas must see what is not finite.
+    return whole * tf.cast(is_first, whole.dtype)
+
+
+def _changes_parts(optimizer):
+    """Whether an optimizer may do more to gradients than to sum their multiples."""
+    return any(
+        replica_checks.clips(each)
+        or isinstance(each, keras.optimizers.LossScaleOptimizer)
+        or not type(each).__module__.startswith("keras.")
+        for each in replica_checks.optimizers(optimizer)
+    )

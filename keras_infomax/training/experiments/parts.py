@@ -1,0 +1,164 @@
+"""The parts of a model and its data that settings name: views, encoders, losses."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_infomax import critics, datasets, encoders, losses, methods, models, views
+from keras_infomax.training.experiments import effects
+from keras_infomax.training.settings import Settings
+
+
+def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
+    """Adam with the epsilon of the paper's TensorFlow 1; Keras's own is 1e-7."""
+    return keras.optimizers.Adam(learning_rate, epsilon=1e-8)
+
+
+def make_loss(settings: Settings) -> losses.ScoreLoss | losses.EncodingLoss:
+    """The loss that the settings name.
+
+    Raises:
+        ValueError: If the bound is unknown, or cannot reach the target with batches
+            of this size, or there are settings of what the loss does not use.
+    """
+    bound = losses.get(settings.bound)
+    if isinstance(bound, losses.EncodingLoss):
+        what = f"the loss {settings.bound!r}, which scores no pairs"
+        effects.check_effect(settings, (*effects.OF_CRITICS, "target"), what)
+    if settings.chunk_size is not None:
+        config = bound.get_config()
+        if "chunk_size" not in config:
+            raise ValueError(
+                f"The bound {settings.bound!r} needs all rows at once; received "
+                f"chunk_size={settings.chunk_size}. Leave config.chunk_size at None."
+            )
+        bound = type(bound).from_config({**config, "chunk_size": settings.chunk_size})
+    if settings.target is None:
+        return bound
+    loss = losses.TargetLoss(bound, settings.target)
+    loss.check_reachable(settings.batch_size)
+    return loss
+
+
+def make_views(settings: Settings) -> Callable:
+    """The views that the settings name, noisy if they say so.
+
+    Raises:
+        ValueError: If the views are unknown.
+    """
+    views_of = views.get(settings.views)
+    if settings.noise == 0:
+        effects.check_effect(settings, ("coupled_noise",), "views without noise")
+        return views_of
+    return views.Noisy(views_of, settings.noise, settings.coupled_noise)
+
+
+def make_probed_views(settings: Settings) -> Callable:
+    """The views whose first is what probes read.
+
+    Of a method, and where both views are augmentations, it is the whole example.
+
+    Raises:
+        ValueError: If the views are unknown.
+    """
+    views_of = make_views(settings)
+    if isinstance(views_of, views.Parts):
+        return views_of
+    if methods.takes_whole_images(settings.experiment):
+        return views.get("whole")
+    # The curve shows the encoder then, and not what was augmented away.
+    return views.get("whole") if isinstance(views_of, views.Augmented) else views_of
+
+
+def make_model(
+    settings: Settings, data: datasets.Dataset, views_of: Any
+) -> models.InfoMax:
+    """The model that the settings name, for the views of these examples.
+
+    Raises:
+        ValueError: If a name is unknown, the views are not two, or a critic takes no
+            `critic_units`.
+    """
+    first = datasets.taken(data.train_examples, slice(1))
+    example = draw(views_of, first, settings.seed, -1)
+    if len(example) != 2:
+        raise ValueError(
+            f"config.views must make two views; received {len(example)} from "
+            f"{settings.views!r}."
+        )
+    view_x, view_y = example
+    return models.InfoMax(
+        make_encoder(settings, view_x, data.categories),
+        None
+        if settings.shared_encoder
+        else make_encoder(settings, view_y, data.categories),
+        make_critic(settings),
+    )
+
+
+def make_critic(settings: Settings) -> keras.layers.Layer:
+    """The critic that the settings name.
+
+    Raises:
+        ValueError: If the name is unknown, or the critic takes no `critic_units` or no
+            `temperature`.
+    """
+    units = settings.critic_units
+    options: dict[str, Any] = {} if units is None else {"hidden_units": units}
+    if settings.temperature is not None:
+        options["temperature"] = settings.temperature
+    if settings.critic == "mlp":
+        options["chunk_size"] = settings.chunk_size
+    return critics.get(settings.critic, **options)
+
+
+def make_encoder(
+    settings: Settings, view: Any, categories: Sequence[int] | None = None
+) -> keras.Model:
+    """The encoder that the settings name, for views like this one `(rows, ...)`.
+
+    Args:
+        settings: Settings.
+        view: Tensor or array, or a structure of these.
+        categories: How many values each column of categories has, of a table.
+
+    Raises:
+        ValueError: If the name is unknown, or the encoder cannot have that size.
+    """
+    return encoders.build(
+        settings.encoder,
+        keras.tree.map_structure(lambda part: tuple(part.shape[1:]), view),
+        settings.encoder_units,
+        settings.encoding_dim,
+        categories,
+    )
+
+
+def draw(views_of: Any, examples: Any, seed: int, number: int) -> tuple:
+    """Views of examples outside any stream of batches, one fixed draw of them.
+
+    Args:
+        views_of: Function of examples to their views.
+        examples: Array, or structure of arrays.
+        seed: Seed of the run.
+        number: Number of the draw, negative as no stream has it.
+    """
+    seeded_views = views.seeded(views_of)
+    seed_of_draw = datasets.views_seed(seed, number)
+    return seeded_views(datasets.prepared(examples), seed=seed_of_draw)
+
+
+def as_arrays(view: Any) -> Any:
+    """A view as arrays.
+
+    Args:
+        view: Tensor or array, or a structure of these.
+    """
+    return keras.tree.map_structure(
+        lambda part: (
+            part if isinstance(part, np.ndarray) else keras.ops.convert_to_numpy(part)
+        ),
+        view,
+    )
