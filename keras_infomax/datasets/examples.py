@@ -199,7 +199,7 @@ def prepared(examples: Any) -> Any:
 
 
 def _prepared(part):
-    dtype = structures.dtype_of(part)
+    dtype = str(structures.dtype_of(part))
     if dtype == "uint8":
         return image_arrays.to_float(part)
     if "float" not in dtype or dtype == "float32":

@@ -23,7 +23,7 @@ class _RandomRows(random_views.RandomView):
     `None`, and which returns both.
     """
 
-    ranks = (2,)
+    ranks: tuple[int, ...] = (2,)
     expected = _TABLES
 
     def call(self, rows, seed=None, training=True):
