@@ -385,6 +385,7 @@ OVERRIDES = {
     "kl_of_jensen_shannon.divergence": "numbers",
     "interpolated.scores": "large",
     "leave_one_out.scores": "tall",
+    "flo.normalizers": "never?",
     **dict.fromkeys(("tuba.log_baseline", "interpolated.log_baseline"), "four numbers"),
     **dict.fromkeys(("critic.x", "critic.y"), "encodings"),
     "predict.x": "four wide",
