@@ -127,7 +127,9 @@ def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
 
 def _capped(steps):
     """Steps of an epoch or evaluation, of which Keras can be told to run fewer."""
-    most = keras.config.max_steps_per_epoch()
+    # Since Keras 3.10.
+    told = getattr(keras.config, "max_steps_per_epoch", None)
+    most = told() if told else None
     return min(steps or most, most) if most else steps
 
 

@@ -10,15 +10,15 @@ import threading
 import keras
 from keras import ops
 
-from keras_infomax import private
+from keras_infomax import backends, private
 from keras_infomax.execution import distribution, random_layers, replica_checks
 from keras_infomax.lazy_tensorflow import tf
 
-# Sums over the values of a layer, which Keras divides by its rows.
+# Sums over the values of a layer, which Keras divides by its rows from 3.14 on.
 _MEAN_REGULARIZERS = (
-    keras.regularizers.L1,
-    keras.regularizers.L2,
-    keras.regularizers.L1L2,
+    ()
+    if backends.keras_before(3, 14)
+    else (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 )
 
 _of_thread = threading.local()
