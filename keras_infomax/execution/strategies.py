@@ -181,7 +181,9 @@ def check(strategy: tf.distribute.Strategy) -> None:
         strategy: The strategy that a model is made under.
 
     Raises:
-        ValueError: If it is none of those that `get` makes, nor one of one device.
+        ValueError: If it is none of those that `get` makes, nor one of one device; or
+            if it is one of several replicas, whose metrics Keras before 3.10 does not
+            add up.
     """
     known = (
         tf.distribute.MirroredStrategy,
@@ -195,6 +197,13 @@ def check(strategy: tf.distribute.Strategy) -> None:
             type(strategy).__name__,
             "Make the model under tf.distribute.MirroredStrategy().scope(), or under "
             "no strategy.",
+        )
+    if strategy.num_replicas_in_sync > 1 and backends.keras_before(3, 10):
+        raise refusal(
+            "The Keras of a strategy of several replicas",
+            "3.10 or newer",
+            keras.__version__,
+            "Metrics of older ones do not add up: update Keras, or take one device.",
         )
 
 
