@@ -48,6 +48,7 @@ NOT_TRIED = {
     *("plots.check_installed", "tuning.is_worker"),
     *("datasets.Dataset", "datasets.ExampleDataset", "datasets.noun_of"),
     *("datasets.prepared", "datasets.rows_of", "datasets.taken", "views.Parts"),
+    *("encoders.digest", "encoders.is_source"),
     *("encoders.IsToken", "encoders.LastStep", "encoders.MeanOfTokens"),
     # They train: what they refuse is tried in tests of theirs.
     *("training.sweep", "training.train", "tuning.StudyObjective", "tuning.Trials"),
@@ -466,6 +467,9 @@ OVERRIDES = {
     "Settings.encoder_units": "units?",
     "Settings.dataset": "text",
     "Settings.encoder": "text",
+    "Settings.encoder_digest": "text?",
+    "pretrained.source": "never",
+    "pretrained.input_shape": "shape?",
     "Settings.critic": "text",
     "Settings.bound": "text",
     "Settings.views": "text",
@@ -588,6 +592,7 @@ GOOD = {
     "encoders.convnet": {"input_shape": IMAGE},
     "encoders.get": {"identifier": "mlp"},
     "encoders.mlp": {"input_shape": IMAGE},
+    "encoders.pretrained": {"source": "encoder.keras"},
     "encoders.realnvp": {
         "input_shape": (4,),
         "couplings": 1,
@@ -663,6 +668,7 @@ GOOD = {
 REFUSALS_ONLY = {
     *("saved_model.export", "saved_model.export_workdir", "saved_model.load"),
     *("saved_model.HubEncoder", "training.make_experiment"),
+    "encoders.pretrained",
     *("tuning.search", "tuning.train_best", "tuning.report", "datasets.load"),
 }
 

@@ -63,8 +63,9 @@ def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.La
 
     Args:
         encoder: Encoder of `encoders.get`; a backbone of `keras.applications`, such as
-            `"MobileNetV2"`, with random weights and mean pooling; or a Keras layer or
-            model, which is returned as it is.
+            `"MobileNetV2"`, with random weights and mean pooling; what
+            `encoders.pretrained` takes, a path or address; or a Keras layer or model,
+            which is returned as it is.
         image_shape: `(height, width, channels)`.
         encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
 
@@ -73,6 +74,8 @@ def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.La
     """
     if isinstance(encoder, keras.layers.Layer):
         return encoder
+    if encoders.is_source(encoder):
+        return encoders.pretrained(encoder, image_shape)
     backbones = {
         name: value
         for name, value in vars(keras.applications).items()

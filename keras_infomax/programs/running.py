@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import pathlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -189,6 +190,8 @@ def _check_settings(flag_values: flags.FlagValues) -> None:
             Settings.resolve({key: config[key] for key in known if key in config})
         except (ValueError, TypeError) as error:
             _end(error, 2)
+        except (ImportError, OSError) as error:
+            _end(error, 1)
 
 
 def _check_value(key: str, value: str) -> None:
@@ -204,7 +207,11 @@ def _check_value(key: str, value: str) -> None:
             parser.parse(value)
             return
     names = documentation.choices(key)
-    if names and value not in names:
+    # What an encoder begins with; an address is looked at when it is read.
+    is_place = key == "encoder" and any(mark in value for mark in "/.:")
+    if is_place and ":" not in value:
+        existing(f"--config.{key}", pathlib.Path(value).expanduser())
+    if names and value not in names and not is_place:
         expected = f"one of {', '.join(sorted(names))}"
     if expected:
         advice = nearest(value, names)

@@ -172,6 +172,7 @@ def make_experiment(
         "Write, for example, settings=Settings(steps=3000).",
     )
     make = checks.lookup("experiment", settings.experiment, EXPERIMENTS)
+    experiments.check_start(settings)
     keras.utils.set_random_seed(settings.seed)
     with layer_names.counted_anew():
         experiment = make(settings, data)

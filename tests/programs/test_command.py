@@ -106,6 +106,7 @@ def checked(*arguments, module=train):
         ("critic=mpl", r"critic must be one of .*received 'mpl'\. Did you mean 'mlp'"),
         ("bound=infonec", r"bound must be one of .* Did you mean 'infonce'\?"),
         ("encoder=convent", r"encoder must be one of .* Did you mean 'convnet'\?"),
+        ("encoder=none.keras", "encoder must name what is there; .*'none.keras'"),
         ("views=halvs", r"views must be one of .* Did you mean 'halves'\?"),
         ("experiment=cpcc", r"experiment must be one of .* Did you mean 'cpc'\?"),
         ("strategy=mirored", r"strategy must be one of .* Did you mean 'mirrored'\?"),
@@ -124,7 +125,8 @@ def test_values_are_checked_before_the_config_is_loaded(argument, message):
 @pytest.mark.parametrize(
     "argument",
     ["critic=mlp", "steps=20", "target=2", "target=None", "shared_encoder=true"]
-    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"],
+    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"]
+    + ["encoder=hf://user/name", "encoder=keras_hub:tiny", "encoder=docs/"],
 )
 def test_values_that_may_be_right_are_left_alone(argument):
     given = ["--config=digits_halves", "--workdir=a", f"--config.{argument}"]
