@@ -460,6 +460,8 @@ OVERRIDES = {
     "TensorBoard.every": "count?",
     "export_workdir.encoder": "x or y",
     "export.input_shape": "shape?",
+    "export.head": "never?",
+    "export_workdir.head": "boolean",
     "export.raw_shape": "shape?",
     "Settings.encoding_dim": "count?",
     "Settings.temperature": "positive?",

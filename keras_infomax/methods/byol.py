@@ -52,8 +52,9 @@ def byol(
     projection = head("projection_units", projection_units, True)
     prediction = predictor(prediction_units, projection_units)
     views = two_views(image_shape, encoder, encoding_dim)
-    predicted = [prediction(projection(encoding)) for encoding in views.encodings]
+    projected = views.through(projection)
+    predicted = [prediction(each) for each in projected]
     encode_target = MomentumEncoder(views.encoder, momentum)
     project_target = MomentumEncoder(projection, momentum)
     targets = [project_target(encode_target(image)) for image in views.images]
-    return of_predictions(views, predicted, targets, weight=2.0)
+    return of_predictions(views, projected, predicted, targets, weight=2.0)

@@ -187,17 +187,22 @@ def predictor(units: Any, projection_units: Any) -> keras.Sequential:
 
 
 def of_predictions(
-    views: TwoViews, predicted: list[Any], targets: list[Any], weight: float
+    views: TwoViews,
+    projected: list[Any],
+    predicted: list[Any],
+    targets: list[Any],
+    weight: float,
 ) -> InfoMax:
     """The model whose views predict each other.
 
     Args:
         views: The views.
+        projected: What the projection head makes of each of them.
         predicted: What is predicted from each of them.
         targets: What should be predicted from the other one.
         weight: Weight of each of both terms.
     """
-    outputs = {"encoding": views.encodings[0]}
+    outputs = {"encoding": views.encodings[0], "projection": projected[0]}
     for view, prediction, target in zip("ab", predicted, targets, strict=True):
         outputs |= {f"prediction_{view}": prediction, f"target_{view}": target}
     terms = [
@@ -219,9 +224,11 @@ def stacked(first: Any, second: Any) -> dict[str, Any]:
         second: Those of the other.
 
     Returns:
-        Dictionary of two encodings `(rows, 2, dim)`.
+        Dictionary of two encodings `(rows, 2, dim)`, and of the first as
+        `"projection"`.
     """
     return {
+        "projection": first,
         "views": ops.stack([first, second], axis=1),
         "swapped": ops.stack([second, first], axis=1),
     }
