@@ -461,6 +461,10 @@ OVERRIDES = {
     "export_workdir.encoder": "x or y",
     "export.input_shape": "shape?",
     "export.head": "never?",
+    **dict.fromkeys(("pull.address", "push.address"), "never"),
+    "pull.safe_mode": "boolean",
+    "push.private": "boolean?",
+    "push.message": "text?",
     "export_workdir.head": "boolean",
     "export.raw_shape": "shape?",
     "Settings.encoding_dim": "count?",
@@ -644,6 +648,8 @@ GOOD = {
     "saved_model.export": {"encoder": ENCODER, "path": "export"},
     "saved_model.export_workdir": {"workdir": "run", "output": "export"},
     "saved_model.load": {"path": "export"},
+    "saved_model.pull": {"address": "hf://user/name", "path": "export"},
+    "saved_model.push": {"path": "export", "address": "hf://user/name"},
     "tuning.HyperModel": {"settings": {}, "space": SPACE, "data": DATA},
     "tuning.Search": {"settings": {}, "space": SPACE},
     "tuning.best_settings": {"described": SEARCH, "trial": TRIAL},
@@ -670,7 +676,7 @@ GOOD = {
 REFUSALS_ONLY = {
     *("saved_model.export", "saved_model.export_workdir", "saved_model.load"),
     *("saved_model.HubEncoder", "training.make_experiment"),
-    "encoders.pretrained",
+    *("encoders.pretrained", "saved_model.pull", "saved_model.push"),
     *("tuning.search", "tuning.train_best", "tuning.report", "datasets.load"),
 }
 

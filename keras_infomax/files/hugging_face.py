@@ -86,15 +86,16 @@ def library() -> ModuleType:
         ) from error
 
 
-@functools.cache
-def download(address: Address, patterns: Sequence[str] | None = None) -> pathlib.Path:
+def download(
+    address: Address, patterns: Sequence[str] | None = None, fresh: bool = False
+) -> pathlib.Path:
     """Downloads a repository, or finds it in the cache of `huggingface_hub`.
-
-    In one process an address stands for one revision, whatever is pushed meanwhile.
 
     Args:
         address: The repository, of a file that file alone.
         patterns: Of which files; all by default.
+        fresh: Whether to ask the Hub again; otherwise an address stands for one
+            revision in one process, whatever is pushed meanwhile.
 
     Returns:
         Its folder, or its file, in the cache. Nothing may be changed there.
@@ -103,6 +104,8 @@ def download(address: Address, patterns: Sequence[str] | None = None) -> pathlib
         OSError: If there is no such repository, revision or file, or no network.
         ImportError: If `huggingface_hub` is not installed.
     """
+    if not fresh:
+        return _remembered(address, patterns)
     hub = library()
     wanted = list(patterns) if patterns is not None else None
     if address.file is not None:
@@ -126,16 +129,31 @@ def download(address: Address, patterns: Sequence[str] | None = None) -> pathlib
     return path
 
 
+@functools.cache
+def _remembered(address: Address, patterns: Sequence[str] | None) -> pathlib.Path:
+    return download(address, patterns, fresh=True)
+
+
+def forget() -> None:
+    """Has the next downloads ask the Hub again."""
+    _remembered.cache_clear()
+
+
 def upload(
-    folder: str | os.PathLike, address: Address, message: str, private: bool | None
+    folder: str | os.PathLike,
+    address: Address,
+    message: str,
+    private: bool | None,
+    stale: Sequence[str] = (),
 ) -> str:
-    """Makes a repository hold the files of a folder, in one commit.
+    """Writes the files of a folder to a repository, in one commit.
 
     Args:
-        folder: The folder. Files of the repository that it lacks are deleted.
+        folder: The folder.
         address: The repository, made if it does not exist; of a revision that branch.
         message: What the commit is called.
         private: Whether a new repository is private; `None` for the user's default.
+        stale: Patterns of files that are deleted where the folder lacks them.
 
     Returns:
         Where a browser finds it.
@@ -151,12 +169,16 @@ def upload(
             repo_id=address.repository, private=private, exist_ok=True
         )
         is_there = True
+        if address.revision is not None:
+            api.create_branch(
+                repo_id=address.repository, branch=address.revision, exist_ok=True
+            )
         api.upload_folder(
             repo_id=address.repository,
             folder_path=os.fspath(folder),
             commit_message=message,
             revision=address.revision,
-            delete_patterns="*",
+            delete_patterns=list(stale) or None,
         )
     except Exception as error:  # Of the Hub, of the network, of the token.
         remains = (

@@ -46,7 +46,7 @@ def run(
         app.define_help_flags()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = _checked(given, flag_values, called, reads)
+        given = _checked(given, flag_values, called, reads, positional)
     except UsageError as error:
         _end(error, 2)
     with starting.quiet():
@@ -97,6 +97,7 @@ def _checked(
     flag_values: flags.FlagValues,
     called: str,
     reads: Sequence[str] = (),
+    positional: Sequence[str] = (),
 ) -> list[str]:
     """The arguments with the path of the config, if all that they name is there.
 
@@ -107,13 +108,14 @@ def _checked(
     missing = {n: True for n in flag_values if help_pages.is_required(flag_values[n])}
     rest = iter(given)
     known = [f"--{name}" for name in flag_values]
+    names = iter(positional)
     for argument in rest:
         if argument == "--":
             checked += [argument, *rest]
             break
         if not argument.startswith("-") or len(argument) == 1:
             checked.append(argument)
-            _read(argument, "FOLDER", reads)
+            _read(argument, next(names, ""), reads)
             continue
         name, equals, value = argument.lstrip("-").partition("=")
         missing.pop(name, None)
@@ -145,7 +147,15 @@ def _read(value: str, name: str, reads: Sequence[str]) -> None:
     """Refuses a path, or several with commas between them, at which nothing is."""
     if name in reads:
         for path in value.split(","):
-            existing(name if name.isupper() else f"--{name}", path)
+            # An encoder may be a name, or an address.
+            if name != "config.encoder" or (_is_place(path) and ":" not in path):
+                found = pathlib.Path(path).expanduser() if path else path
+                existing(name if name.isupper() else f"--{name}", found)
+
+
+def _is_place(value: str) -> bool:
+    """Whether it is a path or an address, and no name."""
+    return any(mark in value for mark in "/.:")
 
 
 def _flag(name: str, flag_values: flags.FlagValues) -> Any:
@@ -207,10 +217,8 @@ def _check_value(key: str, value: str) -> None:
             parser.parse(value)
             return
     names = documentation.choices(key)
-    # What an encoder begins with; an address is looked at when it is read.
-    is_place = key == "encoder" and any(mark in value for mark in "/.:")
-    if is_place and ":" not in value:
-        existing(f"--config.{key}", pathlib.Path(value).expanduser())
+    # What an encoder begins with is looked at when it is read.
+    is_place = key == "encoder" and _is_place(value)
     if names and value not in names and not is_place:
         expected = f"one of {', '.join(sorted(names))}"
     if expected:

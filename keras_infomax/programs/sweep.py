@@ -12,6 +12,7 @@ from ml_collections import config_flags
 
 import keras_infomax as kim
 
+READS = ("config.encoder",)
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config of the experiment, its name or path.", FLAGS

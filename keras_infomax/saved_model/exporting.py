@@ -119,7 +119,7 @@ def export(
     if card is not None:
         checks.mapping("card", card, "Write, for example, card={'dataset': 'digits'}.")
     if overwrite:
-        _check_replaceable(pathlib.Path(path))
+        check_replaceable(pathlib.Path(path))
     if head is not None:
         checks.instance(
             "head",
@@ -193,8 +193,15 @@ def _holds_specs(given: Any) -> bool:
     return any(isinstance(part, kinds) for part in keras.tree.flatten(given))
 
 
-def _check_replaceable(path: pathlib.Path) -> None:
-    """Refuses to remove a folder that was never an export, such as a home."""
+def check_replaceable(path: pathlib.Path) -> None:
+    """Refuses to remove a folder that was never an export, such as a home.
+
+    Args:
+        path: What is to be replaced, if it is there.
+
+    Raises:
+        ValueError: If it is a folder of something else.
+    """
     marks = (manifest.NAME, "model_card.json", *SAVED_MODEL_PARTS)
     if path.is_dir() and any(path.iterdir()):
         if not any((path / mark).is_file() for mark in marks):

@@ -45,9 +45,9 @@ def hub(tmp_path, monkeypatch):
 
     module = types.SimpleNamespace(snapshot_download=snapshot_download, asked=asked)
     monkeypatch.setitem(sys.modules, "huggingface_hub", module)
-    hugging_face.download.cache_clear()
+    hugging_face.forget()
     yield module
-    hugging_face.download.cache_clear()
+    hugging_face.forget()
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_the_hub_gives_what_keras_writes_there(hub, saved, views, tmp_path):
 )
 def test_a_missing_package_is_named_with_its_extra(source, module, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    hugging_face.download.cache_clear()
+    hugging_face.forget()
     for function in (encoders.pretrained, encoders.digest):
         with pytest.raises(ImportError, match=rf"keras_infomax\[{extra}\]"):
             function(source)

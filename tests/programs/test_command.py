@@ -106,7 +106,6 @@ def checked(*arguments, module=train):
         ("critic=mpl", r"critic must be one of .*received 'mpl'\. Did you mean 'mlp'"),
         ("bound=infonec", r"bound must be one of .* Did you mean 'infonce'\?"),
         ("encoder=convent", r"encoder must be one of .* Did you mean 'convnet'\?"),
-        ("encoder=none.keras", "encoder must name what is there; .*'none.keras'"),
         ("views=halvs", r"views must be one of .* Did you mean 'halves'\?"),
         ("experiment=cpcc", r"experiment must be one of .* Did you mean 'cpc'\?"),
         ("strategy=mirored", r"strategy must be one of .* Did you mean 'mirrored'\?"),
@@ -199,6 +198,11 @@ def test_what_is_to_be_read_must_be_there(tmp_path):
     assert existing("--workdir", path) == str(path)
     with pytest.raises(UsageError, match="--workdir must .*Did you mean '.*digits'"):
         existing("--workdir", tmp_path / "digit")
+    for encoder in ("none.keras", "runs/none"):
+        with pytest.raises(UsageError, match="--config.encoder must name what is th"):
+            running._read(encoder, "config.encoder", train.READS)
+    for encoder in ("mlp", "hf://user/name", "keras_hub:tiny", str(path)):
+        running._read(encoder, "config.encoder", train.READS)
     for nothing in ("", tmp_path / "none" / "none"):
         with pytest.raises(UsageError, match="there is no"):
             existing("--workdir", nothing)
