@@ -372,6 +372,8 @@ OVERRIDES = {
     "ClassAndInterval.classes": "count",
     "DigitPairs.digits": "count",
     "DigitPairs.error": "share",
+    "DecoupledInfoNCE.sigma": "positive?",
+    "byol.rising_steps": "natural",
     "ZeroInflated.zeros": "part",
     **dict.fromkeys(("uniformity.encodings", "dead_dimensions.encodings"), "two rows"),
     "effective_rank.encodings": "finite table",

@@ -20,9 +20,9 @@ def simclr(
 
     Train it on `views.Augmented` with `losses.InfoNCE()`, whose value is NT-Xent less
     log(2N - 1), or with the loss `"nt_xent"`, which is NT-Xent itself; the gradients
-    are the same. `losses.DecoupledInfoNCE` makes DCL of it. The negatives of one image
-    come in pairs that depend on each other, so that `"mi"` is close to a bound, and not
-    strictly one.
+    are the same. `losses.DecoupledInfoNCE` makes DCL of it, and DCLW with a `sigma`.
+    The negatives of one image come in pairs that depend on each other, so that `"mi"`
+    is close to a bound, and not strictly one; its ceiling is log(2N - 1).
 
     The projection head is thrown away: what is probed and exported is the encoding
     before it. `methods.augmented_views` has the negatives of the other view alone.

@@ -1,5 +1,7 @@
 """An encoder whose weights follow those of another one, step by step."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -14,7 +16,12 @@ class MomentumEncoder(keras.layers.Layer):
 
         average <- momentum * average + (1 - momentum) * weight
 
-    after every training step of the `InfoMax` that it is a part of. At first the
+    after every training step of the `InfoMax` that it is a part of. The momentum rises
+    to 1 in `rising_steps`, if there are any; after these the averages stay:
+
+        1 - (1 - momentum) * (cos(pi * step / rising_steps) + 1) / 2
+
+    At first the
     averages are the weights. Those of frozen layers follow, too, since these may be
     trained later. No gradient passes. Moving statistics of batch
     normalization are its own: in training it normalizes by the batch, as the encoder
@@ -26,7 +33,9 @@ class MomentumEncoder(keras.layers.Layer):
 
     Args:
         encoder: Keras layer or model, which the same network trains.
-        momentum: How much of an average stays in a step, in [0, 1].
+        momentum: How much of an average stays in a step, in [0, 1]; at first, if it
+            rises.
+        rising_steps: Number of steps in which it rises to 1; 0 if it stays.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -37,7 +46,8 @@ class MomentumEncoder(keras.layers.Layer):
         What the encoder would return.
 
     Raises:
-        ValueError: If the encoder is none, or the momentum is out of range.
+        ValueError: If the encoder is none, or the momentum is out of range, or
+            `rising_steps` is no number of steps.
 
     Example:
     >>> dense = keras.layers.Dense(3)
@@ -52,13 +62,14 @@ class MomentumEncoder(keras.layers.Layer):
 
     Reference:
         He et al., 2020, "Momentum Contrast for Unsupervised Visual Representation
-        Learning", equation 2, https://arxiv.org/abs/1911.05722.
+        Learning", equation 2, https://arxiv.org/abs/1911.05722; Grill et al., 2020,
+        "Bootstrap Your Own Latent", appendix J, https://arxiv.org/abs/2006.07733.
     """
 
     # Statistics of batches are those of all replicas, or refused.
     updates_see_all_rows = True
 
-    def __init__(self, encoder, momentum=0.99, **kwargs):
+    def __init__(self, encoder, momentum=0.99, rising_steps=0, **kwargs):
         # The encoder knows best in which precision it takes its view.
         super().__init__(autocast=False, **kwargs)
         self.encoder = checks.instance(
@@ -69,6 +80,9 @@ class MomentumEncoder(keras.layers.Layer):
             "Write, for example, encoder=keras_infomax.encoders.mlp((8,)).",
         )
         self.momentum = checks.probability("momentum", momentum, "[]", 0.99)
+        self.rising_steps = checks.integer(
+            "rising_steps", rising_steps, least=0, example=3000
+        )
 
     def build(self, input_shape):
         if not self.encoder.built:
@@ -81,6 +95,8 @@ class MomentumEncoder(keras.layers.Layer):
         self._others = tuple(others)
         self.averages = [self._copy(v, f"average_{i}") for i, v in enumerate(followed)]
         self.states = [self._copy(v, f"state_{i}") for i, v in enumerate(others)]
+        if self.rising_steps:
+            self.step = states.add(self, "step", (), "int32", "zeros")
 
     def _copy(self, variable, name):
         dtype = keras.backend.standardize_dtype(variable.dtype)
@@ -123,7 +139,18 @@ class MomentumEncoder(keras.layers.Layer):
         """Moves the averages towards the weights of the encoder."""
         for variable, average in zip(self._followed, self.averages, strict=True):
             value = ops.cast(ops.convert_to_tensor(variable), average.dtype)
-            average.assign(self.momentum * average.value + (1 - self.momentum) * value)
+            momentum = self._momentum_in(average.dtype)
+            average.assign(momentum * average.value + (1 - momentum) * value)
+        if self.rising_steps:
+            self.step.assign(self.step.value + 1)
+
+    def _momentum_in(self, dtype):
+        """The momentum of this step: a number, or a tensor if it rises."""
+        if not self.rising_steps:
+            return self.momentum
+        done = ops.cast(self.step.value, dtype) / self.rising_steps
+        height = (ops.cos(math.pi * ops.minimum(done, 1.0)) + 1) / 2
+        return 1 - (1 - self.momentum) * height
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)
@@ -131,6 +158,7 @@ class MomentumEncoder(keras.layers.Layer):
             **super().get_config(),
             "encoder": encoder,
             "momentum": self.momentum,
+            "rising_steps": self.rising_steps,
         }
 
     @classmethod

@@ -60,6 +60,67 @@ def test_losses_of_partners_are_their_definitions(kind, definition, partners):
         assert float(loss(partners, SCORES)) == pytest.approx(expected, rel=1e-12)
 
 
+def weighted_pairs(scores, partners, sigma, weights=None):
+    """DCLW, with the weights of true pairs, whose mean is 1."""
+    rows = np.arange(len(scores))[:, None]
+    positives = scores[rows, np.reshape(partners, (len(scores), -1))]
+    density = np.exp(positives / sigma)
+    counted = np.ones(len(scores)) if weights is None else weights
+    of_pairs = np.repeat(counted[:, None], positives.shape[1], axis=1)
+    of_positives = 2 - density / np.average(density, weights=of_pairs)
+    values = []
+    for row, of_row, found in zip(scores, positives, of_positives, strict=True):
+        negatives = [np.exp(s) for s in row if s not in of_row]
+        values.append(np.mean(np.log(sum(negatives)) - found * of_row))
+    return np.average(values, weights=counted), of_positives
+
+
+@pytest.mark.parametrize("partners", [PARTNERS, SEVERAL], ids=["one", "several"])
+def test_the_weighted_form_counts_like_pairs_for_less(partners):
+    expected, of_pairs = weighted_pairs(SCORES, partners, 1.5)
+    assert of_pairs.mean() == pytest.approx(1, abs=1e-12)
+    assert of_pairs.min() < 0 < 1 < of_pairs.max() < 2
+    for chunk_size in (None, 2):
+        loss = DecoupledInfoNCE(dtype="float64", chunk_size=chunk_size, sigma=1.5)
+        assert float(loss(partners, SCORES)) == pytest.approx(expected, rel=1e-12)
+    again = DecoupledInfoNCE.from_config(loss.get_config())
+    assert (again.sigma, again.chunk_size) == (1.5, 2)
+    of_rows, _ = weighted_pairs(SCORES, partners, 1.5, WEIGHTS)
+    found = float(loss(partners, SCORES, sample_weight=WEIGHTS))
+    assert found == pytest.approx(of_rows * WEIGHTS.mean(), rel=1e-12)
+    # Where all weigh alike, they weigh nothing.
+    wide = DecoupledInfoNCE(dtype="float64", sigma=1e9)
+    plain = DecoupledInfoNCE(dtype="float64")
+    assert float(wide(partners, SCORES)) == pytest.approx(
+        float(plain(partners, SCORES)), rel=1e-7
+    )
+
+
+def test_no_gradient_enters_the_weights():
+    loss = DecoupledInfoNCE(dtype="float64", sigma=1.5)
+    _, of_pairs = weighted_pairs(SCORES, PARTNERS, 1.5)
+    scores = tf.constant(SCORES)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = loss(PARTNERS, scores)
+    gradient = tape.gradient(value, scores).numpy()
+    of_true = gradient[np.arange(ROWS), PARTNERS]
+    np.testing.assert_allclose(of_true, -of_pairs[:, 0] / ROWS, rtol=1e-12)
+
+
+def test_weights_of_large_scores_are_finite():
+    scores = tf.Variable(np.array([[1e4, 0.0], [0.0, -1e4]], "float32"))
+    loss = DecoupledInfoNCE(sigma=0.5)
+    with tf.GradientTape() as tape:
+        value = loss([0, 1], scores)
+    # Weights of 0 and 2: what is alike already counts for nothing.
+    assert float(value) == pytest.approx((0 + 2e4) / 2)
+    of_true = tape.gradient(value, scores).numpy()[[0, 1], [0, 1]]
+    np.testing.assert_array_equal(of_true, [0.0, -1.0])
+    with pytest.raises(ValueError, match="sigma must be positive"):
+        DecoupledInfoNCE(sigma=0)
+
+
 def test_supcon_is_its_definition():
     for chunk_size in (None, 2):
         loss = SupCon(dtype="float64", chunk_size=chunk_size)
