@@ -53,8 +53,8 @@ ALONE = {"worker": ["localhost:12345"]}
         (tf_config({"worker": ["localhost"]}), r"received \['localhost'\]"),
         (tf_config({"worker": [1]}), r"received \[1\]"),
         (tf_config({"worker": []}), r"received \[\]"),
-        (tf_config({"worker": ["a:1", "a:1"]}), "an address of its own"),
-        (tf_config({"chief": ["a:1", "b:1"]}, ("chief", 0)), "one chief at most"),
+        (tf_config({"worker": ["a:1", "a:1"]}), "a different address"),
+        (tf_config({"chief": ["a:1", "b:1"]}, ("chief", 0)), "at most one chief"),
     ],
 )
 @pytest.mark.parametrize("name", ["auto", "multi_worker"])
