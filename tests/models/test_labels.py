@@ -33,7 +33,7 @@ def test_a_location_of_x_may_have_several_of_y():
 
 def test_what_cannot_be_is_refused():
     make = kim.models.LabelTerm
-    with pytest.raises(ValueError, match="true pairs from others by their classes"):
+    with pytest.raises(ValueError, match="true pairs from the classes"):
         make("x", "y", "label", negatives="same_position")
     with pytest.raises(ValueError, match=r"of shape \(rows,\); received shape"):
         make("x", "y", "label")({"x": X, "y": Y, "label": CLASSES[:, None]})

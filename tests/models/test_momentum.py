@@ -81,7 +81,7 @@ def test_a_queue_that_is_too_short_is_refused():
     model.compile("sgd", "infonce")
     with pytest.raises(ValueError, match="queue_size=3 must be at least .*received 4"):
         model.fit((X, Y), batch_size=4, verbose=0)
-    with pytest.raises(ValueError, match="encodings has no negatives"):
+    with pytest.raises(ValueError, match="queue holds negatives"):
         model.compile("sgd", "vicreg")
         model.fit((X, Y), batch_size=4, verbose=0)
     with pytest.raises(ValueError, match="negatives in the queue; received mask"):
@@ -237,7 +237,7 @@ def test_random_numbers_on_replicas_are_refused(strategy):
             ]
         )
         model = made("moco", encoder=encoder)
-    with pytest.raises(ValueError, match="random numbers cannot be followed"):
+    with pytest.raises(ValueError, match="must not draw random numbers"):
         model.fit(batches(), verbose=0)
 
 
