@@ -171,7 +171,7 @@ def test_metrics_of_several_terms():
     model = of_two_terms(metrics=["accuracy", ["ce"]])
     assert {"forth_accuracy", "back_ce"} <= set(evaluated(model))
     for metrics, message in (
-        (["accuracy"], r"of which term, as \{'forth': \['accuracy'\]\}"),
+        (["accuracy"], r"must name a term, as \{'forth': \['accuracy'\]\}"),
         ({"up": ["accuracy"]}, "name terms of the model, forth, back; received 'up'"),
         ("accuracy", r"a list of metrics, such as \['accuracy'\]"),
     ):

@@ -84,7 +84,7 @@ def test_a_queue_that_is_too_short_is_refused():
     with pytest.raises(ValueError, match="queue holds negatives"):
         model.compile("sgd", "vicreg")
         model.fit((X, Y), batch_size=4, verbose=0)
-    with pytest.raises(ValueError, match="negatives in the queue; received mask"):
+    with pytest.raises(ValueError, match="negatives from the queue; received mask"):
         kim.models.QueueTerm("x", "y", mask=kim.losses.SemiHard())
 
 
