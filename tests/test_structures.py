@@ -299,7 +299,7 @@ def test_encodings_of_parts_are_those_of_the_encoder():
     [
         ((TABLE, LABELS[:3]), r"train must have one label per row, shape \(96,\)"),
         (({**TABLE, "num": NUMBERS * np.nan}, LABELS), "train must be finite"),
-        (({**TABLE, "num": NUMBERS[:4]}, LABELS), "train must have the same number of rows"),
+        (({**TABLE, "num": NUMBERS[:4]}, LABELS), "train must have the same number"),
     ],
 )
 def test_labelled_views_of_parts_are_checked(pair, message):

@@ -70,10 +70,10 @@ def v_information(log_probabilities: Any, labels: Any, classes: Any) -> float:
     frequencies of the training labels would raise the estimate by a Kullback-Leibler
     divergence, so this choice is conservative. Hence
 
-    * a constant prediction has at most 0;
-    * a model has at most `label_entropy`, which needs a probability of 1 for every
+    - a constant prediction has at most 0;
+    - a model has at most `label_entropy`, which needs a probability of 1 for every
       label;
-    * the expected estimate is at most I_V, which is defined by the best model of V,
+    - the expected estimate is at most I_V, which is defined by the best model of V,
       not by a fitted one. An overconfident model can be far below 0.
 
     Args:
