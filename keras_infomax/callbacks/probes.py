@@ -95,8 +95,8 @@ class Probes(Measuring):
         if not isinstance(probes, Mapping) or not probes:
             raise ValueError(
                 "probes must be a dictionary from names to probes, with at least one; "
-                f"received {probes!r}. The names appear in the logs. Write, for example, "
-                "{'mlp': probes.MLPProbe()}."
+                f"received {probes!r}. The names appear in the logs. Write, for "
+                "example, {'mlp': probes.MLPProbe()}."
             )
         checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}

@@ -83,7 +83,7 @@ def test_a_checkpoint_without_its_best_one_is_passed_over(
     shutil.rmtree(tmp_path / "best")
     with pytest.raises(ValueError, match="No checkpoint in .* can be used"):
         training.train(CONFIG, tmp_path, digits)
-    assert "is passed over" in capsys.readouterr().out
+    assert "is skipped" in capsys.readouterr().out
 
 
 def test_what_cannot_be_selected_is_refused(digits, tmp_path):
