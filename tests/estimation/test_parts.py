@@ -206,8 +206,8 @@ def test_ksg_finds_what_gaussians_share():
         ({"value": 5.5, "ceiling": 6.0}, "ceiling"),
         ({"value": math.nan}, "exploded"),
         ({"error": 2.0}, "variance"),
-        ({"value": 7.0}, "too few for what is claimed"),
-        ({"gap": 2.0}, "by heart"),
+        ({"value": 7.0}, "too few for this estimate"),
+        ({"gap": 2.0}, "overfits"),
         ({"bounds": {"infonce": 1.0, "donsker_varadhan": 3.0}}, "disagree"),
     ],
 )
