@@ -219,7 +219,7 @@ def loss_of_rows(loss, partners, scores, weights=None):
         where = "under a strategy of several replicas, which average over all rows"
         raise ValueError(
             "The loss must have a value for each row "
-            f"{where if count > 1 else 'where there is a sample_weight'}; received a "
+            f"{where if count > 1 else 'if there is a sample_weight'}; received a "
             "function that averages them itself. Return the losses of the rows, or use "
             "a loss of keras_infomax.losses."
         )

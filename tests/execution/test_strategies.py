@@ -41,7 +41,7 @@ ALONE = {"worker": ["localhost:12345"]}
         ("[]", "must be an object with a cluster of workers; received '.*'"),
         ("null", "must be an object with a cluster of workers; received 'null'"),
         (json.dumps({"cluster": ALONE}), "must be a task that is in the cluster"),
-        (tf_config({**ALONE, "ps": ["localhost:1"]}), "alone; received 'ps'"),
+        (tf_config({**ALONE, "ps": ["localhost:1"]}), "only; received 'ps'"),
         (tf_config(ALONE, ("ps", 0)), "a task .* received {'type': 'ps', 'index': 0}"),
         (tf_config(ALONE, ("worker", 1)), "a task .* received .*'index': 1"),
         (tf_config(ALONE, ("worker", True)), "a task .* received .*'index': True"),

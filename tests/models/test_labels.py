@@ -116,5 +116,5 @@ def test_a_run_without_labels_is_refused(digits, tmp_path):
     images = digits.train_images, digits.test_images
     unlabelled = kim.datasets.from_arrays(*((split, None) for split in images))
     config = {"experiment": "supcon", "views": "augmented", "bound": "supcon"}
-    with pytest.raises(ValueError, match="'supcon' takes labels.*such as 'simclr'"):
+    with pytest.raises(ValueError, match="'supcon' needs labels.*such as 'simclr'"):
         kim.training.train(config, tmp_path, data=unlabelled)
