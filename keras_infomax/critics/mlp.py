@@ -54,7 +54,7 @@ class MLPCritic(Critic):
             "hidden_units",
             hidden_units,
             empty=False,
-            advice="Without a hidden layer the score would be the sum of a function of x "
+            advice="Without a hidden layer the score would be a sum of a function of x "
             "and one of y, which cannot distinguish pairs.",
         )
         self.chunk_size = checks.positive_integer(
