@@ -132,6 +132,12 @@ def test_errors_from_sums_are_those_of_leaving_out(method):
     assert evaluation.error(method, scores) == pytest.approx(expected, rel=0.1)
 
 
+def test_intervals_are_two_sided():
+    # Student's t of 19 degrees of freedom, and of 1: tan(0.45 pi).
+    assert evaluation.quantile(20, 0.95) == pytest.approx(2.093024, abs=1e-6)
+    assert evaluation.quantile(2, 0.9) == pytest.approx(math.tan(0.45 * math.pi))
+
+
 def test_blocks_keep_groups_together():
     groups = np.repeat(np.arange(40), 3)[np.random.default_rng(0).permutation(120)]
     blocks = held(groups=groups).blocks()

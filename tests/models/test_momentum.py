@@ -282,6 +282,17 @@ def test_no_gradient_enters_the_targets(name):
     assert all(gradient is None for gradient in gradients)
 
 
+def test_no_gradient_passes_through_a_followed_encoder():
+    dense = keras.layers.Dense(3)
+    follower = kim.models.MomentumEncoder(dense)
+    view = tf.Variable(IMAGES[:4].reshape(4, -1))
+    with tf.GradientTape(persistent=True) as tape:
+        followed, encoded = follower(view), dense(view)
+    np.testing.assert_array_equal(followed, encoded)
+    assert tape.gradient(followed, view) is None
+    assert np.abs(tape.gradient(encoded, view)).max() > 0
+
+
 def test_what_is_exported_is_the_encoder_before_the_heads():
     for name in ("moco", "byol", "simsiam"):
         model = made(name)
