@@ -1,22 +1,22 @@
-"""The Gaussian part of a dependence: canonical correlations, and a density ratio."""
+"""The Gaussian part of a dependence: canonical correlations and their density ratio."""
 
 import numpy as np
 
-# Beyond, a density ratio is that of rounding.
+# Above this correlation, rounding dominates the density ratio.
 _LARGEST = 1 - 1e-7
 
 
 class Canonical:
-    """Canonical correlations of two sets of columns, as far as they are significant.
+    """Significant canonical correlations of two sets of columns.
 
-    In canonical coordinates u and v a Gaussian has pairs of correlated numbers alone,
-    and the log of its density ratio is a sum over them:
+    In canonical coordinates u and v, a Gaussian consists of independent pairs of
+    correlated numbers. The log of its density ratio is a sum over these pairs:
 
         sum_k [r_k u_k v_k - r_k^2 (u_k^2 + v_k^2) / 2] / (1 - r_k^2)
               - log(1 - r_k^2) / 2
 
-    which is an inner product of features of x and features of y. Correlations that
-    could be those of independent columns of so few rows are left out.
+    which is an inner product of features of x and features of y. Correlations that are
+    not significant for this number of rows are left out.
 
     Args:
         x: Float matrix `(rows, columns)`.
@@ -35,18 +35,18 @@ class Canonical:
         u, v = self._of_x(x), self._of_y(y)
         left, found, right = np.linalg.svd(u.T @ v / len(x), full_matrices=False)
         self._left, self._right = left[:, : self.size], right.T[:, : self.size]
-        # The largest singular value of noise, and a little more, as it varies.
+        # The largest singular value of noise, with a margin for its variation.
         rows = len(x)
         edge = 1.1 * (np.sqrt(x.shape[1]) + np.sqrt(y.shape[1])) / np.sqrt(rows)
         kept = found > edge
-        # What noise adds to the squares is taken away.
+        # Subtract the bias of the squares due to noise.
         squares = np.clip(found**2 - x.shape[1] * y.shape[1] / self.size / rows, 0, 1)
         squares = np.minimum(squares, _LARGEST)
         self.correlations = np.where(kept, np.sqrt(squares), 0.0)
 
     @property
     def mutual_information(self) -> float:
-        """Of Gaussians with these correlations, in nats."""
+        """Mutual information of Gaussians with these correlations, in nats."""
         return float(-np.log1p(-(self.correlations**2)).sum() / 2)
 
     def features(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +75,7 @@ class Canonical:
 
 
 class _Whitening:
-    """Makes columns uncorrelated and of unit variance; repeated ones vanish."""
+    """Makes columns uncorrelated with unit variance; drops redundant columns."""
 
     def __init__(self, values):
         self.mean = values.mean(axis=0, dtype="float64")
