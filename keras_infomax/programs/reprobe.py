@@ -10,7 +10,8 @@ the workdir, this fits it to what they ended with, and fills in the last of thei
 
 from absl import flags
 
-READS = ("workdir", "results")
+READS = {"workdir": ".", "results": ""}
+WRITES = {"results": ""}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the runs.", FLAGS, required=True
