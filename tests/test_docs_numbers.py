@@ -363,8 +363,8 @@ def test_figures_of_other_data():
         assert said in page
     last = [r for r in of_config["two_towers"] if r["step"] == r["steps"]]
     assert f"names {mean(last, 'zero_shot_accuracy'):.3f} of the test" in page
-    assert f"the first in {mean(last, 'recall_at_1_x_to_y'):.3f} and" in page
-    assert f"first five in {mean(last, 'recall_at_5_x_to_y'):.3f} of" in page
+    assert f"first in {mean(last, 'recall_at_1_x_to_y'):.3f} of the cases" in page
+    assert f"the first five in {mean(last, 'recall_at_5_x_to_y'):.3f}." in page
     assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page
     assert f"a probe of {mean(last, 'probe_accuracy'):.3f} is no surprise" in page
     by_step = {

@@ -14,6 +14,7 @@ from keras_infomax.probes.few_labels import FewLabels
 from keras_infomax.probes.fine_tuning import FineTuning
 from keras_infomax.probes.gauges import (
     alignment,
+    covariance_log_condition,
     dead_dimensions,
     effective_rank,
     uniformity,
@@ -44,6 +45,7 @@ __all__ = [
     "check_classes",
     "check_labelled",
     "checked_views",
+    "covariance_log_condition",
     "dead_dimensions",
     "effective_rank",
     "encode",

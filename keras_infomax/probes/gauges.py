@@ -121,6 +121,32 @@ def dead_dimensions(encodings: Any) -> float:
     return float(np.mean(deviations <= least))
 
 
+def covariance_log_condition(encodings: Any) -> float:
+    """Log of the condition number of the encodings' covariance.
+
+    The larger it is, the less a linear classifier learns in a few passes over the rows
+    of what it could learn in many: the directions of small variance come last.
+
+    Args:
+        encodings: Encodings `(rows, dim)` of at least two rows.
+
+    Returns:
+        The natural logarithm of the ratio of the largest eigenvalue of the covariance
+        to the smallest; directions below a float32's rounding are left out.
+
+    Raises:
+        ValueError: If they are no finite matrix of two rows.
+
+    Example:
+    >>> round(covariance_log_condition([[0.0, 1.0], [0.0, -1.0], [10.0, 0.0]]), 3)
+    3.507
+    """
+    found = _encodings("encodings", encodings, 2)
+    values = np.linalg.eigvalsh(np.atleast_2d(np.cov(found, rowvar=False)))
+    kept = values[values > np.finfo("float32").eps * values.max()]
+    return float(np.log(kept.max() / kept.min())) if len(kept) else 0.0
+
+
 def _encodings(argument, values, least=1):
     expected = f"finite encodings (rows, dim) of at least {least} rows"
     advice = "Take what keras_infomax.probes.encode returns."

@@ -3,7 +3,8 @@
     keras-infomax probe --workdir=runs/digits
     keras-infomax probe --workdir=runs/digits --probes=linear,mlp
 
-W is the workdir of a run or of a sweep; the table is W/probes.csv by default.
+W is the workdir of a run or of a sweep; the table is W/probes.csv by default. What it
+holds already is not judged again, so that a long comparison can be interrupted.
 """
 
 import pathlib
@@ -20,7 +21,10 @@ _WORKDIR = flags.DEFINE_string(
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Table; W/probes.csv by default.", FLAGS)
 _PROBES = flags.DEFINE_list(
-    "probes", None, "Names of probes, separated by commas; all by default.", FLAGS
+    "probes",
+    None,
+    "Names of probes, separated by commas; by default those of probes.PROBES.",
+    FLAGS,
 )
 
 

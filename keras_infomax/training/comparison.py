@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_infomax import checks, files, probes
-from keras_infomax.training import checkpoints, experiments
-from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, others
+from keras_infomax import callbacks, checks, files, probes, version
+from keras_infomax.training import baselines, checkpoints, experiments
+from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
 
 COLUMNS = (
     *KEY,
@@ -21,8 +21,13 @@ COLUMNS = (
     "standard_error",
     "raw_accuracy",
     "raw_information",
+    "covariance_log_condition",
+    "commit",
     OTHERS,
 )
+_NAMES = (*probes.PROBES, *probes.LINEAR_PROBES)
+# What is no number.
+_WORDS = (*KEY, "probe", "commit", OTHERS)
 Row = dict[str, Any]
 
 
@@ -126,34 +131,53 @@ def compare(
 ) -> list[Row]:
     """Judges every finished run by every probe, and its raw views by the same.
 
-    The table is replaced whole after every run, with the runs judged so far.
+    The table is replaced whole after every run, with the runs judged so far. What it
+    holds is not judged again, so that many runs may be judged in pieces.
 
     Args:
         workdir: Workdir of a run or of a sweep.
         output: The table, a CSV with `COLUMNS`, one row a run and probe. Information is
             in nats; the standard error is that over draws of labels, and empty for
-            probes that do not draw; raw views are empty for those that fine-tune.
+            probes that do not draw; raw views are empty for those that fine-tune. The
+            log condition number is that of the covariance of the training encodings.
         names: Names of the probes, as in `probes.get`.
 
     Returns:
         The rows of the table.
 
     Raises:
-        ValueError: If a name is unknown or no run is finished.
+        ValueError: If a name is unknown, no run is finished, or the table is none of
+            this program.
     """
-    named = {name: probes.get(name) for name in names}
-    rows: list[Row] = []
-    judged: FinishedRun | None = None
+    for name in names:
+        probes.get(name)
+    output = checks.path("output", output, "runs/probes.csv")
+    rows = read_table(output) if os.path.exists(output) else []
+    raw_folder = pathlib.Path(workdir) / "raw_baselines"
     for folder in finished_workdirs(workdir):
+        settings = read_settings(folder)
+        key = dict(zip(IDENTITY, identity(settings), strict=True))
+        judged = {row["probe"] for row in rows if _of_run(row, key)}
+        named = {name: probes.get(name) for name in names if name not in judged}
+        if not named:
+            continue
         run = FinishedRun.load(folder)
-        if judged is None or not _same_views(run, judged):
-            raw = probes.judge(named, None, run.train, run.test)
-        judged = run
+        raw = callbacks.Probes(run.train, run.test, named)
+        baselines.remember([raw], raw_folder)
         found = probes.judge(named, run.encoder, run.train, run.test)
-        key = {column: run.settings.as_dict()[column] for column in KEY}
-        key[OTHERS] = others(run.settings)
+        encodings = probes.encode(run.encoder, run.train[0])
+        encodings = encodings.reshape(len(encodings), -1)
+        made = {
+            "covariance_log_condition": probes.covariance_log_condition(encodings),
+            "commit": version.commit(),
+        }
         rows += [
-            {**key, "probe": name, **_measures(found[name], raw.get(name))}
+            {
+                **key,
+                "probe": name,
+                **_measures(found[name], raw.raw_baseline.get(name)),
+                **made,
+            }
             for name in named
         ]
         write_table(output, COLUMNS, rows)
@@ -161,9 +185,43 @@ def compare(
     return rows
 
 
-def _same_views(run: FinishedRun, other: FinishedRun) -> bool:
-    arrays = zip((*run.train, *run.test), (*other.train, *other.test), strict=True)
-    return all(np.array_equal(mine, theirs) for mine, theirs in arrays)
+def read_table(path: str | os.PathLike) -> list[Row]:
+    """Reads what `compare` wrote, in this version or an earlier one.
+
+    Args:
+        path: The table.
+
+    Returns:
+        Its rows, with a value for each of `COLUMNS`: text, a number, or `None`.
+
+    Raises:
+        ValueError: If it is no such table, or damaged.
+    """
+    header, lines = files.read_csv(path)
+    missing = [name for name in (*KEY, "probe", "accuracy") if name not in header]
+    if missing:
+        raise ValueError(
+            f"The table must be one of judged runs; {path} lacks the columns "
+            f"{', '.join(missing)}. Give another path."
+        )
+    cells = [dict(zip(header, line, strict=True)) for line in lines]
+    # Tables of earlier versions lack the last columns.
+    return [
+        {name: _value(name, row.get(name, "")) for name in COLUMNS} for row in cells
+    ]
+
+
+def _value(column: str, cell: str) -> Any:
+    if column in _WORDS:
+        return cell
+    return float(cell) if cell else None
+
+
+def _of_run(row: Row, key: Row) -> bool:
+    return all(row[name] == key[name] for name in KEY) and (
+        # Tables of earlier versions do not say what the other settings were.
+        row[OTHERS] in ("", key[OTHERS])
+    )
 
 
 def _measures(found: probes.Judgement, raw: probes.Judgement | None) -> Row:
@@ -212,7 +270,7 @@ def summary(rows: Sequence[Row]) -> str:
         groups.setdefault((row["probe"], *(row[k] for k in kinds)), []).append(row)
     header = ["probe", *kinds, "accuracy", "over raw", "nats", "over raw", "runs"]
     lines = [header, ["---"] * len(header)]
-    order = {name: number for number, name in enumerate(probes.PROBES)}
+    order = {name: number for number, name in enumerate(_NAMES)}
     for key, group in sorted(groups.items(), key=lambda item: order[item[0][0]]):
         lines.append(
             [
