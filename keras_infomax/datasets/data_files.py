@@ -187,7 +187,7 @@ def _files(kind: str, path: str, max_bytes: int) -> list[pathlib.Path]:
                 if kind == "npz"
                 else f", or of a folder of train.{kind} and test.{kind}"
             )
-            raise ValueError(
+            raise checks.NotThere(
                 f"'{kind}:PATH' needs the path of {where}; received {path!r}"
                 + (f", without {file.name}." if file != found else ".")
             )

@@ -38,7 +38,7 @@ def read_signals(name: str) -> data_files.Source:
         path.name.removesuffix("_TRAIN.ts") for path in folder.glob("*/*_TRAIN.ts")
     )
     if name not in known:
-        raise ValueError(
+        raise checks.NotThere(
             f"Unknown signals {'aeon:' + name!r}.{checks.nearest(name, known)} "
             f"Expected one of: {', '.join(known)}."
         )
@@ -76,7 +76,7 @@ def read_table(
     folder = _folder("statsmodels", "datasets")
     known = sorted(path.stem for path in folder.glob("*/*.csv"))
     if name not in known:
-        raise ValueError(
+        raise checks.NotThere(
             f"Unknown table {'statsmodels:' + name!r}.{checks.nearest(name, known)} "
             f"Expected one of: {', '.join(known)}."
         )

@@ -67,7 +67,7 @@ def builder_of(name: str, data_dir: str | os.PathLike | None) -> Any:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
-        raise ValueError(
+        raise checks.NotThere(
             f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
             "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
             f"set, or one prepared in {data_dir or 'the folder data_dir'}."

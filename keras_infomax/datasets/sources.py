@@ -13,6 +13,7 @@ import pathlib
 
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax.datasets import data_files, folders, image_files
 
 Split = tuple[np.ndarray, np.ndarray | None]
@@ -55,7 +56,7 @@ def read_folder(
     """Reads a folder of images; see `datasets.load` for its layout."""
     root = pathlib.Path(os.path.expanduser(path))
     if not path or not root.is_dir():
-        raise ValueError(
+        raise checks.NotThere(
             f"'folder:PATH' needs the path of an existing folder; received {path!r}."
         )
     parts, class_names = folders.read(root, image_size, on_error, max_pixels, max_bytes)

@@ -56,6 +56,28 @@ def task(name: str) -> distributions.Distribution:
     return made
 
 
+def check(settings: Mapping[str, Any]) -> None:
+    """Checks settings before anything is estimated.
+
+    Args:
+        settings: As `run` takes them.
+
+    Raises:
+        ValueError: If a setting is missing or unknown.
+    """
+    known = {"tasks", "rows", "seeds", "methods", "steps"}
+    if set(settings) != known:
+        wrong = sorted(set(settings) ^ known)
+        raise ValueError(
+            f"settings must have the keys {', '.join(sorted(known))}; received others, "
+            f"or not all: {', '.join(wrong)}. See configs/mi/benchmark.py."
+        )
+    for method in settings["methods"]:
+        checks.one_of("methods", method, METHODS)
+    for name in settings["tasks"]:
+        task(name)
+
+
 def run(
     settings: Mapping[str, Any], folder: str | os.PathLike, name: str = "results"
 ) -> pathlib.Path:
@@ -73,15 +95,7 @@ def run(
     Raises:
         ValueError: If a setting is missing or unknown.
     """
-    known = {"tasks", "rows", "seeds", "methods", "steps"}
-    if set(settings) != known:
-        wrong = sorted(set(settings) ^ known)
-        raise ValueError(
-            f"settings must have the keys {', '.join(sorted(known))}; received others, "
-            f"or not all: {', '.join(wrong)}. See configs/mi/benchmark.py."
-        )
-    for method in settings["methods"]:
-        checks.one_of("methods", method, METHODS)
+    check(settings)
     path = pathlib.Path(checks.path("folder", folder), f"{name}.csv")
     table = read(path)
     done = {tuple(row[k] for k in ("task", "rows", "seed", "method")) for row in table}

@@ -46,12 +46,18 @@ def read_csv(path: str | os.PathLike, *wanted: Sequence[str]) -> list[Table]:
         and everything else as texts.
 
     Raises:
-        ValueError: If a column is missing or given twice, or a line is too short.
+        ValueError: If a column is missing or given twice, a line is too short, or the
+            file is not text.
     """
     path = checks.path("path", path, "table.csv")
     delimiter = "\t" if path.endswith(".tsv") else ","
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path} must be a table as text in UTF-8; it cannot be read: {error}."
+        ) from error
     names = [name.strip() for name in lines[0]] if lines else []
     every = [name for some in wanted for name in some]
     for name in every:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
+from keras_infomax import tables
 from keras_infomax.plots import drawing
 
 
@@ -64,6 +65,19 @@ class MIEstimate:
             count = len(self.warnings)
             text += f", {count} warning{'s' * (count > 1)}"
         return text + ">"
+
+    def _repr_html_(self) -> str:
+        low, high = (f"{end:.4f}" for end in self.interval)
+        facts = [
+            ("mutual information", f"{self.value:.4f} nats"),
+            (f"{self.level:.0%} interval", f"{low} to {high} nats"),
+            ("method", self.method),
+            ("rows", self.rows),
+        ]
+        if math.isfinite(self.ceiling):
+            facts.insert(3, ("ceiling", f"{self.ceiling:.4f} nats"))
+        doubts = [("doubt", warning) for warning in self.warnings]
+        return tables.as_html(["estimate", ""], [*facts, *doubts])
 
     def as_dict(self) -> dict[str, Any]:
         """All attributes except the history, for JSON: non-finite numbers are None."""
