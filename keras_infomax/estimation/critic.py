@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_infomax import critics, encoders, losses
+from keras_infomax import critics, encoders, losses, private
 from keras_infomax.models import InfoMax
 
 _UNITS = 128
@@ -76,7 +76,7 @@ class Trained:
 
     def __init__(self, x: Side, y: Side, seed: int, encoder_x=None, encoder_y=None):
         self._seed = seed
-        keras.utils.set_random_seed(seed)
+        private.set_random_seed(seed)
         self.model = InfoMax(
             _encoder(x, encoder_x, "x"),
             _encoder(y, encoder_y, "y"),
@@ -164,7 +164,7 @@ class Trained:
         return np.sum(left * _encoded(self.model.encoder_y, y, rows), axis=1)
 
     def _reset(self):
-        keras.utils.set_random_seed(self._seed)
+        private.set_random_seed(self._seed)
         self.model.set_weights(self._initial)
         optimizer = self.model.optimizer
         for variable in optimizer.variables:

@@ -84,7 +84,7 @@ def mean(values, weights=None):
             return ops.mean(values)
         parts = [ops.sum(values), tf.cast(tf.size(values), values.dtype)]
     else:
-        parts = [ops.sum(weights * values), ops.sum(weights)]
+        parts = [ops.sum(ops.multiply(weights, values)), ops.sum(weights)]
     if context is not None:
         parts = context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
     total, count = parts

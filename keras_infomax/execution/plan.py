@@ -128,7 +128,9 @@ def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
 
 def _capped(steps):
     """Steps of an epoch or evaluation, limited as Keras limits them."""
-    most = keras.config.max_steps_per_epoch()
+    # Since Keras 3.10.
+    limit = getattr(keras.config, "max_steps_per_epoch", None)
+    most = limit() if limit else None
     return min(steps or most, most) if most else steps
 
 

@@ -10,15 +10,15 @@ import threading
 import keras
 from keras import ops
 
-from keras_infomax import private
+from keras_infomax import backends, private
 from keras_infomax.execution import distribution, random_layers, replica_checks
 from keras_infomax.lazy_tensorflow import tf
 
-# These sum over the values of a layer; Keras divides the sum by the rows.
+# These sum over the values of a layer. From 3.14 on, Keras divides the sum by the rows.
 _MEAN_REGULARIZERS = (
-    keras.regularizers.L1,
-    keras.regularizers.L2,
-    keras.regularizers.L1L2,
+    ()
+    if backends.keras_before(3, 14)
+    else (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 )
 
 _of_thread = threading.local()

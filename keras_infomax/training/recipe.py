@@ -7,7 +7,15 @@ from typing import Any
 
 import keras
 
-from keras_infomax import callbacks, checks, datasets, methods, models, plots
+from keras_infomax import (
+    callbacks,
+    checks,
+    datasets,
+    methods,
+    models,
+    plots,
+    private,
+)
 from keras_infomax.execution import strategies
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training import experiments, layer_names, processes, runs
@@ -172,7 +180,7 @@ def make_experiment(
         "Write, for example, settings=Settings(steps=3000).",
     )
     make = checks.lookup("experiment", settings.experiment, EXPERIMENTS)
-    keras.utils.set_random_seed(settings.seed)
+    private.set_random_seed(settings.seed)
     with layer_names.counted_anew():
         experiment = make(settings, data)
     experiment.model.optimizer.build(experiment.model.trainable_variables)
