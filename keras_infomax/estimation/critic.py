@@ -10,6 +10,8 @@ import numpy as np
 from keras import layers, ops
 
 from keras_infomax import critics, encoders, losses, private
+from keras_infomax.estimation import density_ratios
+from keras_infomax.estimation.infonce import symmetric_infonce
 from keras_infomax.models import InfoMax
 
 _UNITS = 128
@@ -26,7 +28,8 @@ class Side:
 
     Args:
         values: Float matrix `(rows, columns)`, or images.
-        features: Float matrix `(rows, features)`, which bypasses the network.
+        features: Float matrix `(rows, features)` of `density_ratios.features`, which
+            bypasses the network.
     """
 
     def __init__(self, values: np.ndarray, features: np.ndarray):
@@ -42,7 +45,7 @@ class Side:
 
 
 class Fixed:
-    """Scores of pairs from the fixed features only, the density ratio of Gaussians."""
+    """Scores of pairs from the fixed features only, an elliptical density ratio."""
 
     def fit(self, x, y, train, validation, batch_size, steps, told):
         """As `Trained.fit`, without steps."""
@@ -53,18 +56,20 @@ class Fixed:
     def scores(self, x, y, rows, columns=None):
         """As `Trained.scores`."""
         columns = rows if columns is None else columns
-        return x.features[rows] @ y.features[columns].T
+        left, right = x.features[rows], y.features[columns]
+        return density_ratios.scores(left, right, density_ratios.width(left))
 
     def paired(self, x, y, rows):
         """As `Trained.paired`."""
-        return np.sum(x.features[rows] * y.features[rows], axis=1)
+        left, right = x.features[rows], y.features[rows]
+        return density_ratios.paired_scores(left, right, density_ratios.width(left))
 
 
 class Trained:
     """Scores of pairs from encoders that are trained by InfoNCE.
 
-    The score is an inner product of features. Some features are those of the Gaussian
-    dependence, the others are learned. The contribution of the network starts at zero.
+    The score is that of the elliptical dependence plus an inner product of what two
+    networks learn. The contribution of the networks starts at zero.
 
     Args:
         x: One side.
@@ -76,11 +81,12 @@ class Trained:
 
     def __init__(self, x: Side, y: Side, seed: int, encoder_x=None, encoder_y=None):
         self._seed = seed
+        self._width = density_ratios.width(x.features)
         private.set_random_seed(seed)
         self.model = InfoMax(
             _encoder(x, encoder_x, "x"),
             _encoder(y, encoder_y, "y"),
-            critics.InnerProductCritic(),
+            _EllipticalCritic(self._width),
         )
         self.model.compile(
             keras.optimizers.Adam(_RATE, clipnorm=1.0),
@@ -150,7 +156,7 @@ class Trained:
         columns = rows if columns is None else columns
         left = _encoded(self.model.encoder_x, x, rows)
         right = _encoded(self.model.encoder_y, y, columns)
-        return left @ right.T
+        return density_ratios.scores(left, right, self._width)
 
     def paired(self, x: Side, y: Side, rows: np.ndarray) -> np.ndarray:
         """Scores of the true pairs.
@@ -161,7 +167,8 @@ class Trained:
             rows: Indices of rows.
         """
         left = _encoded(self.model.encoder_x, x, rows)
-        return np.sum(left * _encoded(self.model.encoder_y, y, rows), axis=1)
+        right = _encoded(self.model.encoder_y, y, rows)
+        return density_ratios.paired_scores(left, right, self._width)
 
     def _reset(self):
         private.set_random_seed(self._seed)
@@ -171,6 +178,17 @@ class Trained:
             if variable.name != "learning_rate":
                 variable.assign(np.zeros(variable.shape, variable.dtype))
         optimizer.learning_rate = _RATE
+
+
+class _EllipticalCritic(critics.Critic):
+    """Scores of `density_ratios.scores`, with what is learned as additive parts."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self._width = width
+
+    def call(self, x, y):
+        return density_ratios.scores(x, y, self._width, ops)
 
 
 class _Watch:
@@ -202,22 +220,6 @@ class _Watch:
             model.set_weights(self.best)
             rate = float(ops.convert_to_numpy(model.optimizer.learning_rate)) * 0.3
             model.optimizer.learning_rate = rate
-
-
-def symmetric_infonce(scores: np.ndarray) -> float:
-    """The mean of InfoNCE over rows and over columns, in nats.
-
-    Args:
-        scores: Float matrix `(rows, rows)`; minus infinity leaves a pair out.
-    """
-    true = np.diagonal(scores)
-    total = 0.0
-    for axis in (0, 1):
-        largest = scores.max(axis=axis, keepdims=True)
-        sums = np.log(np.exp(scores - largest).sum(axis=axis)) + largest.squeeze(axis)
-        counts = np.log((scores > -np.inf).sum(axis=axis))
-        total += np.mean(true - sums + counts) / 2
-    return float(total)
 
 
 def _encoder(side, encoder, name):

@@ -10,15 +10,15 @@ import keras
 import numpy as np
 
 from keras_infomax import checks
-from keras_infomax.estimation import columns, doubts, evaluation, references
-from keras_infomax.estimation.canonical import Canonical
-from keras_infomax.estimation.critic import (
-    Fixed,
-    Progress,
-    Side,
-    Trained,
-    symmetric_infonce,
+from keras_infomax.estimation import (
+    columns,
+    density_ratios,
+    doubts,
+    evaluation,
+    references,
 )
+from keras_infomax.estimation.critic import Fixed, Progress, Side, Trained
+from keras_infomax.estimation.infonce import symmetric_infonce
 from keras_infomax.estimation.result import MIEstimate
 
 METHODS = (*evaluation.ESTIMATORS, "ksg", "gaussian")
@@ -47,10 +47,11 @@ def estimate_mi(
     """Estimates the mutual information I(X; Y) of the columns of two arrays or tables.
 
     A critic is trained on some rows and evaluated on others, in turn, so that each row
-    is held out once. Its score is the log density ratio of Gaussians with the same
-    correlations, plus the output of a network. It is always trained by InfoNCE in both
-    directions, whose gradient has the smallest variance. The method chooses the bound
-    of the held-out scores that is the estimate:
+    is held out once. Its score is a log density ratio plus the output of a network. The
+    density ratio is that of Gaussians with the same correlations or, where it does
+    better on the training rows, that of a Student-t distribution. The critic is always
+    trained by InfoNCE in both directions, whose gradient has the smallest variance. The
+    method chooses the bound of the held-out scores that is the estimate:
 
     - `"infonce"`: low variance, never above the log of the number of held-out rows.
     - `"donsker_varadhan"`, `"nwj"`, `"tuba"`: no ceiling, and a variance that grows
@@ -461,8 +462,9 @@ def _sides(x, y, train, options):
         margins = columns.Margins(options.margins).fit(side, train)
         mapped.append(margins.all(side))
         numbers.append(mapped[-1])
-    canonical = Canonical(numbers[0][train], numbers[1][train])
-    features = canonical.features(*numbers)
+    # Ranks of numbers can be those of a Student-t, classes cannot.
+    ranked = options.margins == "copula" and not (x.classes.size or y.classes.size)
+    features = density_ratios.elliptical_features(numbers[0], numbers[1], train, ranked)
     return tuple(Side(v, f) for v, f in zip(mapped, features, strict=True))
 
 

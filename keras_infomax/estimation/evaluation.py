@@ -9,7 +9,7 @@ from keras import ops
 from scipy import stats
 
 from keras_infomax import bounds
-from keras_infomax.estimation.critic import symmetric_infonce
+from keras_infomax.estimation.infonce import symmetric_infonce
 
 # Number of blocks of held-out rows; each is left out in turn.
 _BLOCKS = 20

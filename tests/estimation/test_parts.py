@@ -9,7 +9,7 @@ from scipy import stats
 from keras_infomax import bounds, distributions, version
 from keras_infomax.estimation import benchmark, columns, doubts, evaluation, references
 from keras_infomax.estimation.canonical import Canonical
-from keras_infomax.estimation.critic import symmetric_infonce
+from keras_infomax.estimation.infonce import symmetric_infonce
 
 RNG = np.random.default_rng(0)
 
