@@ -4,12 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help demo check test test-jax test-torch test-slow bench docs release lock clean
+.PHONY: help demo check test test-oldest test-jax test-torch test-nightly test-slow bench docs \
+  release lock clean
 
 help:
 	@echo "make demo       train, probe, export and load back on 5,000 digits (minutes)"
 	@echo "make test       lint, types, import contract, doctests, tests"
 	@echo "make test-jax   what runs on JAX; make test-torch, what runs on PyTorch"
+	@echo "make test-oldest  the tests, with the lowest versions that setup.cfg declares"
+	@echo "make test-nightly  the tests, with tonight's Keras; they may fail"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make bench      a training step beside TensorFlow, PyTorch and JAX (minutes)"
 	@echo "make docs       build the documentation site, and run all of its code (minutes)"
@@ -19,10 +22,14 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
+# Tests read its files alone; what it would bring holds NumPy and pandas back.
+AEON = --no-deps aeon
+
 # A stamp an extra: a second call installs nothing unless the declarations changed.
 $(VENV)/installed-%: setup.cfg setup.py pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing keras_infomax[$*] into $(VENV) (once; a few minutes)"
 	$(INSTALL) ".[$*]"
+	$(if $(filter test,$*),$(BIN)/python -m pip install --quiet --constraint constraints.txt $(AEON))
 	@touch $@
 
 demo: $(VENV)/installed-programs
@@ -48,8 +55,27 @@ test: check
 	@touch $@
 
 test-jax test-torch: test-%: .venv-%/installed
-	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest tests -rs \
+	KERAS_BACKEND=$* .venv-$*/bin/python -m pytest tests \
 	  --numprocesses=$(WORKERS) --dist=worksteal
+
+# The lowest versions, whose own warnings are no errors of ours. TESTS may name fewer.
+.venv-oldest/installed: tests/requirements-oldest.txt setup.cfg
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --constraint $< --editable ".[test]"
+	@touch $@
+
+# Keras of the night in the place of Keras; pip would keep both.
+.venv-nightly/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv-nightly
+	.venv-nightly/bin/python -m pip install --quiet --constraint constraints.txt \
+	  --editable ".[test]"
+	.venv-nightly/bin/python -m pip uninstall --quiet --yes keras
+	.venv-nightly/bin/python -m pip install --quiet --pre --no-deps keras-nightly
+	@touch $@
+
+TESTS ?= tests keras_infomax
+test-oldest test-nightly: test-%: .venv-%/installed
+	.venv-$*/bin/python -m pytest $(TESTS) --numprocesses=$(WORKERS) --dist=worksteal
 
 # An environment of its own: PyTorch and JAX bring libraries that TensorFlow has, too.
 .venv-bench/installed: benchmarks/requirements.txt
@@ -87,9 +113,10 @@ lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet ".[test,docs]"
+	.lock/bin/python -m pip install --quiet $(AEON)
 	{ echo "# Written by make lock; what make demo, make test and make docs install."; \
 	  .lock/bin/python -m pip freeze --all --exclude pip --exclude keras_infomax; } > constraints.txt
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) .venv-jax .venv-torch .venv-bench .venv-release build dist docs/_build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax .venv-torch .venv-oldest .venv-nightly .venv-bench .venv-release build dist docs/_build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -30,6 +30,17 @@ def version() -> str:
     return importlib.import_module(name()).__version__
 
 
+def keras_before(*release: int) -> bool:
+    """Whether Keras is older than a release.
+
+    Example:
+    >>> keras_before(3, 8)
+    False
+    """
+    found = keras.__version__.split(".")[: len(release)]
+    return tuple(map(int, found)) < release
+
+
 def needs(what: str, *on: str, instead: str = "") -> None:
     """Refuses, in one line, what the backend of this process cannot do.
 

@@ -84,6 +84,40 @@ def assign_at_once(variable: keras.Variable, value: Any) -> None:
     variable._direct_assign(value)
 
 
+def set_random_seed(seed: int) -> None:
+    """Seeds Python, NumPy, the backend and Keras.
+
+    Before version 3.13 `keras.utils.set_random_seed` leaves out the global generator of
+    Keras, which layers draw from that have none of their own.
+
+    Args:
+        seed: Seed of all of them.
+    """
+    keras.utils.set_random_seed(seed)
+    global_state.set_global_attribute("global_seed_generator", None)
+
+
+def variable_of(value: Any, trainable: bool, name: str) -> keras.Variable:
+    """Variable of Keras that has its numbers in a `tf.Variable`.
+
+    Before version 3.10 `keras.Variable` makes a copy of them, and nothing public else.
+
+    Args:
+        value: `tf.Variable`.
+        trainable: Whether optimizers may change it.
+        name: Its name, without a slash or colon.
+    """
+    variable = keras.Variable(
+        value,
+        shape=value.shape,
+        dtype=value.dtype.name,
+        trainable=trainable,
+        name=name,
+    )
+    variable._value = value
+    return variable
+
+
 # Keras: what a run of `fit` or `evaluate` keeps on the model.
 
 # Names that a method sets on the model and reads until it ends.
@@ -220,15 +254,14 @@ def ignores_batches(callback: keras.callbacks.Callback, hook: str) -> bool:
         return True
     if is_of(callbacks.ProgbarLogger, hook):
         return is_of(callbacks.ProgbarLogger, "_update_progbar")
+    savers = [callbacks.ModelCheckpoint, callbacks.BackupAndRestore]
+    if hasattr(callbacks, "OrbaxCheckpoint"):  # Since Keras 3.13.
+        savers.append(callbacks.OrbaxCheckpoint)
     return any(
         is_of(owner, hook)
         and is_of(owner, "_should_save_on_batch")
         and callback.save_freq == "epoch"
-        for owner in (
-            callbacks.ModelCheckpoint,
-            callbacks.BackupAndRestore,
-            callbacks.OrbaxCheckpoint,
-        )
+        for owner in savers
     )
 
 

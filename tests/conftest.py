@@ -52,9 +52,20 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def seeded():
     """Starts each test from the same seed and in float32."""
-    keras.utils.set_random_seed(0)
+    from keras_infomax import private
+
+    private.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def wide():
+    """Has what a test computes in float64 be computed so on every backend."""
+    from backend_cases import floats
+
+    with floats("float64"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What a user gets: the wheel, and what importing costs."""
 
+import configparser
 import email
 import importlib
 import json
@@ -103,6 +104,27 @@ def test_the_registry_would_take_it(built):
     command = [sys.executable, "-m", "twine", "check", "--strict", *built]
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_lowest_declared_versions_are_those_that_are_tested():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = dict(settings["options.extras_require"])
+    # What `make test-oldest` leaves out, and what only tests need.
+    for name in ("docs", "signals", "tables", "test"):
+        del extras[name]
+    lines = [settings["options"]["install_requires"], *extras.values()]
+    declared = dict(
+        line.partition(",")[0].split(">=")
+        for line in "\n".join(lines).split()
+        if not line.startswith("#")
+    )
+    text = (ROOT / "tests" / "requirements-oldest.txt").read_text(encoding="utf-8")
+    tested = dict(line.split("==") for line in text.split() if "==" in line)
+    assert len(declared) > 15
+    for name, version in declared.items():
+        # 1.2 and 1.2.0 are one version.
+        assert re.fullmatch(rf"{re.escape(version)}(\.0)*", tested[name]), name
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""InfoNCE whose denominator leaves out the true pair."""
+"""InfoNCE without the true pair in the denominator."""
 
 import keras
 from keras import ops
@@ -10,14 +10,14 @@ from keras_infomax.losses.base import ScoreLoss, mean_over_rows
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class DecoupledInfoNCE(ScoreLoss):
-    """Decoupled contrastive loss (DCL): the true pair against the negatives alone.
+    """Decoupled contrastive loss (DCL): only negatives in the denominator.
 
         loss[i] = log(sum_{j != p_i} exp(scores[i, j])) - scores[i, p_i]
 
-    In InfoNCE the gradient of a row fades as its true pair wins, the more so the fewer
-    the negatives. Without the true pair in the sum it does not, so that small batches
-    learn as large ones do. It has no lower end: scores that can grow without limit, as
-    those of a `BilinearCritic`, will. Take a `CosineCritic`.
+    In InfoNCE, the gradient of a row vanishes when its true pair has the highest score,
+    faster with fewer negatives. Without the true pair in the sum it does not vanish, so
+    small batches train as well as large ones. The loss has no lower limit: unbounded
+    scores, as of a `BilinearCritic`, grow without limit. Use a `CosineCritic`.
 
     With `sigma` it is the weighted form (DCLW), in which a true pair counts for less
     the more alike it is already, by a von Mises-Fisher density. Weights have the mean 1

@@ -1,4 +1,4 @@
-"""An encoder whose weights follow those of another one, step by step."""
+"""An encoder whose weights are moving averages of another encoder's weights."""
 
 import math
 
@@ -12,42 +12,41 @@ from keras_infomax.models import states
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class MomentumEncoder(keras.layers.Layer):
-    """What an encoder would make of a view with the moving average of its weights.
+    """Encodes a view with moving averages of an encoder's weights.
 
         average <- momentum * average + (1 - momentum) * weight
 
-    after every training step of the `InfoMax` that it is a part of. The momentum rises
-    to 1 in `rising_steps`, if there are any; after these the averages stay:
+    after every training step of the `InfoMax` that contains it. With `rising_steps` the
+    momentum rises to 1, after which the averages stay:
 
         1 - (1 - momentum) * (cos(pi * step / rising_steps) + 1) / 2
 
-    At first the
-    averages are the weights. Those of frozen layers follow, too, since these may be
-    trained later. No gradient passes. Moving statistics of batch
-    normalization are its own: in training it normalizes by the batch, as the encoder
-    does.
+    The averages start at the weights. Averages of frozen layers are updated, too, since
+    these layers may be trained later. No gradient passes. The layer has its own moving
+    statistics of batch normalization: in training it normalizes by the batch, as the
+    encoder does.
 
-    The averages are weights, so a resumed run continues exactly, and under a
-    `tf.distribute` strategy they are those of one device. There an encoder that draws
-    random numbers, as by dropout, is refused.
+    The averages are weights, so a resumed run continues exactly. Under a
+    `tf.distribute` strategy they equal those of one device; an encoder that draws
+    random numbers, as by dropout, is refused there.
 
     Args:
-        encoder: Keras layer or model, which the same network trains.
-        momentum: How much of an average stays in a step, in [0, 1]; at first, if it
-            rises.
-        rising_steps: Number of steps in which it rises to 1; 0 if it stays.
+        encoder: Keras layer or model that is trained in the same network.
+        momentum: Fraction of an average that a step keeps, in [0, 1]; of the first
+            step, if it rises.
+        rising_steps: Number of steps in which it rises to 1; 0 keeps it constant.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        view: What the encoder takes.
+        view: Input of the encoder.
         training: Whether it runs in training mode.
 
     Returns:
-        What the encoder would return.
+        Encodings, as the encoder returns them.
 
     Raises:
-        ValueError: If the encoder is none, or the momentum is out of range, or
-            `rising_steps` is no number of steps.
+        ValueError: If the encoder is not a layer, the momentum is out of range, or
+            `rising_steps` is not a number of steps.
 
     Example:
     >>> dense = keras.layers.Dense(3)
@@ -66,11 +65,11 @@ class MomentumEncoder(keras.layers.Layer):
         "Bootstrap Your Own Latent", appendix J, https://arxiv.org/abs/2006.07733.
     """
 
-    # Statistics of batches are those of all replicas, or refused.
+    # Batch statistics are those of all replicas, or the model is refused.
     updates_see_all_rows = True
 
     def __init__(self, encoder, momentum=0.99, rising_steps=0, **kwargs):
-        # The encoder knows best in which precision it takes its view.
+        # No autocast: the encoder casts its view to its own precision.
         super().__init__(autocast=False, **kwargs)
         self.encoder = checks.instance(
             "encoder",
@@ -87,7 +86,7 @@ class MomentumEncoder(keras.layers.Layer):
     def build(self, input_shape):
         if not self.encoder.built:
             self.encoder.build(input_shape)
-        # Also what is frozen now: it may be trained later.
+        # Including frozen weights, which may be trained later.
         followed = private.learned_variables(self.encoder)
         of_gradients = {id(variable) for variable in followed}
         others = [v for v in self.encoder.variables if id(v) not in of_gradients]
@@ -101,11 +100,11 @@ class MomentumEncoder(keras.layers.Layer):
     def _copy(self, variable, name):
         dtype = keras.backend.standardize_dtype(variable.dtype)
         if "float" in dtype:
-            # In half precision an average would hardly move.
+            # In half precision, small updates of an average would be lost.
             dtype = keras.backend.result_type(dtype, "float32")
 
         def value(shape, dtype=None):
-            # A copy: JAX hands its buffers on, and must not find one twice.
+            # A copy: JAX donates its buffers, and must not find one twice.
             return ops.copy(ops.cast(ops.convert_to_tensor(variable), dtype))
 
         return states.add(self, name, variable.shape, dtype, value)
@@ -113,9 +112,8 @@ class MomentumEncoder(keras.layers.Layer):
     def call(self, view, training=None):
         if distribution.num_replicas() > 1 and random_layers.draws(self.encoder):
             raise ValueError(
-                f"{self.name}: an encoder that draws random numbers cannot be followed "
-                "under a strategy of several replicas. Remove dropout and noise, or "
-                "train on one device."
+                f"{self.name}: encoder must not draw random numbers under a strategy "
+                "of several replicas. Remove dropout and noise, or train on one device."
             )
         copies = zip(
             (*self._followed, *self._others),
@@ -123,7 +121,7 @@ class MomentumEncoder(keras.layers.Layer):
             strict=True,
         )
         values = [(v, ops.cast(copy.value, v.dtype)) for v, copy in copies]
-        # Its losses are those of the encoder, which has them already.
+        # Losses of this call are dropped: the encoder itself adds them.
         with keras.StatelessScope(state_mapping=values) as scope:
             encodings = self.encoder(view, training=training)
         for variable, state in zip(self._others, self.states, strict=True):
@@ -136,7 +134,7 @@ class MomentumEncoder(keras.layers.Layer):
         return self.encoder.compute_output_shape(input_shape)
 
     def follow(self):
-        """Moves the averages towards the weights of the encoder."""
+        """Moves the averages toward the weights of the encoder."""
         for variable, average in zip(self._followed, self.averages, strict=True):
             value = ops.cast(ops.convert_to_tensor(variable), average.dtype)
             momentum = self._momentum_in(average.dtype)
@@ -168,7 +166,7 @@ class MomentumEncoder(keras.layers.Layer):
 
 
 def follow(model):
-    """Moves all averages in a model, after a step has changed its weights.
+    """Updates all averages in a model after a step has changed its weights.
 
     Args:
         model: Keras model.

@@ -23,7 +23,7 @@ _MOST_IN_A_ROW = 4
 
 # One color and one name for each thing in all pictures. Columns that come first have
 # the color, the others the line style.
-_COLORS = {
+COLORS = {
     ("bound", "infonce"): ("C0", "InfoNCE"),
     ("bound", "nwj"): ("C1", "NWJ"),
     ("critic", "bilinear"): ("C2", "bilinear critic"),
@@ -250,9 +250,9 @@ def _panel(axes: Any, panel: Panel, rows: list[Mapping[str, str]]) -> None:
 def _look(columns: tuple[str, ...], key: tuple[str, ...]) -> dict[str, Any]:
     """Color, line style and label of a curve."""
     pairs = list(zip(columns, key, strict=True))
-    colored = [_COLORS[pair] for pair in pairs if pair in _COLORS]
+    colored = [COLORS[pair] for pair in pairs if pair in COLORS]
     styled = [_STYLES[pair] for pair in pairs if pair in _STYLES]
-    others = [value for c, value in pairs if (c, value) not in {**_COLORS, **_STYLES}]
+    others = [value for c, value in pairs if (c, value) not in {**COLORS, **_STYLES}]
     names = [*(name for _, name in (*colored, *styled)), *filter(None, others)]
     return {
         "color": colored[0][0] if colored else "C7",

@@ -11,7 +11,8 @@ from absl import flags
 
 import keras_infomax as kim
 
-READS = ("workdir",)
+READS = {"workdir": "model.keras"}
+WRITES = {"output": "."}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a finished training run.", FLAGS, required=True

@@ -10,7 +10,7 @@ and a token, as `hf auth login` keeps one.
 from absl import flags
 
 POSITIONAL = ("FOLDER", "ADDRESS")
-READS = ("FOLDER",)
+READS = {"FOLDER": "manifest.json"}
 FLAGS = flags.FlagValues()
 _PRIVATE = flags.DEFINE_bool(
     "private", None, "Whether a new repository is private.", FLAGS
@@ -22,11 +22,9 @@ def main(folder: str, address: str) -> None:
     """Pushes."""
     from keras_infomax import saved_model
     from keras_infomax.files import hugging_face
-    from keras_infomax.programs.mistakes import UsageError
+    from keras_infomax.programs import mistakes
 
-    try:
+    with mistakes.of_the_command():
         hugging_face.parse("ADDRESS", address, file=False)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     place = saved_model.push(folder, address, _PRIVATE.value, _MESSAGE.value)
     print(f"The export is at {place}.")

@@ -3,16 +3,15 @@
     keras-infomax report --workdir=runs/figure3
 
 Reads W/results.csv and writes pictures beside it, and claims.md if there are runs of
-the paper's experiments.
+the paper's experiments. If the folder has the tables of `docs/paper`, probes.csv of
+`keras-infomax probe` and figure3.csv, it writes probes.md and its picture, too.
 """
 
 import pathlib
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
-READS = ("workdir",)
+READS = {"workdir": "results.csv"}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder with results.csv.", FLAGS, required=True
@@ -22,14 +21,21 @@ _WORKDIR = flags.DEFINE_string(
 def main() -> None:
     """Reports."""
     from keras_infomax import files
-    from keras_infomax.paper import claims_page, figures, verdicts
-    from keras_infomax.training import sweeps
+    from keras_infomax.paper import claims_page, figures, probes_page, verdicts
+    from keras_infomax.training import comparison, sweeps
 
     folder = pathlib.Path(_WORKDIR.value)
-    table = existing("--workdir", folder / "results.csv")
-    results = verdicts.Results(sweeps.read_table(table))
+    results = verdicts.Results(sweeps.read_table(folder / "results.csv"))
     for path in figures.draw(results, folder):
         print(path)
     if claims_page.any_run(results):
         files.write_text(folder / "claims.md", claims_page.report(results))
         print(folder / "claims.md")
+    judged, trained = folder / "probes.csv", folder / "figure3.csv"
+    if judged.exists() and trained.exists():
+        rows = comparison.read_table(judged)
+        runs = verdicts.Results(sweeps.read_table(trained))
+        for path in probes_page.draw(rows, folder):
+            print(path)
+        files.write_text(folder / "probes.md", probes_page.report(rows, runs))
+        print(folder / "probes.md")

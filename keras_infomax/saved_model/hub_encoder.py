@@ -124,7 +124,7 @@ class HubEncoder(keras.layers.Layer):
         penalties = list(getattr(self._saved, "regularization_losses", None) or ())
         if penalties and moving:
             # Hung on a variable, it counts in any model, and while it is trainable.
-            moving[0].regularizer = lambda _: tf.add_n([loss() for loss in penalties])
+            moving[0].regularizer = _Penalties(penalties)
 
     def call(self, inputs, training=False):
         _, inputs = structures.arranged(self.view_spec, inputs)
@@ -152,6 +152,16 @@ class HubEncoder(keras.layers.Layer):
         # from_config makes a TypeError of whatever is wrong with the SavedModel.
         with private.safe_mode(private.in_safe_mode() is not False):
             return cls(**config)
+
+
+class _Penalties(keras.regularizers.Regularizer):
+    """The losses that a SavedModel lists, whatever variable they hang on."""
+
+    def __init__(self, losses):
+        self._losses = losses
+
+    def __call__(self, x):
+        return tf.add_n([loss() for loss in self._losses])
 
 
 def _folder_of(owner: Any, handle: str) -> str:
@@ -227,10 +237,4 @@ def _share(variable: tf.Variable, trainable: bool) -> keras.Variable:
     """Keras variable with the same storage as `variable`."""
     # TensorFlow appends ":0", which optimizers may not use in their names.
     name = variable.name.partition(":")[0].replace("/", "_")
-    return keras.Variable(
-        variable,
-        shape=variable.shape,
-        dtype=variable.dtype.name,
-        trainable=trainable,
-        name=name,
-    )
+    return private.variable_of(variable, trainable, name)

@@ -278,7 +278,7 @@ refuses):
 encoder = tensorflow_hub.load("https://.../encoder.tar.gz")
 ```
 
-Keras 3, for inference:
+Keras 3.10 or newer, for inference:
 
 ```python
 layer = keras.layers.TFSMLayer(path, call_endpoint="serve", trainable=False)
@@ -305,9 +305,9 @@ tf_keras (Keras 2), frozen or fine-tuned:
 layer = tensorflow_hub.KerasLayer(path, trainable=True)
 ```
 
-To fine-tune in Keras 3 without keras_infomax, name the training endpoint, and build the
-optimizer before `fit`, which otherwise stumbles over the names of the variables.
-Regularization losses are not carried that way.
+To fine-tune in Keras 3.10 or newer without keras_infomax, name the training endpoint,
+and build the optimizer before `fit`, which otherwise stumbles over the names of the
+variables. Regularization losses are not carried that way.
 
 ```python
 layer = keras.layers.TFSMLayer(

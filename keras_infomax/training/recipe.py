@@ -7,7 +7,15 @@ from typing import Any
 
 import keras
 
-from keras_infomax import callbacks, checks, datasets, methods, models, plots
+from keras_infomax import (
+    callbacks,
+    checks,
+    datasets,
+    methods,
+    models,
+    plots,
+    private,
+)
 from keras_infomax.execution import strategies
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training import experiments, layer_names, processes, runs
@@ -173,7 +181,7 @@ def make_experiment(
     )
     make = checks.lookup("experiment", settings.experiment, EXPERIMENTS)
     experiments.check_start(settings)
-    keras.utils.set_random_seed(settings.seed)
+    private.set_random_seed(settings.seed)
     with layer_names.counted_anew():
         experiment = make(settings, data)
     experiment.model.optimizer.build(experiment.model.trainable_variables)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_infomax as kim
+from keras_infomax import backends
 from keras_infomax.execution import distribution
 
 RNG = np.random.default_rng(0)
@@ -295,6 +296,10 @@ class Decorrelated(Penalised):
     losses_are_means_over_rows = False
 
 
+# A mean over rows from Keras 3.14 on.
+OF_ROWS = None if backends.keras_before(3, 14) else keras.regularizers.L2(0.1)
+
+
 def penalised(dim, last):
     return keras.Sequential([keras.Input((dim,)), layers.Dense(9), last])
 
@@ -304,7 +309,7 @@ def test_losses_of_layers_count_rows_and_not_replicas(strategy, batch_size):
     # The last of 63 rows are 3, all for one replica, and shards of 21 rows are unequal.
     # Normalisation makes the replicas take turns while losses are collected.
     def make_encoder(dim):
-        last = Penalised(5, activity_regularizer=keras.regularizers.L2(0.1))
+        last = Penalised(5, activity_regularizer=OF_ROWS)
         normalisation = layers.BatchNormalization(synchronized=True)
         return keras.Sequential([keras.Input((dim,)), normalisation, last])
 

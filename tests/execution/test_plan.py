@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_infomax as kim
+from keras_infomax import backends
 from keras_infomax.execution import fusion, plan
 
 RNG = np.random.default_rng(0)
@@ -292,6 +293,7 @@ def test_epochs_of_an_earlier_part_count_whatever_the_optimizer_counted():
     assert [length.epochs for length in lengths] == [5, 2, 2]
 
 
+@pytest.mark.skipif(backends.keras_before(3, 10), reason="needs Keras 3.10")
 def test_length_is_capped_as_keras_is_told():
     keras.config.set_max_steps_per_epoch(3)
     try:

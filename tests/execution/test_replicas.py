@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops, optimizers
 
 import keras_infomax as kim
+from keras_infomax import backends
 from keras_infomax.execution import replicas
 
 # Batches of 6 and of 3 rows, which two replicas cannot share evenly.
@@ -203,6 +204,8 @@ class OfTheGlobalSeed(layers.Layer):
         return inputs * keras.random.uniform(ops.shape(inputs))
 
 
+# A mean over rows from Keras 3.14 on.
+OF_ROWS = None if backends.keras_before(3, 14) else "l2"
 KEEPING_STATE = {
     "spectral": lambda: encoder(
         layers.SpectralNormalization(layers.Dense(5)), Counter()
@@ -211,7 +214,7 @@ KEEPING_STATE = {
     "random": lambda: encoder(
         layers.Dropout(0.4),
         layers.BatchNormalization(synchronized=True),
-        keras.Sequential([layers.GaussianNoise(0.1, activity_regularizer="l2")]),
+        keras.Sequential([layers.GaussianNoise(0.1, activity_regularizer=OF_ROWS)]),
     ),
     "declared": lambda: encoder(RunningMeanOfAll()),
 }

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_infomax as kim
+
+pytestmark = pytest.mark.backends
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4)).astype("float32")
@@ -50,7 +51,10 @@ def test_a_saved_model_goes_on_as_if_it_had_not_been(tmp_path, held):
     assert any(np.abs(a - b).max() > 0 for a, b in pairs)
 
 
+@pytest.mark.backends("tensorflow")
 def test_a_loss_that_was_made_outside_of_the_scope_is_refused():
+    import tensorflow as tf
+
     loss = kim.losses.MINE()
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = compiled(loss)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_infomax as kim
+from keras_infomax import backends
 
 RNG = np.random.default_rng(0)
 ROWS = 48
@@ -204,7 +205,8 @@ def test_layer_losses_of_both_calls_of_a_shared_encoder():
     model.compile("sgd", kim.losses.InfoNCE())
     views = (TOP, 5 * TOP)
     logs = model.evaluate(views, batch_size=ROWS, return_dict=True, verbose=0)
-    squares = [np.sum(np.square(shared(view))) / ROWS for view in views]
+    rows = 1 if backends.keras_before(3, 14) else ROWS
+    squares = [np.sum(np.square(shared(view))) / rows for view in views]
     assert logs["loss"] + logs["mi"] == pytest.approx(0.3 * sum(squares), rel=1e-4)
 
 

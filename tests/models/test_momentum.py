@@ -81,10 +81,10 @@ def test_a_queue_that_is_too_short_is_refused():
     model.compile("sgd", "infonce")
     with pytest.raises(ValueError, match="queue_size=3 must be at least .*received 4"):
         model.fit((X, Y), batch_size=4, verbose=0)
-    with pytest.raises(ValueError, match="encodings has no negatives"):
+    with pytest.raises(ValueError, match="queue holds negatives"):
         model.compile("sgd", "vicreg")
         model.fit((X, Y), batch_size=4, verbose=0)
-    with pytest.raises(ValueError, match="negatives in the queue; received mask"):
+    with pytest.raises(ValueError, match="negatives from the queue; received mask"):
         kim.models.QueueTerm("x", "y", mask=kim.losses.SemiHard())
 
 
@@ -270,7 +270,7 @@ def test_random_numbers_on_replicas_are_refused(strategy):
             ]
         )
         model = made("moco", encoder=encoder)
-    with pytest.raises(ValueError, match="random numbers cannot be followed"):
+    with pytest.raises(ValueError, match="must not draw random numbers"):
         model.fit(batches(), verbose=0)
 
 
@@ -313,6 +313,17 @@ def test_no_gradient_enters_the_targets(name):
         total = sum(tf.reduce_sum(encodings[f"target_{v}"]) for v in "ab")
     gradients = tape.gradient(total, model.trainable_variables)
     assert all(gradient is None for gradient in gradients)
+
+
+def test_no_gradient_passes_through_a_followed_encoder():
+    dense = keras.layers.Dense(3)
+    follower = kim.models.MomentumEncoder(dense)
+    view = tf.Variable(IMAGES[:4].reshape(4, -1))
+    with tf.GradientTape(persistent=True) as tape:
+        followed, encoded = follower(view), dense(view)
+    np.testing.assert_array_equal(followed, encoded)
+    assert tape.gradient(followed, view) is None
+    assert np.abs(tape.gradient(encoded, view)).max() > 0
 
 
 def test_what_is_exported_is_the_encoder_before_the_heads():

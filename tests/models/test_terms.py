@@ -98,7 +98,7 @@ def test_config_keeps_everything():
         (("global", "nothing"), "must return an encoding 'nothing'"),
         (
             ("global", "sequence", "bilinear", 1.0, "same_position"),
-            "needs encodings of equally many locations",
+            "needs encodings with the same number of locations",
         ),
         (
             ("global", "global", "bilinear", 1.0, "same_example"),

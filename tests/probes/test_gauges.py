@@ -29,6 +29,21 @@ def test_alignment_and_uniformity_are_their_definitions():
     assert found == pytest.approx(math.log(np.mean(terms)))
 
 
+def test_the_condition_of_the_covariance():
+    generator = np.random.default_rng(0)
+    columns = np.linalg.qr(generator.normal(size=(50, 4)))[0]
+    # Orthogonal columns of mean zero have their own variances.
+    columns = np.linalg.qr(columns - columns.mean(axis=0))[0]
+    rotation = np.linalg.qr(generator.normal(size=(4, 4)))[0]
+    encodings = columns @ np.diag([8.0, 4.0, 2.0, 1.0]) @ rotation + 3.0
+    found = probes.covariance_log_condition(encodings)
+    assert found == pytest.approx(np.log(64.0))
+    # A direction without variance is left out.
+    wider = np.concatenate([encodings, np.ones((50, 1))], axis=1)
+    assert probes.covariance_log_condition(wider) == pytest.approx(found)
+    assert probes.covariance_log_condition(np.ones((5, 2))) == 0.0
+
+
 def test_effective_rank():
     values = np.array([4.0, 2.0, 1.0])
     left, right = np.linalg.qr(X)[0][:, :3], np.linalg.qr(Y)[0][:5, :3]

@@ -19,7 +19,7 @@ from export_checks import (
 from keras import layers, ops
 
 import keras_infomax as kim
-from keras_infomax import saved_model
+from keras_infomax import backends, saved_model
 from keras_infomax.saved_model import archives, hub_encoder
 
 # Fine-tuning.
@@ -95,6 +95,7 @@ def test_regularization_is_carried_into_the_loss(exported):
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+@pytest.mark.skipif(backends.keras_before(3, 10), reason="needs Keras 3.10")
 def test_stock_layer_of_keras_fine_tunes_as_the_readme_says(exported):
     layer = layers.TFSMLayer(
         exported, call_endpoint="serve", call_training_endpoint="serve_training"

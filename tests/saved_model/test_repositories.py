@@ -1,5 +1,6 @@
 """Exports on the Hugging Face Hub, by a stand-in whose repositories are folders."""
 
+import copy
 import fnmatch
 import pathlib
 import shutil
@@ -283,12 +284,15 @@ def test_a_push_that_breaks_says_what_remains(library, hub, exported, call, rema
     manifest.check(exported)
 
 
-def test_programs_take_addresses(repository, tmp_path, capsys):
+def test_programs_take_addresses(repository, tmp_path, capsys, monkeypatch):
     with pytest.raises(UsageError, match="ADDRESS must be the address"):
-        pulling.main("user/digits", str(tmp_path / "out"))
+        pulling.main("user/digits")
     with pytest.raises(UsageError, match="ADDRESS must be the address"):
         pushing.main(str(tmp_path), "digits")
-    pulling.FLAGS.mark_as_parsed()
-    pulling.main(ADDRESS, str(tmp_path / "out"))
+    monkeypatch.setattr(pulling, "FLAGS", copy.deepcopy(pulling.FLAGS))
+    parsed = pulling.FLAGS(["pull", f"--output={tmp_path / 'out'}", ADDRESS])
+    for name in ("output", "overwrite", "safe_mode"):
+        monkeypatch.setattr(pulling, f"_{name.upper()}", pulling.FLAGS[name])
+    pulling.main(*parsed[1:])
     assert f"The export is in {tmp_path / 'out'}" in capsys.readouterr().out
     assert (tmp_path / "out" / "saved_model.pb").is_file()

@@ -10,8 +10,9 @@ import pytest
 from conftest import ROOT
 from run_checks import SMALL
 
-from keras_infomax import probes, training
+from keras_infomax import files, probes, training, version
 from keras_infomax.training import comparison, experiments
+from keras_infomax.training.settings import IDENTITY, identity
 
 KEYS = {"figure": "f", "budget": "smoke"}
 
@@ -68,28 +69,75 @@ def test_the_table_holds_every_run_and_probe_beside_the_pixels(
     rows = comparison.compare(sweep, output, ["linear", "few_labels", "fine_tuning"])
     assert [(row["seed"], row["probe"]) for row in rows] == [
         (seed, name)
-        for seed in (0, 1)
+        for seed in "01"
         for name in ("linear", "few_labels", "fine_tuning")
     ]
     run = comparison.FinishedRun.load(sweep / "seed1")
     few = probes.get("few_labels")
     found = probes.judge({"few": few}, run.encoder, run.train, run.test)["few"]
     pixels = probes.judge({"few": few}, None, run.train, run.test)["few"]
+    encodings = probes.encode(run.encoder, run.train[0])
     assert rows[4] == {
-        **{key: run.settings.as_dict()[key] for key in comparison.KEY},
+        **dict(zip(IDENTITY, identity(run.settings), strict=True)),
         "probe": "few_labels",
         **dataclasses.asdict(found),
         "raw_accuracy": pixels.accuracy,
         "raw_information": pixels.information,
-        "settings": '{"encoder_units":[24],"encoding_dim":12,"eval_every":8,'
-        '"learning_rate":0.001}',
+        "covariance_log_condition": probes.covariance_log_condition(encodings),
+        "commit": version.commit(),
     }
+    assert rows[4]["settings"] == (
+        '{"encoder_units":[24],"encoding_dim":12,"eval_every":8,"learning_rate":0.001}'
+    )
     with open(output, newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))
     assert [row["accuracy"] for row in read] == [f"{r['accuracy']:.6g}" for r in rows]
     assert read[0]["standard_error"] == read[2]["raw_accuracy"] == ""
     assert read[0]["figure"] == "f"
-    assert "seed1 judged by 3 probes" in capsys.readouterr().out
+    assert "seed1 evaluated by 3 probes" in capsys.readouterr().out
+
+
+def test_a_table_goes_on_where_it_stopped(
+    sweep, tmp_path, loads_digits, monkeypatch, capsys
+):
+    folder, output = tmp_path / "runs", tmp_path / "table.csv"
+    folder.mkdir()
+    shutil.copytree(sweep / "seed0", folder / "seed0")
+    comparison.compare(folder, output, ["linear"])
+    shutil.copytree(sweep / "seed1", folder / "seed1")
+    before = output.read_text().splitlines()
+    capsys.readouterr()
+    # What the pixels gave is on disk, and what was judged is not judged again.
+    monkeypatch.setattr(comparison.callbacks.Probes, "judge_raw", lambda probe: 1 / 0)
+    rows = comparison.compare(folder, output, ["linear"])
+    assert output.read_text().splitlines()[:2] == before
+    assert [row["seed"] for row in rows] == ["0", "1"]
+    assert rows[0]["raw_accuracy"] == pytest.approx(rows[1]["raw_accuracy"], rel=1e-5)
+    said = capsys.readouterr().out
+    assert "seed1 judged by 1 probes" in said
+    assert "seed0" not in said
+    monkeypatch.undo()
+
+
+def test_a_table_of_an_earlier_version_is_gone_on_with(sweep, tmp_path, loads_digits):
+    output = tmp_path / "table.csv"
+    comparison.compare(sweep, output, ["linear"])
+    header, *lines = csv.reader(output.read_text().splitlines())
+    assert header[-3:] == ["covariance_log_condition", "commit", "settings"]
+    old = [header[:-3], *(line[:-3] for line in lines)]
+    files.write_csv(output, *old)
+    rows = comparison.compare(sweep, output, ["linear"])
+    assert [row["commit"] for row in rows] == ["", ""]
+
+
+def test_another_table_is_not_overwritten(sweep, tmp_path):
+    output = tmp_path / "results.csv"
+    output.write_text("figure,seed\nf,0\n")
+    with pytest.raises(
+        ValueError, match="results.csv lacks the columns dataset, .*prob"
+    ):
+        comparison.compare(sweep, output, ["linear"])
+    assert output.read_text() == "figure,seed\nf,0\n"
 
 
 def row(**values):
@@ -139,12 +187,7 @@ def test_a_damaged_config_is_named(sweep, tmp_path, text):
 
 
 def test_the_committed_summary_is_that_of_the_committed_table():
-    with open(ROOT / "docs/probes/probes.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        # It is of an earlier version, without the column of the other settings.
-        for column in comparison.COLUMNS[len(comparison.KEY) + 1 : -1]:
-            row[column] = float(row[column]) if row[column] else None
+    rows = comparison.read_table(ROOT / "docs/probes/probes.csv")
     assert len(rows) == 9 * len(probes.PROBES)
     readme = (ROOT / "docs/probes/README.md").read_text(encoding="utf-8")
     assert comparison.summary(rows) in readme
@@ -153,7 +196,7 @@ def test_the_committed_summary_is_that_of_the_committed_table():
 def test_one_run_may_be_judged_alone_and_none_is_an_error(sweep, tmp_path):
     assert comparison.finished_workdirs(sweep / "seed0") == [sweep / "seed0"]
     assert comparison.finished_workdirs(sweep) == [sweep / "seed0", sweep / "seed1"]
-    with pytest.raises(ValueError, match="workdir must hold a finished run.*train"):
+    with pytest.raises(ValueError, match="workdir must be a finished run.*train"):
         comparison.finished_workdirs(tmp_path)
 
 

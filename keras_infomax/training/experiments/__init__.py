@@ -1,7 +1,7 @@
-"""Experiments: what a run trains and measures, each a function of settings.
+"""Experiments: functions from settings to a model, its data and its measurements.
 
-The plain ones are built in `building`; what else the paper compares them with stands in
-modules of its own.
+`building` makes the plain ones. Other modules have the experiments with which the paper
+compares them.
 """
 
 from keras_infomax.training.experiments.building import (
