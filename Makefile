@@ -22,10 +22,14 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
+# Tests read its files alone; what it would bring holds NumPy and pandas back.
+AEON = --no-deps aeon
+
 # A stamp an extra: a second call installs nothing unless the declarations changed.
 $(VENV)/installed-%: setup.cfg setup.py pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing keras_infomax[$*] into $(VENV) (once; a few minutes)"
 	$(INSTALL) ".[$*]"
+	$(if $(filter test,$*),$(BIN)/python -m pip install --quiet --constraint constraints.txt $(AEON))
 	@touch $@
 
 demo: $(VENV)/installed-programs
@@ -109,6 +113,7 @@ lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet ".[test,docs]"
+	.lock/bin/python -m pip install --quiet $(AEON)
 	{ echo "# Written by make lock; what make demo, make test and make docs install."; \
 	  .lock/bin/python -m pip freeze --all --exclude pip --exclude keras_infomax; } > constraints.txt
 	rm -rf .lock

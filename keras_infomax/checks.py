@@ -24,6 +24,10 @@ _MOST_SHOWN = 80
 _LARGEST_SEED = 2**32 - 1
 
 
+class NotThere(ValueError):
+    """What a user named, such as a data set, is not known or not there."""
+
+
 def refusal(argument: str, expected: str, received: Any, advice: str) -> ValueError:
     """The error of an argument that is not as it must be.
 

@@ -33,6 +33,13 @@ def text(path):
     return " ".join((ROOT / path).read_text(encoding="utf-8").split())
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs").rglob("*.csv")), ids=lambda path: path.name
+)
+def test_committed_results_are_of_clean_commits(path):
+    assert "-dirty" not in path.read_text(encoding="utf-8")
+
+
 def test_gains_over_seeds_and_splits():
     readme = text("README.md")
     for path, form in (

@@ -290,16 +290,16 @@ def test_encodings_of_parts_are_those_of_the_encoder():
     for view in (TABLE, (CATEGORIES, NUMBERS), [CATEGORIES, NUMBERS]):
         found = encode(encoder, view, batch_size=32)
         np.testing.assert_array_equal(found, expected)
-    with pytest.raises(ValueError, match="equally many rows in all parts"):
+    with pytest.raises(ValueError, match="the same number of rows in all parts"):
         encode(encoder, (CATEGORIES, NUMBERS[:5]))
 
 
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
-        ((TABLE, LABELS[:3]), r"train must have one label a row, shape \(96,\)"),
+        ((TABLE, LABELS[:3]), r"train must have one label per row, shape \(96,\)"),
         (({**TABLE, "num": NUMBERS * np.nan}, LABELS), "train must be finite"),
-        (({**TABLE, "num": NUMBERS[:4]}, LABELS), "train must have equally many rows"),
+        (({**TABLE, "num": NUMBERS[:4]}, LABELS), "train must have the same number"),
     ],
 )
 def test_labelled_views_of_parts_are_checked(pair, message):

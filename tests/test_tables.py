@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 
-from keras_infomax import datasets, measures, probes, tables
+from keras_infomax import datasets, estimation, measures, probes, tables
 
 
 def cells(html):
@@ -30,6 +30,23 @@ def test_a_row_of_a_run_shows_what_was_measured_with_its_unit():
 def test_a_judgement_shows_what_is_known():
     shown = probes.Judgement(0.75, 1.5)._repr_html_()
     assert cells(shown)[1:] == [["accuracy", "0.75"], ["information", "1.5"]]
+
+
+def test_an_estimate_shows_its_doubts():
+    estimate = estimation.MIEstimate(1.25, (1, 1.5), 0.95, "ksg", 80)
+    assert cells(estimate._repr_html_()) == [
+        ["estimate", ""],
+        ["mutual information", "1.2500 nats"],
+        ["95% interval", "1.0000 to 1.5000 nats"],
+        ["method", "ksg"],
+        ["rows", "80"],
+    ]
+    estimate = estimation.MIEstimate(2, (1, 3), 0.9, "infonce", 80, 4, ["few <rows>"])
+    assert cells(estimate._repr_html_())[-3:] == [
+        ["ceiling", "4.0000 nats"],
+        ["rows", "80"],
+        ["doubt", "few &lt;rows&gt;"],
+    ]
 
 
 def test_a_data_set_is_told_in_a_line():

@@ -1,6 +1,6 @@
-"""Watches a training run: measures its encoder, shows it, stops it when it breaks.
+"""Callbacks that measure the encoder, display a run, or stop it at NaN or infinity.
 
-A callback decides when; what is measured stands in `probes` and `encoders`.
+A callback decides when to measure; the measures are in `probes` and `encoders`.
 """
 
 from keras_infomax.callbacks.condition_numbers import ConditionNumbers

@@ -1,4 +1,4 @@
-"""What the callbacks that measure an encoder have in common."""
+"""Base of the callbacks that measure an encoder."""
 
 import copy
 import math
@@ -11,21 +11,21 @@ from keras_infomax.execution import plan
 
 
 class Measuring(keras.callbacks.Callback):
-    """Measures something before the first step, and then every few epochs or steps.
+    """Measures something before the first step, then every few epochs or steps.
 
-    An epoch logs what was measured of the weights at its end, and NaN where nothing
-    was. So whatever is kept, stopped or drawn by a logged value goes by the weights
-    that have it: nothing is better than NaN, and all lists of a history are equally
-    long. A key that is missing would be worse: `keras.callbacks.ModelCheckpoint` then
-    saves whatever there is. But Keras's monitors take the first value for the best so
-    far, which must not be NaN: the end of the first epoch is always measured.
+    An epoch logs the measurement of the weights at its end, or NaN if there is none. So
+    callbacks that monitor a logged value act on the weights that have this value, and
+    all lists of a history have the same length. NaN is never an improvement. With a
+    missing key, `keras.callbacks.ModelCheckpoint` would save any weights. Keras's
+    monitors take the first value as the best so far, which must not be NaN, so the end
+    of the first epoch is always measured.
 
     Args:
         every: Positive integer, the number of epochs or steps between measurements.
         unit: `"epoch"` or `"step"`. Steps are those of `optimizer.iterations`.
 
     Raises:
-        ValueError: If `every` or `unit` is none of the above.
+        ValueError: If `every` or `unit` is not one of the above.
     """
 
     def __init__(self, every: int, unit: str = "epoch"):
@@ -34,12 +34,12 @@ class Measuring(keras.callbacks.Callback):
         self.unit = checks.one_of("unit", unit, ("epoch", "step"))
         self._history: list[tuple[int, Any]] = []
         self._first_epoch = 0
-        # Whether the last of the history is of the weights as they are.
+        # Whether the last measurement of the history is of the present weights.
         self._is_current = False
 
     def __deepcopy__(self, memo):
-        # keras-tuner copies callbacks for every trial. The arrays are only read and
-        # the model is replaced by the trial's own: both are shared, not copied.
+        # keras-tuner copies callbacks for every trial. Arrays are only read, and the
+        # model is replaced by that of the trial, so both are shared and not copied.
         for shared in (*self._arrays(), self.model):
             memo[id(shared)] = shared
         copied = copy.copy(self)
@@ -53,22 +53,22 @@ class Measuring(keras.callbacks.Callback):
 
     @property
     def measurements(self) -> dict[str, float | None]:
-        """What is known of the weights as they are, `None` where nothing is."""
+        """Measurements of the present weights; `None` for values that are unknown."""
         if self._is_current:
             return self._values(self._history[-1][1])
         return dict.fromkeys(self._values(self._history[-1][1]))
 
     @property
     def steps_between_looks(self) -> int | None:
-        """Steps after which it looks at a run, for `execution.choose`."""
+        """Number of steps between two measurements, for `execution.plan`."""
         return self.every if self.unit == "step" else None
 
     def on_train_begin(self, logs=None):
         self._history = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Not in on_train_begin: a resuming callback that is listed later has restored
-        # weights and epoch only by now.
+        # Not in on_train_begin: a callback listed later may restore weights and epoch
+        # there.
         self._is_current = not self._history
         if self._is_current:
             self._first_epoch = epoch
@@ -92,7 +92,7 @@ class Measuring(keras.callbacks.Callback):
             logs.update(self._logged())
 
     def _logged(self) -> dict[str, float]:
-        """Values by all names that have had one in this `fit`."""
+        """Values for all names that had a value during this `fit`."""
         measured = [self._values(measurement) for _, measurement in self._history]
         names = [n for values in measured for n in values if values[n] is not None]
         now = measured[-1] if self._is_current else {}
@@ -103,20 +103,20 @@ class Measuring(keras.callbacks.Callback):
         self._history.append((position, self._measure()))
 
     def _measure(self) -> Any:
-        """Measures the model as it is."""
+        """Measures the present model."""
         raise NotImplementedError
 
     def _values(self, measurement: Any) -> dict[str, float | None]:
-        """The values of a measurement by the names that they log."""
+        """Values of a measurement, by their names in the logs."""
         raise NotImplementedError
 
     def _arrays(self) -> tuple[Any, ...]:
-        """Arrays that copies share."""
+        """Arrays that are shared with copies."""
         raise NotImplementedError
 
 
 def steps_of(model: keras.Model) -> int:
-    """Number of steps that a model has been trained for, as its optimizer counts them.
+    """Number of training steps of a model, as its optimizer counts them.
 
     Args:
         model: Compiled Keras model.
@@ -126,10 +126,10 @@ def steps_of(model: keras.Model) -> int:
 
 
 def encoder_of(model: keras.Model, name: str) -> keras.Layer:
-    """Returns the layer that is the model's attribute of this name.
+    """Returns the layer that is the attribute of a model with this name.
 
     Raises:
-        ValueError: If the model has none.
+        ValueError: If there is no such layer.
     """
     encoder = getattr(model, name, None)
     if not isinstance(encoder, keras.Layer):

@@ -1,4 +1,4 @@
-"""Measures how hard the encoder is to invert while it is learned."""
+"""Measures during training how hard the encoder is to invert."""
 
 from keras_infomax import checks
 from keras_infomax.callbacks.common import Measuring, encoder_of
@@ -12,34 +12,32 @@ from keras_infomax.encoders.condition_numbers import (
 
 
 class ConditionNumbers(Measuring):
-    """Logs how hard the encoder is to invert while it is learned.
+    """Logs during training how hard the encoder is to invert.
 
-    Before the first step and then every few epochs, takes the Jacobian of the encoding
-    of each view, in inference mode, and the logarithm of its condition number; see
-    `encoders.log_condition_numbers`. An encoder that starts as the identity starts
-    at 0.
+    Before the first step and then every few epochs, it computes the Jacobian of the
+    encoding of each view, in inference mode, and the logarithm of its condition number;
+    see `encoders.log_condition_numbers`. For the identity this is 0.
 
     The logs of each epoch get `log_condition_min`, `log_condition_20`, `_40`, `_60`,
     `_80` and `log_condition_max`, percentiles over the views without interpolation, and
-    `singular_examples`, the number of views whose Jacobian is singular. Those views
-    have no condition number and are not among the percentiles; where there are no
-    others, the percentiles are missing. The first epoch is always measured, and epochs
-    without a measurement log NaN; see `LinearProbe` for what goes by a logged value.
+    `singular_examples`, the number of views whose Jacobian is singular. Such views have
+    no condition number and are left out of the percentiles. If all views are singular,
+    the percentiles are missing. The first epoch is always measured, and epochs without
+    a measurement log NaN; see `Probes` for the effect on other callbacks.
 
     Args:
-        views: Float views as the encoder takes them, `(rows, ...)`. 128 half digits
-            take some seconds each time.
-        encoder: Name of the model's attribute that is measured. Defaults to
-            `"encoder_x"`.
+        views: Float views of the encoder, `(rows, ...)`. 128 half digits take some
+            seconds for each measurement.
+        encoder: Name of the model's attribute to measure. Defaults to `"encoder_x"`.
         every: Positive integer, the number of epochs between two measurements.
             Defaults to 1.
 
     Attributes:
         history: List of pairs `(epochs, LogConditionNumbers)` of the last `fit`, where
-            `epochs` counts the completed ones, as in `LinearProbe`.
+            `epochs` is the number of completed epochs.
 
     Raises:
-        ValueError: If `every` is not a positive integer, or the views are not one array
+        ValueError: If `every` is not a positive integer, or the views are not an array
             of floats.
 
     Example:

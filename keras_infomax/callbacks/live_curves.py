@@ -1,4 +1,4 @@
-"""Draws a run while it goes on."""
+"""Draws the curves of a run during training."""
 
 import math
 import sys
@@ -13,28 +13,28 @@ from keras_infomax.plots import curves, drawing
 
 
 class LiveCurves(keras.callbacks.Callback):
-    """Redraws mutual information and probe accuracy in place after every epoch.
+    """Updates a picture of mutual information and probe accuracy after every epoch.
 
-    In a notebook there is one picture below the cell, which changes; with `path`, a
-    file that is replaced, also where there is no notebook. List it after the probe,
-    whose results it draws. It looks at epochs alone, so steps go on running several
-    in a call. The picture is that of `plots.history`.
+    In a notebook, it updates one picture below the cell. With `path`, a file is
+    replaced, with or without a notebook. List this callback after the probe, whose
+    results it draws. It acts only at the end of epochs, so several steps can still run
+    in one call. The picture is that of `plots.history`.
 
     Args:
         probe: The `LinearProbe` or `Probes` of the same `fit`, for the accuracies on
-            the raw views and of the encoder before training. Defaults to `None`:
-            accuracies in the logs are drawn without.
-        batch_size: Rows of a global batch, from which the model tells what its
-            estimate cannot exceed. Defaults to `None`: no ceiling is drawn.
-        path: Picture to write as well; its suffix chooses the format. Defaults to
-            `None`: the picture is in the notebook alone.
-        seconds: Non-negative float, the time between two pictures at least, so that
-            drawing does not take longer than training. The end is always drawn.
+            raw views and of the encoder before training. Defaults to `None`: only
+            accuracies in the logs are drawn.
+        batch_size: Rows of a global batch, which determine the ceiling of the model's
+            estimate. Defaults to `None`: no ceiling is drawn.
+        path: File to which the picture is also written; its suffix chooses the format.
+            Defaults to `None`: the picture is only in the notebook.
+        seconds: Non-negative float, the minimum time between two pictures, so that
+            drawing does not take longer than training. The last epoch is always drawn.
             Defaults to 2.
 
     Raises:
-        ValueError: If an argument is unfit, or in `fit` if there is neither a notebook
-            nor a `path`.
+        ValueError: If an argument is invalid, or, in `fit`, if there is neither a
+            notebook nor a `path`.
         ImportError: If Matplotlib is missing.
 
     Example:
@@ -45,7 +45,7 @@ class LiveCurves(keras.callbacks.Callback):
     ```
     """
 
-    # As in TensorBoard: it looks at epochs.
+    # As in TensorBoard: it acts only at the end of epochs.
     steps_between_looks = None
 
     def __init__(self, probe=None, batch_size=None, path=None, seconds=2.0):
@@ -60,7 +60,7 @@ class LiveCurves(keras.callbacks.Callback):
         self._forget()
 
     def _forget(self):
-        """What lasts for one `fit` only."""
+        """Resets the state of one `fit`."""
         self._rows: list[dict[str, Any]] = []
         self._shown: Any = None
         self._drawn_at = -math.inf
@@ -69,8 +69,8 @@ class LiveCurves(keras.callbacks.Callback):
         self._forget()
         if self.path is None and not _in_notebook():
             raise ValueError(
-                "path must be a file such as 'curves.png' where there is no notebook "
-                "to draw into; received None."
+                "path must be a file such as 'curves.png' outside of a notebook; "
+                "received None."
             )
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -79,7 +79,7 @@ class LiveCurves(keras.callbacks.Callback):
             if self.probe is not None and not self.probe.history:
                 raise ValueError(
                     "probe must be a callback of the same fit, listed before "
-                    "LiveCurves; it has not measured anything. Write "
+                    "LiveCurves; received one without measurements. Write "
                     "callbacks=[probe, live]."
                 )
             self._add(epoch, {})
@@ -117,6 +117,6 @@ class LiveCurves(keras.callbacks.Callback):
 
 
 def _in_notebook() -> bool:
-    """Whether pictures are shown here: in a process that Jupyter started."""
+    """Whether this process can show pictures, because Jupyter started it."""
     shell = sys.modules.get("IPython")
     return shell is not None and hasattr(shell.get_ipython(), "kernel")

@@ -1,4 +1,4 @@
-"""Stops a run when its numbers break."""
+"""Stops a run at NaN or infinity."""
 
 import math
 from collections.abc import Callable
@@ -12,25 +12,27 @@ from keras_infomax.lazy_tensorflow import concrete
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Stops a run with an error as soon as its loss or weights are no longer finite.
+    """Stops a run with an error as soon as its loss or a weight is not finite.
 
-    `keras.callbacks.TerminateOnNaN` looks at the loss alone, which can stay finite for
-    ever while the first layer's weights are NaN: on some CPUs, TensorFlow's fused
-    matrix product and ReLU returns 0 for NaN. So this callback reads the weights, too,
-    that is, all floating-point variables of the model, batch-norm statistics included.
+    `keras.callbacks.TerminateOnNaN` checks only the loss, which can remain finite while
+    weights of the first layer are NaN: on some CPUs, TensorFlow's fused matrix product
+    and ReLU returns 0 for NaN. So this callback also checks the weights, that is, all
+    floating-point variables of the model, including statistics of batch normalization.
 
-    On TensorFlow the models of this package tell the step that broke first, whatever
-    the number of steps in an execution. Elsewhere, and of other models, the loss is
-    checked after every execution, and of all models the weights, every single one,
-    after every 20 and at the end of each epoch, because reading them costs a tenth of a
-    small model's step: what only that finds is reported with the range of steps since
-    the last look. Steps are those of `optimizer.iterations`, which does not count the
-    steps that the loss scaling of `mixed_float16` skips; skipping them is no failure.
+    On TensorFlow, models of this package record the first such step exactly, however
+    many steps run in one execution. On other backends, and for other models, the loss
+    is checked after every execution. The weights of all models are checked after every
+    20 executions and at the end of each epoch, since reading them takes a tenth of a
+    small model's step. An error that only this check finds is reported with the range
+    of steps since the last check. Steps are those of `optimizer.iterations`, which does
+    not count the steps that the loss scaling of `mixed_float16` skips; these are not
+    errors.
 
-    List it before callbacks that save models, or they may save a broken one.
+    List it before callbacks that save models, or they may save a model with NaN.
 
     Raises:
-        ValueError: While training, naming the step and the loss or variables.
+        ValueError: During training; the message names the step, and the loss or
+            variables.
 
     Example:
     ```python
@@ -38,9 +40,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
     ```
     """
 
-    # Executions between two looks at the weights: below one percent of the time.
+    # Executions between two checks of the weights, which then take less than 1 percent.
     _every = 20
-    # It says which steps it looked at, however many there were.
+    # None: several steps may run in one call, since errors are reported with a range.
     steps_between_looks = None
 
     def __init__(self):
@@ -49,7 +51,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._unchecked = 0
 
     def __deepcopy__(self, memo):
-        # A compiled function cannot be copied; nothing else here outlasts a run.
+        # A compiled function cannot be copied, and all other state belongs to one run.
         return type(self)()
 
     def on_train_begin(self, logs=None):
@@ -68,7 +70,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._check_weights()
 
     def _known_step(self) -> int | None:
-        # On JAX to ask for the model brings all of its state back from the steps.
+        # On JAX, reading self.model copies the whole state back to the model.
         on_jax = backends.name() == backends.JAX
         return None if on_jax else getattr(self.model, "first_broken_step", None)
 
@@ -79,7 +81,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._unchecked = 0
 
     def _broken_weights(self) -> list[str]:
-        # Asked for each time: on JAX that brings the state back from the steps.
+        # Read each time: on JAX this copies the state back to the model.
         model = self.model
         if self._find_broken is None:
             self._find_broken = _finder_of_broken(model.variables)
@@ -96,8 +98,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         raise ValueError(
             f"Training must keep the loss and all weights finite; in {when} {shown}. "
             "Look for NaN in the data, lower the learning rate, or clip the gradients. "
-            "Where XLA compiles, batches of one row, of views that differ in rows, or "
-            "of examples that a memory bank has no row for, show as NaN, too."
+            "Under XLA, invalid batches also become NaN: batches of one row, of views "
+            "with different numbers of rows, or of examples without a row in a memory "
+            "bank."
         )
 
 

@@ -1,4 +1,4 @@
-"""Probes the encoder while it is learned."""
+"""Probes the encoder during training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,62 +13,60 @@ from keras_infomax.probes import Judgement, check_classes, labelled_views
 
 
 class Probes(Measuring):
-    """Logs how well several probes read the encoder while it is learned.
+    """Logs the results of several probes of the encoder during training.
 
-    Before the first step and then every few epochs or steps, encodes the training and
-    test views with the encoder as it stands, fits every probe anew on the former and
-    measures it on the latter. The encoder is called in inference mode and is checked
-    not to have moved; a probe that fine-tunes it trains a copy. Both sets are the
-    caller's own, whatever the model is trained on.
+    Before the first step and then every few epochs or steps, it encodes the training
+    and test views with the present encoder, fits every probe on the training encodings,
+    and evaluates it on the test encodings. The encoder is called in inference mode, and
+    a check ensures that this does not change it. A probe that fine-tunes trains a copy.
+    Both sets are independent of the data that train the model.
 
-    For a probe called `name`, its accuracy enters the logs of each epoch as
-    `name_accuracy`, and as `name_information` the predictive V-information of the
-    labels in nats, see `probes.v_information`. Callbacks listed *after* this one can
-    use them. To `EarlyStopping` and `ModelCheckpoint` pass `mode="max"`, since they
-    refuse to guess the direction.
+    For a probe called `name`, the logs of each epoch contain its accuracy as
+    `name_accuracy`, and the predictive V-information of the labels in nats as
+    `name_information`; see `probes.v_information`. Callbacks listed *after* this one
+    can use them. Pass `mode="max"` to `EarlyStopping` and `ModelCheckpoint`, since they
+    cannot infer the direction.
 
-    What is logged was measured of the weights at the epoch's end. If these were not
-    probed the epoch logs NaN, which is no improvement, so `ModelCheckpoint` with
-    `save_best_only` keeps weights that have the accuracy they are credited with. The
-    end of the first epoch is always probed, since Keras takes the first value for the
-    best so far. `EarlyStopping` counts all epochs: to wait for n probes pass
-    `patience=n * every`, and to start with the nth `start_from_epoch=n * every - 1`.
+    Logged values belong to the weights at the end of the epoch. If these were not
+    probed, the epoch logs NaN, which is never an improvement. So `ModelCheckpoint` with
+    `save_best_only` keeps weights that have the logged accuracy. The end of the first
+    epoch is always probed, since Keras takes the first value as the best so far.
+    `EarlyStopping` counts all epochs: pass `patience=n * every` to wait for n probes,
+    and `start_from_epoch=n * every - 1` to start with the nth.
 
-    The accuracy of the same probes fitted on the raw views, the `raw_baseline`, is
-    printed when training starts: an encoder that stays below it has lost more than it
-    has made accessible. The parts of a structure lie side by side for it, integers as
-    the numbers that they are; views with texts have none.
+    The accuracy of the same probes on the raw views, the `raw_baseline`, is printed
+    when training starts. An encoder below this baseline has lost more information than
+    it has made accessible. For the baseline, the parts of a structure are concatenated,
+    with integers as numbers. Views with texts have no baseline.
 
     Args:
-        train: Pair `(x, labels)` on which the probes are fitted: views as the encoder
-            takes them, an array `(rows, ...)` or any structure of arrays, and integers
-            of shape `(rows,)`.
-        test: Pair `(x, labels)` on which they are measured.
-        probes: Dictionary from names of the caller's choice to probes: names as in
+        train: Pair `(x, labels)` for fitting the probes: views of the encoder, an array
+            `(rows, ...)` or any structure of arrays, and integers of shape `(rows,)`.
+        test: Pair `(x, labels)` for evaluating the probes.
+        probes: Dictionary from names of your choice to probes: names as in
             `probes.get`, `Probe` objects, or any objects with `fit(x, labels)` and
-            `score(x, labels)`, which log the accuracy alone.
+            `score(x, labels)`, which log only the accuracy.
         every: Positive integer, the number of epochs or steps between two probes.
             Defaults to 1.
         unit: `"epoch"`, the default, or `"step"`. Steps are those of
-            `optimizer.iterations`. Where one execution runs several steps
-            (`steps_per_execution`), a probe falls after the first that reaches its
+            `optimizer.iterations`. If an execution runs several steps
+            (`steps_per_execution`), a probe follows the execution that reaches its
             step.
-        encoder: Name of the model's attribute that is probed. Defaults to
-            `"encoder_x"`.
+        encoder: Name of the model's attribute to probe. Defaults to `"encoder_x"`.
 
     Attributes:
         history: List of pairs `(position, judgements)` of the last `fit`, with a
-            dictionary of `probes.Judgement` by name. The position counts completed
-            epochs or steps, so the first pair is the start of training: position 0, or
-            where a resumed run went on.
-        raw_baseline: Judgements of the probes on the raw views, by name, without
-            those that fine-tune; `None` before the first `fit`.
+            dictionary of `probes.Judgement` by name. The position is the number of
+            completed epochs or steps, so the first pair is at the start of training:
+            position 0, or the position at which a run was resumed.
+        raw_baseline: Judgements of the probes on the raw views, by name, without probes
+            that fine-tune; `None` before the first `fit`.
 
     Raises:
-        ValueError: If `train` or `test` is not a pair of labeled finite views, if
-            their shapes differ, if `train` has one class only, if there are no probes
-            or one is unknown, or if `every` or `unit` is none of the above; in `fit` if
-            the views are not what the encoder takes.
+        ValueError: If `train` or `test` is not a pair of labeled finite views, if their
+            shapes differ, if `train` has only one class, if there are no probes or one
+            is unknown, or if `every` or `unit` is not one of the above. In `fit`, if
+            the encoder does not take the views.
 
     Example:
     ```python
@@ -92,13 +90,13 @@ class Probes(Measuring):
         if train_shape != test_shape:
             raise ValueError(
                 f"test must hold views of the shape of train, {train_shape}; received "
-                f"{test_shape}. Make both sets alike."
+                f"{test_shape}. Prepare both sets in the same way."
             )
         if not isinstance(probes, Mapping) or not probes:
             raise ValueError(
                 "probes must be a dictionary from names to probes, with at least one; "
-                f"received {probes!r}. The names are those that the logs will have, as "
-                "in {'mlp': probes.MLPProbe()}."
+                f"received {probes!r}. The names appear in the logs. Write, for "
+                "example, {'mlp': probes.MLPProbe()}."
             )
         checks.text("encoder", encoder, "encoder_x")
         self.probes = {name: probing.get(probe) for name, probe in probes.items()}
@@ -111,7 +109,7 @@ class Probes(Measuring):
 
     @property
     def pixel_baseline(self) -> Any:
-        """The `raw_baseline`, by its name in earlier versions."""
+        """Name of `raw_baseline` in earlier versions."""
         measures.warn_of_earlier("pixel_baseline", "raw_baseline")
         return self.raw_baseline
 
@@ -125,7 +123,7 @@ class Probes(Measuring):
         super().on_train_begin(logs)
         encoder = encoder_of(self.model, self.encoder)
         for name, (views, _) in (("train", self.train), ("test", self.test)):
-            # Before what takes long.
+            # Before the slow part.
             probing.checked_views(encoder, views, name, cast=False)
         if self._raw_baseline is None:
             self.take_raw(self.judge_raw())
@@ -134,11 +132,11 @@ class Probes(Measuring):
                 print(f"{type(self).__name__}: {kind} baseline {self._described()}")
 
     def judge_raw(self) -> dict[str, Judgement]:
-        """Fits the probes that do not fine-tune to the raw views, and judges them."""
+        """Fits and evaluates the probes that do not fine-tune on the raw views."""
         return self._judge(None)
 
     def take_raw(self, judgements: dict[str, Judgement]) -> None:
-        """Takes what `judge_raw` of the same views has found as raw baseline.
+        """Sets the raw baseline to a result of `judge_raw` for the same views.
 
         Args:
             judgements: Judgements by the names of the probes.
@@ -147,10 +145,10 @@ class Probes(Measuring):
 
     @property
     def measurements(self) -> dict[str, float | None]:
-        """What is known of the weights as they are, by the names that are logged.
+        """Results for the present weights, by their names in the logs.
 
-        Values that are not known are `None`. The accuracy of probe `name` on the raw
-        views is there as `name_raw`.
+        Unknown values are `None`. `name_raw` is the accuracy of probe `name` on the raw
+        views.
         """
         return {**super().measurements, **self._of_raw()}
 
@@ -181,12 +179,12 @@ class Probes(Measuring):
 
 
 class LinearProbe(Probes):
-    """Logs how well a linear classifier reads the encodings while they are learned.
+    """Logs the accuracy of a linear classifier on the encodings during training.
 
-    `Probes` with a single one, whose name is `probe`: the accuracy enters the logs as
-    `probe_accuracy`, the information as `probe_information`. To `EarlyStopping` and
-    `ModelCheckpoint` pass `monitor="probe_accuracy", mode="max"`; to keras-tuner
-    `keras_tuner.Objective("probe_accuracy", "max")`.
+    This is `Probes` with one probe named `probe`: the logs contain `probe_accuracy` and
+    `probe_information`. Pass `monitor="probe_accuracy", mode="max"` to `EarlyStopping`
+    and `ModelCheckpoint`, and `keras_tuner.Objective("probe_accuracy", "max")` to
+    keras-tuner.
 
     Args:
         train: As in `Probes`.
@@ -200,7 +198,7 @@ class LinearProbe(Probes):
         history: List of pairs `(position, accuracy)` of the last `fit`, with positions
             as in `Probes`.
         raw_baseline: Accuracy of the probe on the raw views; `None` before the first
-            `fit`, and of a probe that fine-tunes.
+            `fit`, and for a probe that fine-tunes.
 
     Raises:
         ValueError: As `Probes`.
@@ -247,20 +245,20 @@ class LinearProbe(Probes):
 
 
 def checked_probe(probe: Any) -> Probes | None:
-    """The probe whose results another callback of the same `fit` shows.
+    """Checks the argument `probe` of callbacks that show a probe's results.
 
     Args:
-        probe: What should be one, or `None`.
+        probe: A `Probes` callback, or `None`.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If it is neither.
     """
     return checks.instance(
         "probe",
         probe,
         Probes,
         "a LinearProbe or Probes callback of the same fit",
-        "Leave it out where there is none.",
+        "Leave it out if there is none.",
         optional=True,
     )
 

@@ -1,4 +1,4 @@
-"""Measures, without labels, whether an encoder is about to collapse."""
+"""Detects a collapse of the encoder without labels."""
 
 import math
 
@@ -10,30 +10,31 @@ from keras_infomax.callbacks.common import Measuring, encoder_of
 
 
 class RepresentationGauges(Measuring):
-    """Logs how well encodings fill their space while they are learned.
+    """Logs during training how well encodings fill their space.
 
-    Before the first step and then every few epochs or steps encodes views, in inference
-    mode. The logs of each epoch get, of the encodings of x,
+    Before the first step and then every few epochs or steps, it encodes views in
+    inference mode. For the encodings of x, the logs of each epoch contain
 
-    - `uniformity`: 0 if all directions are one, lower the more even they are,
-    - `effective_rank`: how many dimensions they use,
-    - `dead_dimensions`: the share of dimensions that are the same in all rows,
+    - `uniformity`: 0 if all directions are equal, lower if they are spread evenly,
+    - `effective_rank`: the effective number of dimensions,
+    - `dead_dimensions`: the fraction of dimensions that are constant over all rows,
 
-    and of pairs, where there is a y,
+    and for pairs, if y is given,
 
-    - `alignment`: how far apart the two encodings of a pair point, if equally wide,
-    - `mi_over_ceiling`: InfoNCE of the model's scores of these pairs, over the log of
-      their number: near 1 it can tell no more.
+    - `alignment`: the distance of the directions of a pair, if both encodings have the
+      same size,
+    - `mi_over_ceiling`: InfoNCE of the model's scores of these pairs, divided by the
+      log of their number. Near 1 the estimate cannot rise further.
 
     A collapsed encoder has an effective rank near 1 and a uniformity near 0 in the
     first epoch. The first epoch is always measured, and epochs without a measurement
-    log NaN; see `LinearProbe` for what goes by a logged value.
+    log NaN; see `Probes` for the effect on other callbacks.
 
     Args:
-        x: Views as the encoder takes them, `(rows, ...)`; a few hundred are enough.
+        x: Views of the encoder, `(rows, ...)`; a few hundred are enough.
         y: The other views of the same rows, or `None`.
         encoder: Name of the model's attribute that encodes x.
-        encoder_y: Name of the one that encodes y.
+        encoder_y: Name of the model's attribute that encodes y.
         every: Positive integer, the number of epochs or steps between measurements.
         unit: `"epoch"` or `"step"`.
 
@@ -41,8 +42,8 @@ class RepresentationGauges(Measuring):
         history: List of pairs of positions and dictionaries of the last `fit`.
 
     Raises:
-        ValueError: If a number or name is none, or there are not two rows, or not as
-            many of y.
+        ValueError: If an argument has the wrong type, or x and y do not have the same
+            number of rows, at least two.
 
     Example:
     ```python
@@ -69,7 +70,7 @@ class RepresentationGauges(Measuring):
         self.x, self.y = _views("x", x), None if y is None else _views("y", y)
         if self.y is not None and len(self.x) != len(self.y):
             raise ValueError(
-                "x and y must have the same number of rows, row i of both being one "
+                "x and y must have the same number of rows, since row i of both is one "
                 f"pair; received {len(self.x)} and {len(self.y)}. Cut them to one "
                 "length."
             )

@@ -1,4 +1,4 @@
-"""Watches how well two towers find each other, and name classes by prompts."""
+"""Measures retrieval between two modalities, and zero-shot classification."""
 
 from typing import Any
 
@@ -12,24 +12,24 @@ from keras_infomax.probes import encode, recall_at, zero_shot
 
 
 class Retrieval(Measuring):
-    """Logs recall at k of each modality by the other, as scored by the critic.
+    """Logs recall at k for retrieval in both directions, by the critic's scores.
 
-    Views that occur more than once, such as a text that suits several images, are one
-    candidate and one query: it is found if any of its partners is. Scores are those of
-    the model's critic.
+    Views that occur more than once, such as a text of several images, are one candidate
+    and one query. A query succeeds if it finds any of its partners.
 
-    For each k the logs have `recall_at_k_x_to_y`, where x looks for its y, and
-    `recall_at_k_y_to_x`.
+    For each k the logs contain `recall_at_k_x_to_y`, with queries x and candidates y,
+    and `recall_at_k_y_to_x`.
 
     Args:
-        views: Pair `(x, y)` of the views of one split: arrays of as many rows.
-        ks: How many candidates are looked at.
+        views: Pair `(x, y)` of views, arrays with the same number of rows.
+        ks: Numbers of candidates to consider.
         every: Positive integer, the number of epochs or steps between measurements.
         unit: `"epoch"`, or `"step"`; see `Probes`.
 
     Raises:
-        ValueError: If the views are no pair of arrays of as many rows, or another
-            argument is not as described; in `fit` if the model has no two encoders.
+        ValueError: If the views are not a pair of arrays with the same number of rows,
+            or another argument is not as described. In `fit`, if the model does not
+            have two encoders.
 
     Example:
     ```python
@@ -56,7 +56,7 @@ class Retrieval(Measuring):
         self.views = tuple(views)
         if len(views[0]) != len(views[1]) or len(views[0]) < 2:
             raise ValueError(
-                "views must have as many rows both, and two or more; received "
+                "views must have the same number of rows, at least two; received "
                 f"{len(views[0])} and {len(views[1])}."
             )
         self.ks = checks.sizes("ks", ks, empty=False, example=(1, 5))
@@ -89,10 +89,11 @@ class Retrieval(Measuring):
 
 
 class ZeroShot(Measuring):
-    """Logs how well classes are told by prompts, texts that say what they are.
+    """Logs the zero-shot accuracy of classes that prompts describe.
 
-    The class of a view x is the one whose prompts have the highest mean score, so that
-    no label trains anything. It is logged as `zero_shot_accuracy`.
+    The predicted class of a view x is the one whose prompts have the highest mean
+    score. No labels are used for training. The accuracy is logged as
+    `zero_shot_accuracy`.
 
     Args:
         views: Array of views x, `(rows, ...)`.
@@ -103,8 +104,8 @@ class ZeroShot(Measuring):
         unit: `"epoch"`, or `"step"`; see `Probes`.
 
     Raises:
-        ValueError: If an argument is not as described; in `fit` if the model has no
-            two encoders.
+        ValueError: If an argument is not as described. In `fit`, if the model does not
+            have two encoders.
 
     Example:
     ```python
@@ -155,7 +156,7 @@ class ZeroShot(Measuring):
 
 
 def _distinct(view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First rows of the views that differ, and which of these each row is."""
+    """Indices of distinct views, and for each row the index of its distinct view."""
     flat = view.reshape(len(view), -1)
     _, first, number = np.unique(flat, axis=0, return_index=True, return_inverse=True)
     return first, number.ravel()
@@ -170,7 +171,7 @@ def _critic(model: keras.Model) -> keras.Layer:
     if critic is None:
         raise ValueError(
             "The model must have two encoders and a critic; received "
-            f"{type(model).__name__} of a network. Take methods.two_towers, or InfoMax "
-            "of two encoders."
+            f"{type(model).__name__} of a network. Use methods.two_towers, or InfoMax "
+            "with two encoders."
         )
     return critic

@@ -2,7 +2,7 @@
 
 A critic is called as `critic(x, y)` with encodings `(rows, dim_x)` and
 `(columns, dim_y)` and returns scores `(rows, columns)`; rows and columns may differ.
-Every critic meets every bound. The sizes of the paper are the defaults.
+Every critic works with every bound. Default sizes are those of the paper.
 """
 
 from keras_infomax.critics.base import Critic, ensure_built, takes_partners

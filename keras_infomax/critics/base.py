@@ -1,4 +1,4 @@
-"""What all critics share: the contract of shapes, and chains of dense layers."""
+"""Base of all critics: checks of shapes, and chains of dense layers."""
 
 import inspect
 
@@ -7,16 +7,16 @@ from keras import ops
 
 from keras_infomax import checks
 
-# What to do about encodings of another shape.
+# Advice for encodings of another shape.
 _END = "End the encoder with a pooling, Flatten or Dense layer."
 
 
 class Critic(keras.layers.Layer):
     """Base of the critics: checks the shapes of encodings when it is built.
 
-    A subclass gives `call(x, y)`, and `build_parameters` if it has weights. One that
-    XLA compiles into faster code says `gains_by_xla = True` in its own body, and models
-    with it are then trained in fused steps.
+    A subclass defines `call(x, y)`, and `build_parameters` if it has weights. If XLA
+    makes it faster, it sets `gains_by_xla = True` in its own body; models with it are
+    then trained in fused steps.
     """
 
     gains_by_xla = False
@@ -59,9 +59,9 @@ class Critic(keras.layers.Layer):
         ):
             if dim != known:
                 raise ValueError(
-                    f"{self.name}: {argument} must be encodings of {known} numbers, "
-                    f"as when it was built; received {dim}. Give encodings of another "
-                    "size a critic of their own."
+                    f"{self.name}: {argument} must be encodings of {known} numbers, as "
+                    f"when it was built; received {dim}. Use another critic for "
+                    "encodings of another size."
                 )
 
     def build_parameters(self, dim_x, dim_y):
@@ -72,7 +72,7 @@ class Critic(keras.layers.Layer):
             dim_y: Size of the encodings y.
 
         Raises:
-            ValueError: If the critic cannot match them.
+            ValueError: If the critic does not fit these sizes.
         """
 
     def compute_output_shape(self, x_shape, y_shape):
@@ -80,7 +80,7 @@ class Critic(keras.layers.Layer):
 
 
 def takes_partners(critic):
-    """Whether a critic is to be told which columns are the true pairs.
+    """Whether a critic takes the columns of the true pairs as an argument.
 
     Such a critic is called as `critic(x, y, partners=partners)`.
 
@@ -91,7 +91,7 @@ def takes_partners(critic):
 
 
 def partners_or_diagonal(critic, partners, x, y):
-    """Partners, as given or those of the diagonal.
+    """The given partners, or those of the diagonal.
 
     Args:
         critic: The critic, for messages.
@@ -100,14 +100,14 @@ def partners_or_diagonal(critic, partners, x, y):
         y: Encodings `(columns, dim_y)`.
 
     Raises:
-        ValueError: If there are none, and more rows than columns.
+        ValueError: If none are given and there are more rows than columns.
     """
     if partners is not None:
         return ops.cast(partners, "int32")
     rows, columns = x.shape[0], y.shape[0]
     if None not in (rows, columns) and rows > columns:
         raise ValueError(
-            f"{critic.name}: partners must be given where x has more rows than y; "
+            f"{critic.name}: partners must be given if x has more rows than y; "
             f"received {rows} and {columns} rows. Write partners=np.arange(rows)."
         )
     return ops.arange(ops.shape(x)[0], dtype="int32")
@@ -119,19 +119,19 @@ def dense(critic, units, activation=None):
 
 
 def build_chain(layers, dim):
-    """Builds dense layers that follow each other, for inputs of this size."""
+    """Builds a chain of dense layers for inputs of this size."""
     for layer in layers:
         layer.build((None, dim))
         dim = layer.units
 
 
-# What a layer has that makes no weights, or makes them in its sublayers: Keras builds
-# those as they are called, and takes one shape here.
+# The `build` of layers that make no weights, or make them in sublayers. Keras builds
+# these during their first call, and accepts only one shape here.
 _BUILT_BY_A_CALL = (keras.layers.Layer.build, keras.Model.build)
 
 
 def ensure_built(critic, x_shape, y_shape):
-    """Builds a critic, or makes sure that it was built for such encodings.
+    """Builds a critic, or checks that it was built for such encodings.
 
     Args:
         critic: Critic, or any layer called as `critic(x, y)`.
@@ -139,13 +139,13 @@ def ensure_built(critic, x_shape, y_shape):
         y_shape: Shape of the encodings y, `(None, dim_y)`.
 
     Raises:
-        ValueError: If its weights are for encodings of other sizes.
+        ValueError: If it was built for encodings of other sizes.
     """
     if critic.built:
         _check_sizes(critic, x_shape, y_shape)
     if type(critic).build in _BUILT_BY_A_CALL:
-        # Also where Keras says that it is built: of one that it loads it does so before
-        # the sublayers have weights.
+        # Even if it is marked as built, since Keras marks a loaded layer before its
+        # sublayers have weights.
         critic(keras.KerasTensor(x_shape), keras.KerasTensor(y_shape))
     elif not critic.built:
         critic.build(x_shape, y_shape)
@@ -160,5 +160,5 @@ def _check_sizes(critic, x_shape, y_shape):
         raise ValueError(
             f"{critic.name} was built for encodings of {built_for[0]} and "
             f"{built_for[1]} numbers; received encoders of {x_shape[-1]} and "
-            f"{y_shape[-1]}. Give each model a critic of its own."
+            f"{y_shape[-1]}. Use another critic for each model."
         )

@@ -1,4 +1,4 @@
-"""The critic that learns by how much the scores of a row exceed what they should."""
+"""A critic with a learned baseline of each row's scores."""
 
 import keras
 from keras import ops
@@ -15,28 +15,28 @@ class BaselineCritic(Wrapper):
         scores[i, j] = critic(x_i, y_j) - a(x_i)
         scores[i, j] = critic(x_i, y_j) - a(x_i, y_(p_i)), with pairs=True
 
-    With these scores `losses.TUBA` is the bound with a learned baseline, and with
-    `pairs` it is `losses.FLO`. InfoNCE does not change with them, since a constant of a
-    row does not change it.
+    With these scores `losses.TUBA` is the bound with a learned baseline; with `pairs`,
+    `losses.FLO` is. InfoNCE is the same as without baselines, since it does not depend
+    on a constant for a row.
 
     Args:
         critic: Critic whose scores are normalized.
         hidden_units: Sizes of the ReLU hidden layers of a.
-        pairs: Whether the baseline sees the partner, too.
+        pairs: Whether the baseline also depends on the partner.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         x: Encodings `(rows, dim_x)`.
         y: Encodings `(columns, dim_y)`.
         partners: Integer tensor `(rows,)`, the columns of the true pairs. Defaults to
-            the diagonal. Of several partners a row, `pairs` takes none.
+            the diagonal. `pairs=True` does not support several partners per row.
 
     Returns:
         Scores `(rows, columns)`.
 
     Raises:
-        ValueError: If a size is not a positive integer, or in a call if a row has
-            several partners with `pairs`.
+        ValueError: If a size is not a positive integer, or, in a call with `pairs`, if
+            a row has several partners.
 
     Example:
     >>> from keras_infomax.critics import InnerProductCritic

@@ -36,14 +36,14 @@ def get(identifier, **options):
     """Returns a critic from a layer or a name.
 
     Args:
-        identifier: A Keras layer, which is returned as it is, or a key of
-            `CRITICS`, such as `"bilinear"`.
+        identifier: A Keras layer, which is returned unchanged, or a key of `CRITICS`,
+            such as `"bilinear"`.
         **options: Arguments of the named critic's constructor.
 
     Raises:
-        ValueError: If the name is unknown; the message suggests the nearest one. If
-            the layer takes one input, as an encoder does, or it is no layer, but a
-            class or a function.
+        ValueError: If the name is unknown; the message suggests the nearest one. Also
+            if the layer takes only one input, like an encoder, or is a class or a
+            function instead of a layer.
 
     Example:
     >>> get("mlp", hidden_units=(64,)).hidden_units

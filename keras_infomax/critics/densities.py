@@ -1,4 +1,4 @@
-"""The critic whose scores are log densities of y given x."""
+"""A critic whose scores are log densities of y given x."""
 
 import math
 
@@ -21,18 +21,17 @@ class ConditionalGaussian(Critic):
         scores[i, j] = log q(y_j | x_i)
                      = -1/2 sum_d [(y_jd - m_d(x_i))^2 / v_d(x_i) + log(2 pi v_d(x_i))]
 
-    with means m and log variances `log v` of one network of x. For the bounds on log
-    densities: `losses.CLUB`, `losses.LeaveOneOut` and `losses.BarberAgakov`.
+    where one network maps x to means m and log variances `log v`. It is for the bounds
+    on log densities: `losses.CLUB`, `losses.LeaveOneOut` and `losses.BarberAgakov`.
 
-    Those that are minimized would spoil the density that they rest on. So it is fitted
-    beside them, to maximum likelihood of the true pairs: by a loss of this layer, whose
-    gradient stops at the encodings, while the gradient of the scores reaches the
-    encodings alone.
+    A bound that is minimized must not train the density on which it is based. So this
+    layer adds its own loss, the negative log-likelihood of the true pairs, which trains
+    only the density. The gradient of the scores reaches only the encodings.
 
     Args:
         hidden_units: Sizes of the ReLU hidden layers.
-        beside: Whether the density is fitted beside. With `False` it is trained by what
-            the loss makes of the scores, as any critic.
+        beside: Whether the density has its own loss. With `False`, the loss on the
+            scores trains it, as for any critic.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -97,7 +96,8 @@ class ConditionalGaussian(Critic):
                 x = ops.relu(x)
         x = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
         mean, log_variance = ops.split(x, 2, axis=-1)
-        # Within e^-12 and e^12, softly: a density on a point has no finite logarithm.
+        # Variances are limited smoothly to [e^-12, e^12], so that log densities are
+        # finite.
         return mean, 12.0 * ops.tanh(log_variance / 12.0)
 
     def _cast(self, scores):
@@ -115,8 +115,8 @@ def _log_densities(moments, y):
     """Log densities `(rows, columns)` of every y under every Gaussian."""
     mean, log_variance = moments
     y, precision = ops.cast(y, mean.dtype), ops.exp(-log_variance)
-    # Products of matrices; centered, since squares of far values would cancel. Not by a
-    # mean of Keras: a replica may have no rows, and NaN would reach the gradient of y.
+    # Matrix products; centered, since large squares would cancel. Not ops.mean: a
+    # replica may have no rows, and NaN would reach the gradient of y.
     rows = ops.cast(ops.maximum(ops.shape(mean)[0], 1), mean.dtype)
     center = ops.stop_gradient(ops.sum(mean, axis=0, keepdims=True) / rows)
     y, mean = ops.transpose(y - center), mean - center

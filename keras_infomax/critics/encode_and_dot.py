@@ -1,4 +1,4 @@
-"""The critic that maps each encoding into a wide space, around a linear shortcut."""
+"""A critic that maps each encoding to a wide space, with a linear shortcut."""
 
 import keras
 from keras import ops
@@ -14,18 +14,19 @@ class EncodeAndDotCritic(Critic):
         scores[i, j] = phi_x(x_i)^T phi_y(y_j)
         phi(h) = layer_norm(W_2 relu(batch_norm(W_1 h)) + b_2 + W_3 h + b_3)
 
-    DeepInfoMax's encode-and-dot. The shortcut W_3 starts near the identity, so that
-    the encodings themselves are compared at first. On encodings with locations the
-    matrices are the 1 x 1 convolutions of the paper. It costs
-    `(rows + columns) * units` numbers of memory, where an `MLPCritic` (the paper's
-    concat-and-convolve) takes `rows * columns * hidden_units`.
+    This is the encode-and-dot critic of DeepInfoMax. The shortcut W_3 starts near the
+    identity, so that at first the encodings themselves are compared. For encodings with
+    locations, the matrices are the 1 x 1 convolutions of the paper. The memory is
+    `(rows + columns) * units` numbers; an `MLPCritic` (the paper's concat-and-convolve)
+    takes `rows * columns * hidden_units`.
 
-    Scores as large as `units` overflow what exponentiates them, NWJ: take few units
-    there, or a bound that does not, such as InfoNCE or Jensen-Shannon.
+    Scores can be as large as `units`, and exponentials of such scores overflow in NWJ.
+    Use few units there, or a bound that does not overflow, such as InfoNCE or
+    Jensen-Shannon.
 
     Args:
-        units: Size of the space in which the inner product is taken, at least that of
-            the encodings if the shortcut is to hold all of them.
+        units: Size of the space of the inner product. It should be at least the size of
+            the encodings, so that the shortcut can keep all of them.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -78,7 +79,7 @@ class _ResidualMap(keras.layers.Layer):
         self.hidden_normalization = keras.layers.BatchNormalization(
             momentum=0.9,
             epsilon=1e-5,
-            # Elsewhere it sees the global batch as it is.
+            # On other backends it always sees the global batch.
             synchronized=backends.is_tensorflow(),
             **options,
         )
@@ -106,7 +107,7 @@ class _ResidualMap(keras.layers.Layer):
 
 
 def _seed(seed):
-    """An initializer's seed, which may be a generator of Keras."""
+    """The seed of an initializer, which may be a generator of Keras."""
     # In a config, a generator is a dictionary.
     is_config = isinstance(seed, dict) and "class_name" in seed
     if is_config or isinstance(seed, keras.random.SeedGenerator):
@@ -116,7 +117,7 @@ def _seed(seed):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class NearIdentity(keras.initializers.RandomUniform):
-    """Ones on the diagonal of a kernel, and noise in [-0.01, 0.01] elsewhere.
+    """Initializer with ones on the diagonal and noise in [-0.01, 0.01] elsewhere.
 
     Args:
         seed: Integer, or `None`.

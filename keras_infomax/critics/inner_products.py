@@ -1,4 +1,4 @@
-"""Critics that compare two encodings directly, or through one matrix."""
+"""Critics that compare two encodings directly or by one matrix."""
 
 import math
 
@@ -17,21 +17,21 @@ class InnerProductCritic(Critic):
 
         scores[i, j] = x_i^T y_j
 
-    The strictest critic: both encodings must live in one space. With a shared
-    encoder, InfoNCE then equals the multi-class K-pair loss up to `log(columns)`.
+    It is the most restrictive critic: both encodings must be in the same space. With a
+    shared encoder, InfoNCE equals the multi-class K-pair loss up to `log(columns)`.
 
     Args:
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         x: Encodings `(rows, dim)`.
-        y: Encodings `(columns, dim)`, as wide as those of x.
+        y: Encodings `(columns, dim)`, of the same size as x.
 
     Returns:
         Scores `(rows, columns)`.
 
     Raises:
-        ValueError: If the encodings differ in width.
+        ValueError: If the encodings have different sizes.
 
     Reference:
         Sohn, 2016, "Improved Deep Metric Learning with Multi-class N-pair Loss
@@ -53,8 +53,8 @@ class BilinearCritic(Critic):
 
         scores[i, j] = x_i^T W y_j
 
-    The default: in the paper it gives the best representations, at the loosest
-    bound. Costs `dim_x * dim_y` parameters.
+    This is the default critic. In the paper it gives the best representations, with the
+    loosest bound. It has `dim_x * dim_y` parameters.
 
     Args:
         **kwargs: Passed to `keras.layers.Layer`.
@@ -91,30 +91,30 @@ class CosineCritic(Critic):
 
         scores[i, j] = x_i^T y_j / (|x_i| |y_j| temperature) + bias
 
-    Scores cannot leave `[bias - 1 / temperature, bias + 1 / temperature]`, so low
-    temperatures are needed for high estimates. The temperature may be learned, as the
-    logarithm of the scale 1 / temperature, which is kept in [0, log(100)] as in CLIP.
-    A bias, which is learned, changes no bound that normalizes rows; the loss `SigLIP`
-    needs one. By name: `"clip"` learns a temperature from 0.07 on, `"siglip"` one from
-    0.1 and a bias from -10.
+    Scores lie in `[bias - 1 / temperature, bias + 1 / temperature]`, so high estimates
+    need a low temperature. The temperature may be learned: the parameter is the
+    logarithm of the scale 1 / temperature, which is limited to [0, log(100)] as in
+    CLIP. A bias is always learned. It does not change bounds that normalize rows, but
+    the loss `SigLIP` needs it. By name: `"clip"` learns a temperature that starts at
+    0.07, `"siglip"` one that starts at 0.1, and a bias that starts at -10.
 
     Args:
         temperature: Positive float. Defaults to 0.1.
-        learned_temperature: Whether the temperature is learned, from this value on,
-            which must then lie in [0.01, 1].
-        bias: Number that the bias starts at. Defaults to `None`, no bias.
+        learned_temperature: Whether the temperature is learned, starting from this
+            value, which must then lie in [0.01, 1].
+        bias: Initial value of the bias. Defaults to `None`, no bias.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         x: Encodings `(rows, dim)`.
-        y: Encodings `(columns, dim)`, as wide as those of x.
+        y: Encodings `(columns, dim)`, of the same size as x.
 
     Returns:
         Scores `(rows, columns)`.
 
     Raises:
-        ValueError: If the encodings differ in width, or the temperature is not
-            positive, or cannot be learned from this value on.
+        ValueError: If the encodings have different sizes, or the temperature is not
+            positive or not a valid initial value.
 
     Example:
     >>> scores = CosineCritic(temperature=0.5)(ops.ones((3, 8)), ops.ones((5, 8)))
@@ -143,7 +143,7 @@ class CosineCritic(Critic):
         )
         if self.learned_temperature and not 0.01 <= self.temperature <= 1:
             raise checks.refusal(
-                "temperature", "in [0.01, 1] where it is learned", temperature, advice
+                "temperature", "in [0.01, 1] if it is learned", temperature, advice
             )
         self.bias = checks.number(
             "bias", bias, "a finite number", math.isfinite, -10.0, optional=True
@@ -153,7 +153,7 @@ class CosineCritic(Critic):
         same_width(self, dim_x, dim_y, "a cosine")
 
     def build_parameters(self, dim_x, dim_y):
-        # In half precision a scale of 100 would have two digits.
+        # In half precision a scale of 100 would have only two digits.
         options = {"shape": (), "autocast": False}
         if self.learned_temperature:
             self.log_scale = self.add_weight(
@@ -195,7 +195,7 @@ class CosineCritic(Critic):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class LogScale(keras.constraints.Constraint):
-    """Keeps the logarithm of a scale of scores in [0, log(100)], as CLIP does.
+    """Limits the logarithm of a scale to [0, log(100)], as in CLIP.
 
     Reference:
         Radford et al., 2021, "Learning Transferable Visual Models From Natural Language
@@ -213,19 +213,19 @@ class DistanceCritic(Critic):
         scores[i, j] = -|x_i - y_j|^2, or -|x_i - y_j| if not squared
 
     Args:
-        squared: Whether the distance is squared. Without the square, its gradient
-            is taken as zero where both encodings are equal, up to rounding.
+        squared: Whether the distance is squared. Without the square, the gradient is
+            zero for encodings that are equal up to rounding.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         x: Encodings `(rows, dim)`.
-        y: Encodings `(columns, dim)`, as wide as those of x.
+        y: Encodings `(columns, dim)`, of the same size as x.
 
     Returns:
         Scores `(rows, columns)`, none above 0.
 
     Raises:
-        ValueError: If the encodings differ in width.
+        ValueError: If the encodings have different sizes.
 
     Example:
     >>> x, y = ops.ones((1, 4)), ops.zeros((1, 4))
@@ -249,16 +249,16 @@ class DistanceCritic(Critic):
         same_width(self, dim_x, dim_y, "a distance")
 
     def call(self, x, y):
-        # In half precision the squares overflow, or their difference is rounding.
+        # In half precision squares overflow, or rounding dominates their difference.
         dtype = keras.backend.result_type(x.dtype, "float32")
         x, y = ops.cast(x, dtype), ops.cast(y, dtype)
         squares_x = ops.sum(ops.square(x), axis=1)[:, None]
         squares_y = ops.sum(ops.square(y), axis=1)[None, :]
         total = squares_x + squares_y
-        # Rounding may leave a tiny negative square where both encodings are equal.
+        # For equal encodings, rounding may give a tiny negative square.
         distances = ops.relu(total - 2.0 * ops.matmul(x, ops.transpose(y)))
         if not self.squared:
-            # The root of what may be rounding alone would have a huge gradient.
+            # The root of a rounding error would have a huge gradient.
             known = distances > 4 * np.finfo(dtype).eps * total
             roots = ops.sqrt(ops.where(known, distances, 1.0))
             distances = ops.where(known, roots, 0.0)
@@ -269,17 +269,17 @@ class DistanceCritic(Critic):
 
 
 def same_width(critic, dim_x, dim_y, operation):
-    """Raises a `ValueError` unless both encodings have one width.
+    """Raises a `ValueError` unless both encodings have the same size.
 
     Args:
         critic: The critic, for its name.
         dim_x: Size of the encodings x.
         dim_y: Size of the encodings y.
-        operation: What needs it, for the message.
+        operation: The operation that needs it, for the message.
     """
     if dim_x != dim_y:
         raise ValueError(
-            f"{critic.name}: x and y must have encodings of one width for {operation}; "
-            f"received {dim_x} and {dim_y}. Give both encoders the same output_dim, or "
-            "use BilinearCritic."
+            f"{critic.name}: x and y must have encodings of the same size for "
+            f"{operation}; received {dim_x} and {dim_y}. Give both encoders the same "
+            "output_dim, or use BilinearCritic."
         )

@@ -1,4 +1,4 @@
-"""The critic that looks at both encodings together."""
+"""A critic that processes both encodings jointly."""
 
 import keras
 from keras import ops
@@ -7,8 +7,8 @@ from keras_infomax import backends, checks
 from keras_infomax.critics.base import Critic, build_chain, dense
 from keras_infomax.execution import chunking, xla
 
-# Their hidden units, with 128 columns of the paper's size, fit a processor's cache. On
-# PyTorch each operation is called by itself, and takes as long as a few rows.
+# Number of rows in a block whose hidden units, with 128 columns of the paper's size,
+# fit into a CPU cache. On PyTorch, each operation has an overhead of a few rows.
 _ROWS_IN_BLOCK = 32 if backends.name() == backends.TORCH else 4
 
 
@@ -18,16 +18,17 @@ class MLPCritic(Critic):
 
         scores[i, j] = mlp([x_i; y_j])
 
-    The most flexible critic: in the paper the tightest bound and the worst
-    representation. The first layer is applied to x and to y apart and summed over
-    pairs, `relu(W_x x_i + W_y y_j + b)`, so the tensor of all concatenated pairs never
-    exists. With one hidden layer, nor do the hidden units of all pairs: its memory is
-    that of the scores. With more, it is `rows * columns * hidden_units[0]` numbers.
+    It is the most flexible critic; in the paper it has the tightest bound and the worst
+    representation. The first layer is applied separately to x and y and added for each
+    pair, `relu(W_x x_i + W_y y_j + b)`, so the tensor of all concatenated pairs is
+    never made. With one hidden layer, the hidden units of all pairs are not stored
+    either, and the memory is that of the scores. With more layers, the memory is
+    `rows * columns * hidden_units[0]` numbers.
 
     Args:
         hidden_units: Sizes of the ReLU hidden layers, at least one.
-        chunk_size: Largest number of rows that several hidden layers score at a time,
-            each chunk a second time in the backward pass. Memory then grows with
+        chunk_size: Largest number of rows that several hidden layers score at a time.
+            The backward pass computes each chunk again. The memory then grows with
             `chunk_size * columns * hidden_units[0]`. Defaults to `None`, all rows.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -54,7 +55,7 @@ class MLPCritic(Critic):
             hidden_units,
             empty=False,
             advice="Without a hidden layer the score would be a sum of a function of x "
-            "and one of y, which cannot tell pairs apart.",
+            "and one of y, which cannot distinguish pairs.",
         )
         self.chunk_size = checks.positive_integer(
             "chunk_size", chunk_size, 1024, optional=True
@@ -64,7 +65,7 @@ class MLPCritic(Critic):
         self.rest = [*(dense(self, units, "relu") for units in rest), dense(self, 1)]
 
     def build_parameters(self, dim_x, dim_y):
-        # One kernel for the concatenated pair, so that it is initialized as such.
+        # One kernel for the concatenated pair, for its initialization.
         self.first.build((None, dim_x + dim_y))
         self.dim_x = dim_x
         build_chain(self.rest, self.hidden_units[0])
@@ -104,7 +105,7 @@ def _score_pairs(from_x, from_y, rest):
     """Scores of all pairs from their two parts of the first layer."""
     *hidden, kernel, bias = rest
     if not hidden:
-        # Sliced, they are tensors: a function of variables has no gradient by hand.
+        # Slices are tensors, since a custom gradient does not support variables.
         inputs = from_x, from_y, kernel[:, 0], bias[0]
         dtype = keras.backend.result_type(from_x.dtype, "float32")
         scores = _score_by_one_layer(*(ops.cast(value, dtype) for value in inputs))
@@ -115,13 +116,14 @@ def _score_pairs(from_x, from_y, rest):
     return ops.squeeze(ops.matmul(pairs, kernel) + bias, axis=-1)
 
 
-# Derivatives of the scores by hand, as XLA cannot take them across its border. With
-# m[i, j, k] = 1 where from_x[i, k] + from_y[j, k] > 0, else 0, all are sums over m. A
-# few rows of m are computed at a time, and never kept: they do not leave the cache.
+# Custom gradients of the scores, since XLA cannot differentiate across its boundary.
+# With m[i, j, k] = 1 if from_x[i, k] + from_y[j, k] > 0, else 0, all of them are sums
+# over m. A few rows of m are computed at a time and not stored, so they stay in the
+# cache.
 
 
 def _custom_gradient(function):
-    """As `ops.custom_gradient`, where Keras on PyTorch names the upstream gradient."""
+    """As `ops.custom_gradient`; Keras on PyTorch passes `upstream` by name."""
 
     @ops.custom_gradient
     def with_gradient(*tensors):
@@ -147,7 +149,7 @@ def _score_by_one_layer(from_x, from_y, weights, bias):
     def gradient(upstream):
         by_row = _sum_over_columns(from_x, from_y, upstream)
         by_column = _sum_over_columns(from_y, from_x, ops.transpose(upstream))
-        # sum_ij g[i, j] relu(x[i] + y[j]) needs no pass of its own over the pairs.
+        # sum_ij g[i, j] relu(x[i] + y[j]) needs no further pass over the pairs.
         of_weights = ops.sum(by_row * from_x, 0) + ops.sum(by_column * from_y, 0)
         return by_row * weights, by_column * weights, of_weights, ops.sum(upstream)
 
@@ -193,7 +195,7 @@ def _map_blocks(function, rows):
     count = ops.shape(keras.tree.flatten(rows)[0])[0]
 
     def in_blocks(values):
-        # Always by something: there must be a block, also of a replica without rows.
+        # At least one block, even on a replica without rows.
         missing = _ROWS_IN_BLOCK - count % _ROWS_IN_BLOCK
         padded = ops.pad(values, [[0, missing], [0, 0]])
         return ops.reshape(padded, (-1, _ROWS_IN_BLOCK, ops.shape(values)[1]))

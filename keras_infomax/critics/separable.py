@@ -1,4 +1,4 @@
-"""Critics that map each encoding by itself before an inner product."""
+"""A critic that maps each encoding separately before an inner product."""
 
 import keras
 from keras import ops
@@ -17,7 +17,7 @@ class SeparableCritic(Critic):
 
     Args:
         hidden_units: Sizes of the hidden layers of each map. Empty: linear maps.
-        output_dim: Size of the space in which the inner product is taken.
+        output_dim: Size of the space of the inner product.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:

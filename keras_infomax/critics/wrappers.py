@@ -1,4 +1,4 @@
-"""Critics made of another critic."""
+"""Critics that wrap another critic."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_infomax.critics.base import Critic, ensure_built, takes_partners
 
 
 class Wrapper(Critic):
-    """Base of the critics that hold another one as `critic`."""
+    """Base of the critics that wrap another critic, the attribute `critic`."""
 
     def __init__(self, critic, **kwargs):
         super().__init__(**kwargs)
@@ -22,9 +22,10 @@ class Wrapper(Critic):
         if takes_partners(self.critic):
             raise checks.refusal(
                 "critic",
-                "a critic that needs no partners, since they would not reach it",
+                "a critic that needs no partners, since a wrapper does not pass them "
+                "on",
                 critic,
-                "Put that one outermost.",
+                "Make that one the outermost critic.",
             )
 
     def build_parameters(self, dim_x, dim_y):
@@ -46,12 +47,12 @@ class Wrapper(Critic):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class ProjectedCritic(Wrapper):
-    """Maps both encodings by one and the same layer, then scores them.
+    """Maps both encodings by the same layer, then scores them.
 
         scores[i, j] = critic(projection(x_i), projection(y_j))
 
-    The projection head of contrastive learning. As a part of the critic it is thrown
-    away with it: what is probed and exported is the encoding before the head.
+    This is the projection head of contrastive learning. It is a part of the critic, so
+    the encoding before the head is probed and exported.
 
     Args:
         critic: Critic of the projections.
@@ -91,7 +92,7 @@ class ProjectedCritic(Wrapper):
     def call(self, x, y, training=None):
         x = self.projection(x, training=training)
         scores = self.critic(x, self.projection(y, training=training))
-        # The parts may have policies of their own.
+        # The parts may have other dtype policies.
         return ops.cast(scores, self.compute_dtype)
 
     def get_config(self):
@@ -105,14 +106,14 @@ class SoftClippedCritic(Wrapper):
 
         scores[i, j] = clip * tanh(s[i, j] / clip),  s = critic(x, y) / sqrt(dim)
 
-    Scores cannot leave `[-clip, clip]`. A penalty on the mean square of s over all
-    pairs, a loss of the layer, keeps it where the tangent is steep.
+    Scores lie in `[-clip, clip]`. A penalty on the mean square of s over all pairs, a
+    loss of the layer, keeps s in the steep part of tanh.
 
     Args:
         critic: Critic whose scores are clipped.
         clip: Positive float, the largest score.
-        dim: Number of terms of the critic's inner product, whose square root divides
-            the scores. Defaults to 1.
+        dim: Number of terms of the critic's inner product; scores are divided by its
+            square root. Defaults to 1.
         penalty: Non-negative float, the weight of the mean square of s.
         **kwargs: Passed to `keras.layers.Layer`.
 

@@ -1,7 +1,7 @@
-"""Examples in memory, with or without labels, and streams of pairs of views of them.
+"""Data sets in memory, with or without labels, and streams of pairs of views.
 
-`load`, `from_arrays` and `from_examples` give a data set; `pairs` turns it into what
-`InfoMax.fit` trains on. Data are checked here, once, and nowhere later.
+`load`, `from_arrays` and `from_examples` make a data set; `pairs` converts its examples
+to a dataset for `InfoMax.fit`. Data are checked once, here.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # On first use: its class is derived from one of TensorFlow.
+    # On first use, since this class is derived from one of TensorFlow.
     if name == "BatchStream":
         from keras_infomax.datasets import batch_stream
 

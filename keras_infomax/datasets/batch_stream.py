@@ -1,4 +1,4 @@
-"""The dataset of a stream: batches that can be had several at once."""
+"""The dataset of a stream, which can return several batches at once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from keras_infomax.lazy_tensorflow import tf
 
 
 class BatchStream(private.dataset_of_another()):  # type: ignore[misc]
-    """A `tf.data.Dataset` of batches, each made of its number and its rows.
+    """A `tf.data.Dataset` of batches that can also come as blocks.
 
-    Used as any dataset. Beyond that, `in_blocks` stacks several batches, made in one
-    go; `fit` asks for these where it runs so many steps in a call, which then wait for
-    no batch. `map`, `take`, `skip` and `prefetch` give such a stream again; what other
-    methods give is a plain dataset, on which `fit` takes each batch by itself.
+    It is used like any dataset. In addition, `in_blocks` makes and stacks several
+    batches at once. If `fit` runs several steps in a call, it uses blocks, so no step
+    waits for a batch. `map`, `take`, `skip` and `prefetch` return a `BatchStream`, too.
+    Other methods return a plain dataset, whose batches `fit` takes one by one.
 
     Args:
         batches: Dataset of batches.
-        blocks: Function of a size to a dataset of the same batches, so many of them
-            stacked, the last ones maybe fewer. Defaults to stacking them one by one.
-        steps: Dataset of what each batch is made of, and
-        make: Function of it to a stream, by which `take` and `skip` leave out batches
-            before these are made. Both default to `None`.
+        blocks: Function from a size to a dataset of blocks of this number of batches;
+            the last block may be smaller. By default, single batches are stacked.
+        steps: Dataset of the inputs from which batches are made, or `None`.
+        make: Function from such a dataset to a stream, or `None`. With it, `take` and
+            `skip` leave out batches before they are made.
 
     Example:
     >>> stream = BatchStream(tf.data.Dataset.range(5).batch(2, drop_remainder=True))
@@ -43,21 +43,21 @@ class BatchStream(private.dataset_of_another()):  # type: ignore[misc]
         self._steps, self._make = steps, make
 
     def in_blocks(self, size: int) -> tf.data.Dataset:
-        """The same batches, so many of them stacked.
+        """The same batches in stacks of `size`.
 
         Args:
             size: Number of batches in each block but the last.
 
         Returns:
-            Dataset of the same structure, with a first dimension more.
+            Dataset of the same structure, with an additional first axis.
 
         Raises:
-            ValueError: If the size is no positive integer.
+            ValueError: If the size is not a positive integer.
         """
         size = checks.positive_integer("size", size, 32)
         if self._blocks is not None:
             return self._blocks(size)
-        # One ahead, and no more: blocks are large.
+        # Only one block is made ahead, since blocks are large.
         return self._batches.batch(size).prefetch(1)
 
     def map(self, map_func: Callable[..., Any], *args: Any, **kwargs: Any):
@@ -73,7 +73,7 @@ class BatchStream(private.dataset_of_another()):  # type: ignore[misc]
         return self._of_steps("skip", count, name)
 
     def prefetch(self, buffer_size: Any, name: str | None = None):
-        """As `tf.data.Dataset.prefetch`, of batches that come one by one."""
+        """As `tf.data.Dataset.prefetch`, for single batches."""
         batches = super().prefetch(buffer_size, name)
         return BatchStream(batches, self._blocks, self._steps, self._make)
 

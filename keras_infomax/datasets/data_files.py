@@ -1,7 +1,7 @@
 """Reads examples from files: tables as CSV or Parquet, arrays as `.npz`.
 
 Every reader returns `(train, test, class_names, categories)`; a split is a pair of
-examples and labels. A file alone is split 4:1; a folder holds one for each split.
+examples and labels. A single file is split 4:1; a folder holds one file for each split.
 """
 
 import csv
@@ -37,7 +37,7 @@ def read_table(
         path: The file, or a folder of `train.csv` and `test.csv` (or `.parquet`).
         split_seed: Seed of the split of a single file.
         label: Column of the labels, or `None`.
-        categorical: Columns of numbers that name categories.
+        categorical: Numeric columns that are categories.
         max_bytes: Largest size of a file.
     """
     read = {"csv": _read_csv, "parquet": _read_parquet}[kind]
@@ -59,14 +59,14 @@ def from_columns(
     label: str | None,
     categorical: Sequence[str],
 ) -> Source:
-    """Makes examples and labels of one table, or of one for each split.
+    """Makes examples and labels from one table, or from one for each split.
 
     Args:
         name: Name of the data set, for messages.
-        parts: Columns by name: of all rows, or of the training and of the test split.
+        parts: Columns by name: of all rows, or of the training and the test split.
         split_seed: Seed of the split of all rows.
         label: Column of the labels, or `None`.
-        categorical: Columns of numbers that name categories.
+        categorical: Numeric columns that are categories.
     """
     if label is not None and label not in parts[0]:
         raise ValueError(
@@ -93,7 +93,7 @@ def read_arrays(path: str, split_seed: int, max_bytes: int) -> Source:
 
     Args:
         path: The file.
-        split_seed: Seed of the split, where the names tell of none.
+        split_seed: Seed of the split, if the names define none.
         max_bytes: Largest number of bytes of all arrays.
     """
     (file,) = _files("npz", path, max_bytes)
@@ -120,7 +120,7 @@ def read_arrays(path: str, split_seed: int, max_bytes: int) -> Source:
             counts[_LABELS] = len(labels)
         if len(set(counts.values())) > 1:
             raise ValueError(
-                f"The arrays of {name!r} must have as many rows each; received "
+                f"The arrays of {name!r} must have the same number of rows; received "
                 f"{counts}. Take all from the same rows."
             )
         examples = _part(name, arrays)
@@ -152,14 +152,14 @@ def split(rows: int, seed: int, name: str) -> list[np.ndarray]:
     """
     if rows < 2:
         raise ValueError(
-            f"{name!r} must hold two examples or more, of which some are set aside for "
+            f"{name!r} must hold at least two examples, since some are set aside for "
             f"the test; received {rows}. Add rows, or give both splits."
         )
     return split_orders(rows, seed)
 
 
 def split_orders(rows: int, seed: int) -> list[np.ndarray]:
-    """Numbers of the rows of both splits, in a random order.
+    """Indices of the rows of both splits, in random order.
 
     Args:
         rows: Number of rows.
@@ -187,7 +187,7 @@ def _files(kind: str, path: str, max_bytes: int) -> list[pathlib.Path]:
                 if kind == "npz"
                 else f", or of a folder of train.{kind} and test.{kind}"
             )
-            raise ValueError(
+            raise checks.NotThere(
                 f"'{kind}:PATH' needs the path of {where}; received {path!r}"
                 + (f", without {file.name}." if file != found else ".")
             )
@@ -216,17 +216,17 @@ def _read_csv(file: pathlib.Path) -> dict[str, np.ndarray]:
     names = [name.strip() for name in header]
     if len(set(names)) < len(names) or not all(names):
         raise ValueError(
-            f"The first line of {file} must name every column, each by another name; "
+            f"The first line of {file} must have a different name for every column; "
             f"received {names}."
         )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(names):
             raise ValueError(
-                f"Every row of {file} must have {len(names)} values; row {number} has "
-                f"{len(row)}. Put texts with commas into quotes."
+                f"Every row of {file} must have {len(names)} values; received "
+                f"{len(row)} in row {number}. Put texts with commas into quotes."
             )
     if not rows:
-        raise ValueError(f"{file} must have rows below its first line; it has none.")
+        raise ValueError(f"{file} must have rows below its first line; received none.")
     return {
         name: tables.column(values)
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
@@ -256,7 +256,7 @@ def _of_arrow(file, name, values):
     known = [value for value in found if value is not None]
     if all(isinstance(value, str) for value in known) and known:
         return np.array(["" if value is None else value for value in found])
-    # Booleans, integers and floats, whose missing ones are NaN.
+    # Booleans, integers and floats; missing values are NaN.
     if all(isinstance(value, bool | int | float) for value in known):
         return np.array([np.nan if v is None else float(v) for v in found])
     raise ValueError(

@@ -1,4 +1,4 @@
-"""What all data have in common, images or not, once they are in memory."""
+"""Base of all data sets in memory."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ from keras_infomax import structures
 
 
 class Dataset:
-    """What all data sets have: a name, two splits, and labels or none.
+    """Base of all data sets: a name, two splits, and optional labels.
 
     Subclasses have `train_examples`, `test_examples` and the attributes of
     `ExampleDataset`.
@@ -40,7 +40,7 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all examples and labels, by which data are told from others."""
+        """SHA-256 of all examples and labels, which identifies the data."""
         found = hashlib.sha256()
         for part in (
             *keras.tree.flatten(self.train_examples),
@@ -57,16 +57,16 @@ class Dataset:
 
     @property
     def example_shape(self) -> Any:
-        """Shape of an example without the rows; of several parts, a structure."""
+        """Shape of an example without rows; a structure of shapes for several parts."""
         return keras.tree.map_structure(
             lambda part: part.shape[1:], self.train_examples
         )
 
     def with_training_rows(self, rows: np.ndarray) -> "Dataset":
-        """The data set with these rows of the training split alone.
+        """The data set with only some rows of the training split.
 
         Args:
-            rows: Their numbers.
+            rows: Indices of these rows.
         """
         labels = self.train_labels
         return self._with_examples(

@@ -1,4 +1,4 @@
-"""The embedded digits as other kinds of data, for runs that need nothing installed."""
+"""The embedded digits as other kinds of data, for runs without other packages."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ _SENTENCES = (
     "{slant} a {digit} that is {weight}",
     "the digit {digit} is {weight} and {slant}",
 )
-# Zero is none.
+# Zero stands for no word.
 WORDS = (
     "",
     *sorted(
@@ -36,7 +36,7 @@ _LENGTH = 8
 
 
 def digits_as_signals(split_seed: int = 0) -> ExampleDataset:
-    """The digits read from top to bottom: signals of 28 steps and 28 channels.
+    """The digits as signals from top to bottom, with 28 steps and 28 channels.
 
     Args:
         split_seed: Seed of the split.
@@ -55,20 +55,20 @@ def digits_as_signals(split_seed: int = 0) -> ExampleDataset:
 
 
 def digits_and_words(split_seed: int = 0) -> ExampleDataset:
-    """The digits, and a sentence of each: what it is, how bold, and how it leans.
+    """The digits, each with a sentence about its class, weight and slant.
 
-    A digit is thin, plain or bold by the third of the training digits in which the sum
-    of its pixels lies. It leans left, stands upright or leans right by the third in
-    which its slant lies: how far the ink moves to the right from a line to the one
-    above. Which of three sentences says so is drawn, so that a digit has one of 270
-    texts. The prompts of a class are its nine texts of the first sentence.
+    The terciles of the sum of pixels over the training digits decide whether a digit is
+    thin, plain or bold. The terciles of its slant decide whether it leans left, is
+    upright or leans right; the slant is the shift of the ink to the right from one line
+    to the line above. One of three sentences is drawn at random, so there are 270
+    texts. The prompts of a class are its nine texts with the first sentence.
 
     Args:
         split_seed: Seed of the split, and of the choice of sentences.
 
     Returns:
-        Data set whose examples are `{"image": (rows, 28, 28, 1), "text": (rows, 8)}`,
-        the texts being numbers of `WORDS`.
+        Data set with examples `{"image": (rows, 28, 28, 1), "text": (rows, 8)}`. Texts
+        are indices into `WORDS`.
 
     Example:
     >>> data = digits_and_words()
@@ -111,7 +111,7 @@ def _tokens(sentence, digit, weight, slant):
 
 
 def _traits(pixels):
-    """Sum of pixels of each digit, and its slant: columns to the right a line up."""
+    """Sum of pixels of each digit, and its slant in columns per line."""
     ink = pixels[..., 0] / 255.0
     total = ink.sum(axis=(1, 2))
     lines, columns = np.arange(28.0)[:, None], np.arange(28.0)[None]

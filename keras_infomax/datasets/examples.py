@@ -1,7 +1,8 @@
 """Examples of any kind in memory: signals, tables, tokens, or several of these.
 
 An example is a row of an array `(rows, ...)`, or of a tuple or dictionary of arrays
-with as many rows. Images alone have a class of their own, in `images`.
+with the same number of rows. Data sets of only images have their own class, in
+`images`.
 """
 
 import dataclasses
@@ -26,20 +27,20 @@ _HOW = (
 class ExampleDataset(Dataset):
     """Examples and labels of one data set, split into train and test.
 
-    Made by `load` or `from_examples`, which check what they put in.
+    Use `load` or `from_examples`, which check the data, to make one.
 
     Args:
-        name: What the data set is called in messages and reports.
+        name: Name of the data set, for messages and reports.
         train_examples: Array `(rows, ...)`, or a tuple or dictionary of arrays.
         train_labels: int64 array `(rows,)`, or `None` for unlabeled examples.
         test_examples: As `train_examples`, with the same dtypes and shapes.
         test_labels: As `train_labels`.
-        num_classes: Number of classes, or `None` if nothing is labeled.
-        class_names: A name for each class, or `None` if they have none.
-        categories: Of a table, how many values each of the columns `"categories"` has;
-            `None` for what has no such part.
-        prompts: Of two parts, what the second part may say of each class, an array
-            `(classes, prompts, ...)`, or `None`; see `callbacks.ZeroShot`.
+        num_classes: Number of classes, or `None` without labels.
+        class_names: A name for each class, or `None`.
+        categories: For a table, the number of values of each column of the part
+            `"categories"`; `None` for data without this part.
+        prompts: For examples of two parts, second parts that describe each class, an
+            array `(classes, prompts, ...)`, or `None`; see `callbacks.ZeroShot`.
     """
 
     name: str
@@ -65,15 +66,16 @@ def from_examples(
 
     Args:
         train: `(examples, labels)`. Examples are an array `(rows, ...)`, or a tuple or
-            dictionary of arrays of as many rows: of floats, of integers from 0 up,
-            such as tokens, of texts, or of uint8 images `(rows, height, width,
-            channels)`. Labels are integers `(rows,)` from 0 up, or `None`.
+            dictionary of arrays with the same number of rows. Arrays have floats,
+            integers from 0 up (such as tokens), texts, or uint8 images
+            `(rows, height, width, channels)`. Labels are integers `(rows,)` from 0 up,
+            or `None`.
         test: As `train`, with the same dtypes and shapes of an example.
-        name: What to call the data set in messages and reports.
-        class_names: A name for each class. Defaults to none, and then the largest
-            label tells the number of classes.
-        categories: How many values each column of the part `"categories"` has.
-        prompts: What the second of two parts may say of each class, an array
+        name: Name of the data set, for messages and reports.
+        class_names: A name for each class. Without names, the largest label determines
+            the number of classes.
+        categories: Number of values of each column of the part `"categories"`.
+        prompts: Second parts that describe each class, an array
             `(classes, prompts, ...)`.
 
     Returns:
@@ -132,16 +134,16 @@ def from_examples(
 
 
 def as_examples(what: str, values: Any) -> Any:
-    """Returns values as an array or a structure of arrays, or says why they are none.
+    """Checks values, and returns them as an array or a structure of arrays.
 
     Args:
-        what: What to call them.
+        what: Name of the values, for messages.
         values: Array, tensor or nested lists of numbers; or a tuple or dictionary of
             these. Float arrays become float32.
 
     Raises:
-        ValueError: If they are something else, of differing numbers of rows, or hold
-            what is not finite.
+        ValueError: If they are something else, have different numbers of rows, or hold
+            values that are not finite.
     """
     if isinstance(values, Mapping):
         if not values or not all(isinstance(key, str) for key in values):
@@ -161,22 +163,22 @@ def as_examples(what: str, values: Any) -> Any:
         found = _as_array(what, values)
         is_matrix = found.dtype.kind in "fi" and found.ndim in (2, 3)
         if not (is_matrix or (found.dtype.kind == "U" and found.ndim)):
-            # It can only be images, or a mistake.
+            # uint8 means images; anything else is a mistake.
             image_arrays.check_images(what, found)
         else:
             found = _as_part(what, found)
     counts = {len(part) for part in keras.tree.flatten(found)}
     if len(counts) > 1 or not min(counts):
         raise ValueError(
-            f"{what} must have at least one row, and as many in all parts; received "
-            f"{_layout(found)} with {sorted(counts)} rows. Take all parts from the "
-            "same rows."
+            f"{what} must have at least one row, and the same number in all parts; "
+            f"received {_layout(found)} with {sorted(counts)} rows. Take all parts "
+            "from the same rows."
         )
     return found
 
 
 def noun_of(examples: Any) -> str:
-    """What to call examples in messages: `"images"` or `"examples"`.
+    """Word for examples in messages: `"images"` or `"examples"`.
 
     Args:
         examples: Array, or structure of arrays.
@@ -185,9 +187,9 @@ def noun_of(examples: Any) -> str:
 
 
 def prepared(examples: Any) -> Any:
-    """Examples as views are made of them: images as float32 in [0, 1].
+    """Converts examples for views: images become float32 in [0, 1].
 
-    Other floats become float32; integers and texts stay what they are.
+    Other floats become float32; integers and texts do not change.
 
     Args:
         examples: Array or tensor, or a structure of these.
@@ -212,7 +214,7 @@ def _prepared(part):
 
 
 def _as_array(what: str, values: Any) -> np.ndarray:
-    """Values as one array, of texts where they are strings."""
+    """Converts values to one array; strings become an array of texts."""
     array = image_arrays.as_array(what, values)
     if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()):
         return array.astype("U")
@@ -227,8 +229,8 @@ def _as_part(what: str, values: Any) -> np.ndarray:
         array = array.astype("float32")
     if array.dtype.name == "uint8" and array.ndim != 4:
         raise ValueError(
-            f"{what} is uint8, as images of the shape (rows, height, width, channels) "
-            f"are; received the shape {array.shape}. Convert other numbers with "
+            f"{what} of dtype uint8 must be images of shape (rows, height, width, "
+            f"channels); received the shape {array.shape}. Convert other numbers with "
             "values.astype('float32'), and tokens with values.astype('int32')."
         )
     if array.dtype.kind == "f":
@@ -244,9 +246,9 @@ def _as_part(what: str, values: Any) -> np.ndarray:
     if array.dtype.kind in "iu":
         if array.size and (array.min() < 0 or array.max() >= 2**31):
             raise ValueError(
-                f"{what}, being integers, must lie in [0, 2^31), as tokens and "
-                f"categories do; received values from {array.min()} to {array.max()}. "
-                "Convert what is a quantity with values.astype('float32')."
+                f"{what} of integers must lie in [0, 2^31), as tokens and categories "
+                f"do; received values from {array.min()} to {array.max()}. Convert "
+                "quantities with values.astype('float32')."
             )
         return array if array.dtype.name == "uint8" else array.astype("int32")
     if array.dtype.kind == "U":
@@ -302,7 +304,7 @@ def _checked_prompts(prompts, examples, num_classes) -> np.ndarray | None:
         )
     if len(found) != num_classes:
         raise ValueError(
-            f"prompts must be there for each of {num_classes} classes; received "
+            f"prompts must have an entry for each of {num_classes} classes; received "
             f"{len(found)}. Give them in the order of the labels."
         )
     return found

@@ -1,4 +1,4 @@
-"""Reads a folder of images, one sub-folder a class, and tells what it read."""
+"""Reads a folder of images, one sub-folder per class, and prints what was read."""
 
 import collections
 import os
@@ -12,13 +12,13 @@ from keras_infomax.datasets import image_files
 
 Part = tuple[np.ndarray, np.ndarray | None]
 
-# What systems leave behind; the previews that Synology makes are images.
+# Files of operating systems; Synology's previews are images.
 _OF_SYSTEMS = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 _LIKE_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 class _File(NamedTuple):
-    """An image file, and where it belongs."""
+    """An image file with its split and class."""
 
     path: pathlib.Path
     split: str
@@ -32,7 +32,7 @@ def read(
     max_pixels: int,
     max_bytes: int,
 ) -> tuple[list[Part], tuple[str, ...] | None]:
-    """Reads the images of a folder, and prints how many, and what it left out.
+    """Reads the images of a folder, and prints their number and the files left out.
 
     Args:
         root: The folder. For its layout and the other arguments see `datasets.load`.
@@ -42,12 +42,12 @@ def read(
         max_bytes: Largest number of bytes of all decoded images.
 
     Returns:
-        Parts `(images, labels)`, those of `train` and `test` or a single one, and the
-        names of the classes. Labels and names are `None` where there are no classes.
+        Parts `(images, labels)`, either `train` and `test` or a single one, and the
+        names of the classes. Labels and names are `None` without classes.
 
     Raises:
-        ValueError: If the layout is unclear, or the images are none, too large, of
-            several sizes without `image_size`, or unreadable without
+        ValueError: If the layout is ambiguous, there are no images, or images are too
+            large, of several sizes without `image_size`, or unreadable without
             `on_error="skip"`.
     """
     report = _Report(root, on_error)
@@ -95,11 +95,11 @@ def shown(name: str | os.PathLike) -> str:
 
 
 class _Report:
-    """What of a folder is left out, and why.
+    """Files of a folder that are left out, with reasons.
 
     Args:
         root: The folder.
-        on_error: Whether what cannot be read is to `"raise"`, or to `"skip"`.
+        on_error: `"raise"` an error for unreadable files, or `"skip"` them.
     """
 
     def __init__(self, root: pathlib.Path, on_error: str):
@@ -109,19 +109,19 @@ class _Report:
         self.failed: dict[str, list[str]] = collections.defaultdict(list)
 
     def skip(self, reason: str, path: pathlib.Path) -> None:
-        """Notes what is no image to begin with."""
+        """Notes a file that is not an image."""
         self.skipped[reason].append(self._relative(path))
 
     def fail(self, why: str, path: pathlib.Path) -> None:
-        """Notes what should be an image, or a folder of them, and cannot be read."""
+        """Notes an image or folder that cannot be read."""
         self.failed[why].append(self._relative(path))
 
     def check(self) -> None:
-        """Raises a `ValueError` if something cannot be read and nothing may fail."""
+        """Raises a `ValueError` for unreadable files, unless they are to be skipped."""
         if self.failed and self.on_error == "raise":
             raise ValueError(
-                f"{shown(self.root)}: {self._failures()}. Repair or remove what cannot "
-                "be read, or leave it out with on_error='skip' "
+                f"{shown(self.root)}: {self._failures()}. Repair or remove these "
+                "files, or leave them out with on_error='skip' "
                 "(--config.on_error=skip)."
             )
 
@@ -136,7 +136,7 @@ class _Report:
     def show(
         self, files: Sequence[_File], headers: Mapping[_File, image_files.Header]
     ) -> None:
-        """Prints one line on what was read, and a second on what was not, if any."""
+        """Prints a line about the images, and a second line about files left out."""
         line = f"{shown(self.root)}: {len(files):,} images"
         splits = collections.Counter[str | None](file.split for file in files)
         if len(splits) > 1:
@@ -189,7 +189,7 @@ def _counted(counter: Mapping[Any, int]) -> list[str]:
 
 
 def _listed(root: pathlib.Path, split: str, report: _Report) -> list[_File]:
-    """The image files of a split at any depth, in the order of their paths."""
+    """The image files of a split at any depth, in order of their paths."""
     top = root / split
     paths, folders = _walk(top, report)
     files = []
@@ -212,7 +212,7 @@ def _walk(
     images, visited = [], []
     folders, links = [top], list[pathlib.Path]()
     while folders or links:
-        # Links last: one that leads to a folder in here adds nothing.
+        # Links come last, so that a link to a folder in this tree adds nothing.
         folder = folders.pop() if folders else links.pop()
         try:
             identity = _identity(folder)
@@ -248,7 +248,7 @@ def _identity(folder: pathlib.Path) -> tuple[int, int]:
 
 
 def _check_classes(root: pathlib.Path, files: Sequence[_File]) -> None:
-    """Raises a `ValueError` if it is unclear what the classes are."""
+    """Raises a `ValueError` if the classes are ambiguous."""
     by_split: dict[str, dict[str | None, _File]] = collections.defaultdict(dict)
     for file in files:
         by_split[file.split].setdefault(file.class_name, file)
@@ -257,9 +257,9 @@ def _check_classes(root: pathlib.Path, files: Sequence[_File]) -> None:
             first = next(shown(name) for name in examples if name is not None)
             raise ValueError(
                 f"{shown(root / split)} holds both images "
-                f"({shown(examples[None].path.name)}, ...) and folders "
-                f"({first}, ...), so it is unclear whether the folders are "
-                "classes. Keep the one or the other."
+                f"({shown(examples[None].path.name)}, ...) and folders ({first}, ...), "
+                "so it is unclear whether the folders are classes. Keep only images or "
+                "only folders."
             )
     classes_of = [
         {str(name) for name in examples if name is not None}
@@ -310,7 +310,7 @@ def _decoded(
     max_pixels: int,
     report: _Report,
 ) -> tuple[np.ndarray, list[_File]]:
-    """The images as one array, and the files that they are from."""
+    """The images as one array, and their files."""
     channels = max(header.channels for header in headers.values())
     files: list[_File] = []
     images = np.empty((0, 0, 0, channels), "uint8")

@@ -1,4 +1,4 @@
-"""Makes data sets of what functions of other modules return."""
+"""Makes data sets from the results of functions of other modules."""
 
 import dataclasses
 import importlib
@@ -18,16 +18,15 @@ from keras_infomax.lazy_tensorflow import tf
 
 
 def read(name: str, split_seed: int, prefixes: Sequence[str]) -> Dataset:
-    """Makes a data set of what a function returns; see `datasets.load`.
+    """Makes a data set from the result of a function; see `datasets.load`.
 
     Args:
-        name: `"MODULE:FUNCTION"`, which is also what the data set is called.
-        split_seed: What a function with such an argument gets.
-        prefixes: What else may precede a colon, for messages.
+        name: `"MODULE:FUNCTION"`, which is also the name of the data set.
+        split_seed: Value for an argument of this name, if the function has one.
+        prefixes: Other words that may precede a colon, for messages.
 
     Raises:
-        ValueError: If there is no such function, or it returns something else than
-            data.
+        ValueError: If there is no such function, or it does not return data.
     """
     found = _function(name, split_seed, prefixes)()
     if isinstance(found, Dataset):
@@ -42,7 +41,7 @@ def read(name: str, split_seed: int, prefixes: Sequence[str]) -> Dataset:
         f"The function {name} must return a data set of datasets.from_arrays or "
         "datasets.from_examples, or a pair (train, test), each of them a pair "
         "(examples, labels) or a tf.data.Dataset of single examples, with labels or "
-        f"without; it returned {checks.shown(found)}."
+        f"without; received {checks.shown(found)}."
     )
 
 
@@ -53,7 +52,7 @@ def _collected(split: Any) -> Any:
     rows = [tf.nest.map_structure(np.asarray, row) for row in split.as_numpy_iterator()]
     if not rows:
         raise ValueError(
-            "A tf.data.Dataset of a split must hold examples; it is empty."
+            "A tf.data.Dataset of a split must hold examples; received an empty one."
         )
     labelled = isinstance(rows[0], tuple) and len(rows[0]) == 2
     if not labelled:
@@ -71,9 +70,9 @@ def _are_images(examples: Any) -> bool:
 
 
 def _function(name: str, split_seed: int, prefixes: Sequence[str]) -> Callable[[], Any]:
-    """What calls the function of this name, once it is known that there is one."""
+    """Finds the function of this name, and binds its argument."""
     module_name, _, function_name = name.partition(":")
-    # Programs do not look where they are started.
+    # Programs do not have the working folder in their path.
     folder = os.getcwd()
     sys.path.insert(0, folder)
     try:
@@ -91,9 +90,8 @@ def _function(name: str, split_seed: int, prefixes: Sequence[str]) -> Callable[[
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ValueError(
-            f"The module {module_name!r} must have a function {function_name!r}, as "
-            f"{name!r} says; it has none."
-            f"{checks.nearest(function_name, list(vars(module)))}"
+            f"The module {module_name!r} must have a function {function_name!r}; "
+            f"received {name!r}.{checks.nearest(function_name, list(vars(module)))}"
         )
     if "split_seed" in inspect.signature(function).parameters:
         return lambda: function(split_seed=split_seed)

@@ -1,4 +1,4 @@
-"""Images in memory, with or without labels, checked once and nowhere later."""
+"""Data sets of images in memory, with or without labels, and their checks."""
 
 import dataclasses
 from collections.abc import Mapping, Set
@@ -19,17 +19,17 @@ _FLOATS = ("float16", "float32", "float64")
 class ImageDataset(Dataset):
     """Images and labels of one data set, split into train and test.
 
-    Made by `load` or `from_arrays`, which check what they put in.
+    Use `load` or `from_arrays`, which check the data, to make one.
 
     Args:
-        name: What the data set is called in messages and reports.
+        name: Name of the data set, for messages and reports.
         train_images: uint8 array, or float array in [0, 1], of shape
             `(rows, height, width, channels)`.
         train_labels: int64 array `(rows,)`, or `None` for unlabeled images.
         test_images: As `train_images`, with the same dtype and image shape.
         test_labels: As `train_labels`.
-        num_classes: Number of classes, or `None` if nothing is labeled.
-        class_names: A name for each class, or `None` if they have none.
+        num_classes: Number of classes, or `None` without labels.
+        class_names: A name for each class, or `None`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ImageDataset(Dataset):
 
     @property
     def train_examples(self) -> np.ndarray:
-        """The training images, by the name that all data sets have for them."""
+        """The training images, under the common name of all data sets."""
         return self.train_images
 
     @property
@@ -71,17 +71,17 @@ def from_arrays(
     name: str = "arrays",
     class_names: tuple[str, ...] | None = None,
 ) -> ImageDataset:
-    """Makes an `ImageDataset` of arrays, after checking them.
+    """Makes an `ImageDataset` from arrays, after checking them.
 
     Args:
         train: `(images, labels)`. Images are uint8, or float in [0, 1], of shape
             `(rows, height, width, channels)`; gray images `(rows, height, width)`
             get an axis of one channel. Labels are integers `(rows,)` from 0 up, or
-            `None`. Lists and tensors will do.
+            `None`. Lists and tensors are accepted, too.
         test: As `train`, with the same dtype and image shape.
-        name: What to call the data set in messages and reports.
-        class_names: A name for each class. Defaults to none, and then the largest
-            label tells the number of classes.
+        name: Name of the data set, for messages and reports.
+        class_names: A name for each class. Without names, the largest label determines
+            the number of classes.
 
     Returns:
         The `ImageDataset`.
@@ -101,9 +101,9 @@ def from_arrays(
     layouts = [(str(x.dtype), x.shape[1:]) for x in (train_images, test_images)]
     if layouts[0] != layouts[1]:
         raise ValueError(
-            f"The train and test images of {name!r} must have one dtype and one shape "
-            f"of image; received {layouts[0]} and {layouts[1]}. Prepare both in the "
-            "same way."
+            f"The train and test images of {name!r} must have the same dtype and image "
+            f"shape; received {layouts[0]} and {layouts[1]}. Prepare both in the same "
+            "way."
         )
     num_classes, class_names = checked_classes(
         name,
@@ -132,7 +132,7 @@ def checked_classes(
         class_names: A name for each class, or `None`.
 
     Raises:
-        ValueError: If the names are none, or fewer than the classes.
+        ValueError: If the names are invalid, or fewer than the classes.
     """
     num_classes = 1 + max(int(part.max()) for part in labels) if labels else None
     if class_names is not None:
@@ -179,10 +179,10 @@ def to_float(images: Any) -> Any:
 
 
 def as_array(what: str, values: Any) -> np.ndarray:
-    """Returns values as one array, or says why they are none.
+    """Checks values, and returns them as one array.
 
     Args:
-        what: What to call them.
+        what: Name of the values, for messages.
         values: Array, eager tensor, or nested lists of numbers.
 
     Raises:
@@ -197,7 +197,7 @@ def as_array(what: str, values: Any) -> np.ndarray:
             f"{' '.join(str(error).split())} Bring all rows to one shape, and stack "
             "them with np.stack."
         ) from error
-    # Bytes of another order are not for TensorFlow.
+    # TensorFlow does not support another byte order.
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -205,21 +205,21 @@ def check_images(what: str, images: np.ndarray) -> None:
     """Raises a `ValueError` unless an array holds images.
 
     Args:
-        what: What to call them.
+        what: Name of the values, for messages.
         images: The array.
     """
     if images.dtype.name != "uint8" and images.dtype.name not in _FLOATS:
         raise ValueError(_wrong_dtype(what, images))
     if images.ndim != 4:
-        add = " Of gray images, add the axis with images[..., np.newaxis]."
+        add = " For gray images, add the axis with images[..., np.newaxis]."
         raise ValueError(
             f"{what} must have the shape (rows, height, width, channels); received "
             f"the shape {images.shape}.{add if images.ndim == 3 else ''}"
         )
     if not images.size:
         raise ValueError(
-            f"{what} must be at least one; received the shape {images.shape}. Check "
-            "where they were selected."
+            f"{what} must have at least one row and one pixel; received the shape "
+            f"{images.shape}. Check the selection of rows."
         )
     _, first, *others = images.shape
     if first in (1, 3, 4) and min(others) >= 8:
@@ -236,10 +236,10 @@ def check_labels(what: str, labels: np.ndarray, rows: int, of: str = "images") -
     """Raises a `ValueError` unless an array holds labels from 0 up.
 
     Args:
-        what: What to call them.
+        what: Name of the values, for messages.
         labels: The array.
         rows: Number of examples.
-        of: What to call these.
+        of: Word for examples, for messages.
     """
     if labels.shape != (rows,):
         remedy = f"Take labels and {of} from the same rows."
@@ -304,7 +304,7 @@ def _checked(split: str, name: str, given: Any) -> tuple:
 
 
 def _checked_names(name: str, class_names: Any) -> tuple[str, ...]:
-    # A string would be taken apart, and a set has no order.
+    # A string would be split into characters, and a set has no order.
     unfit = isinstance(class_names, str | bytes | Set | Mapping)
     found = () if unfit or not np.iterable(class_names) else tuple(class_names)
     if not found or not all(isinstance(each, str) for each in found):
@@ -315,8 +315,8 @@ def _checked_names(name: str, class_names: Any) -> tuple[str, ...]:
     if len(set(found)) < len(found):
         twice = next(each for each in found if found.count(each) > 1)
         raise ValueError(
-            f"class_names of {name!r} must differ from each other; received "
-            f"{str(twice)!r} more than once. Rename one of the classes."
+            f"class_names of {name!r} must be different; received {str(twice)!r} more "
+            "than once. Rename one of the classes."
         )
     return tuple(map(str, found))
 
@@ -333,8 +333,8 @@ def _check_values(what: str, images: np.ndarray) -> None:
     if low < 0 or high > 1:
         example = "divide by 255" if high > 1 else "(images + 1) / 2"
         raise ValueError(
-            f"{what}, being float, must lie in [0, 1]; received values from {low:g} "
-            f"to {high:g}. Scale them, for instance {example}."
+            f"{what} of floats must lie in [0, 1]; received values from {low:g} to "
+            f"{high:g}. Scale them, for instance {example}."
         )
 
 
@@ -359,7 +359,7 @@ def _wrong_dtype(what: str, images: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """A value in a few words.
+    """A short description of a value.
 
     Args:
         value: Anything.

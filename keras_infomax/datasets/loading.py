@@ -1,4 +1,4 @@
-"""Finds data sets by name: images, signals, tables, and what a function returns."""
+"""Loads data sets by name: images, signals, tables, and results of functions."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from keras_infomax.datasets import (
 )
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-# Before the colon, these say where a data set is.
+# Prefixes of names, before the colon, and their readers.
 _PREFIXES = ("aeon", "csv", "folder", "npz", "parquet", "sklearn", "statsmodels")
 _OF_TABLES = ("csv", "parquet", "sklearn", "statsmodels")
 
@@ -51,33 +51,33 @@ def load(
     | `"csv:PATH"`, `"parquet:PATH"` | a table, or a folder of one for each split |
     | `"aeon:NAME"` | signals inside the package aeon, such as `JapaneseVowels` |
     | `"sklearn:NAME"`, `"statsmodels:NAME"` | tables inside these packages |
-    | `"MODULE:FUNCTION"` | what a function of a module returns |
+    | `"MODULE:FUNCTION"` | the result of a function of a module |
     | any other | a prepared data set of TensorFlow Datasets, such as `"mnist"` |
 
-    A folder of images holds one sub-folder a class, with images at any depth, or the
-    images themselves if they are unlabeled. If it has the sub-folders `train` and
-    `test`, each is laid out like that; otherwise a fifth of the images is set aside as
-    test split. One line tells how many images of which classes were read, and a second
-    one what was left out: hidden files, files of other types, empty folders. Links are
-    followed, but no folder is read twice.
+    A folder of images holds one sub-folder per class, with images at any depth, or only
+    images if they are unlabeled. If it has the sub-folders `train` and `test`, each has
+    this layout; otherwise a fifth of the images becomes the test split. A printed line
+    gives the number of images of each class, and a second line the files left out:
+    hidden files, files of other types, empty folders. Links are followed, but no folder
+    is read twice.
 
-    BMP, GIF, JPEG, PNG, TIFF and WebP files are read, the first frame of each, turned
-    upright as their EXIF data say. Palettes and CMYK become RGB, 16 bits a channel
-    become the upper 8, alpha channels are dropped, and gray images among colored ones
-    become colored. Pipes, devices and images of more than `max_pixels` are never
-    opened, or not decoded.
+    BMP, GIF, JPEG, PNG, TIFF and WebP files are supported. The first frame is read and
+    rotated upright according to its EXIF data. Palettes and CMYK become RGB, channels
+    of 16 bits keep the upper 8, alpha channels are dropped, and gray images among color
+    images become RGB. Pipes and devices are never opened, and images of more than
+    `max_pixels` are never decoded.
 
-    A `.npz` file holds arrays `train_...` and `test_...`, or others, of which a fifth
-    of the rows is set aside. The one called `labels` has the classes; if there are
-    several others, an example is a dictionary of them by name.
+    A `.npz` file holds arrays `train_...` and `test_...`, or arrays without splits, a
+    fifth of whose rows becomes the test split. The array `labels` has the classes. If
+    there are several other arrays, an example is a dictionary of them by name.
 
-    In a table, columns of texts, and those that are `categorical`, are categories, all
-    others numbers; see `tables.to_examples` for how they are scaled and numbered, and
-    for what becomes of missing values. `label` names the column of the classes.
-    Columns that TensorFlow Datasets has as scalars are such a table.
+    In a table, columns of texts and columns in `categorical` are categories; all others
+    are numbers. `tables.to_examples` describes scaling, numbering and missing values.
+    `label` names the column of the classes. Scalar features of TensorFlow Datasets are
+    the columns of a table.
 
-    A function of a module in the working folder, or of one that is installed, takes no
-    arguments, or `split_seed`, and returns a data set of `from_arrays` or
+    A function of an installed module, or of one in the working folder, takes no
+    arguments or `split_seed`. It returns a data set of `from_arrays` or
     `from_examples`, or a pair (train, test) of pairs (examples, labels) or of
     `tf.data.Dataset`s of single examples.
 
@@ -86,27 +86,27 @@ def load(
         data_dir: The folder of prepared TensorFlow Datasets. Defaults to the
             environment variable `TFDS_DATA_DIR`, then to the default of TensorFlow
             Datasets. `~` stands for the home folder here and in all paths.
-        split_seed: Seed of the random 4:1 split of data that have none.
-        image_size: `(height, width)` to resize every image to. Defaults to leaving
-            the images as they are, and then all must have one size.
-        on_error: What to do about files of a folder that cannot be read: `"raise"` an
-            error that names them, or `"skip"` them and tell how many.
+        split_seed: Seed of the random 4:1 split of data without splits.
+        image_size: `(height, width)` to which every image is resized. By default images
+            keep their size, and all must have the same size.
+        on_error: `"raise"` an error that names unreadable files of a folder, or
+            `"skip"` them and print their number.
         max_pixels: Largest number of pixels of an image in a folder. Defaults to a
             hundred million.
         max_bytes: Largest number of bytes of all images in memory, after they are
             resized, or of a file. Defaults to 4 GiB.
-        label: Column of a table that holds the classes. Defaults to none; of
-            scikit-learn's own classes and of TensorFlow Datasets' feature `label` to
-            these.
-        categorical: Columns of numbers that name categories.
+        label: Column of a table with the classes. Defaults to the classes of
+            scikit-learn and the feature `label` of TensorFlow Datasets, and otherwise
+            to none.
+        categorical: Numeric columns that are categories.
 
     Returns:
-        An `ImageDataset`, or else an `ExampleDataset`.
+        An `ImageDataset`, or an `ExampleDataset` for other data.
 
     Raises:
         ValueError: If the data set is unknown, not prepared, unreadable, too large or
-            not laid out as described, or if an argument has no effect on it. The
-            message says what to do.
+            has another layout, or if an argument has no effect on it. The message
+            suggests a remedy.
         ImportError: If the package that holds or reads the data set is not installed.
 
     Example:

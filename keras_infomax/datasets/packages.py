@@ -1,7 +1,7 @@
-"""Reads signals and tables that come inside of Python packages.
+"""Reads signals and tables that are part of Python packages.
 
-The packages are not imported where files lie in them as text: `aeon` would compile
-for seconds first.
+A package is not imported if its data are text files, since `aeon` would compile for
+seconds.
 """
 
 import csv
@@ -23,8 +23,8 @@ _EXTRAS = {"aeon": "signals", "statsmodels": "tables"}
 def read_signals(name: str) -> data_files.Source:
     """Reads signals of the package `aeon`, such as `"JapaneseVowels"`.
 
-    Signals that are shorter than the longest end with zeros, after each channel was
-    brought to mean 0 and standard deviation 1 of the training split.
+    Each channel is scaled to mean 0 and standard deviation 1 of the training split.
+    Then shorter signals are padded with zeros at the end.
 
     Args:
         name: Name of the data set.
@@ -38,7 +38,7 @@ def read_signals(name: str) -> data_files.Source:
         path.name.removesuffix("_TRAIN.ts") for path in folder.glob("*/*_TRAIN.ts")
     )
     if name not in known:
-        raise ValueError(
+        raise checks.NotThere(
             f"Unknown signals {'aeon:' + name!r}.{checks.nearest(name, known)} "
             f"Expected one of: {', '.join(known)}."
         )
@@ -71,12 +71,12 @@ def read_table(
         name: Name of the data set.
         split_seed: Seed of the split.
         label: Column of the labels, or `None`.
-        categorical: Columns of numbers that name categories.
+        categorical: Numeric columns that are categories.
     """
     folder = _folder("statsmodels", "datasets")
     known = sorted(path.stem for path in folder.glob("*/*.csv"))
     if name not in known:
-        raise ValueError(
+        raise checks.NotThere(
             f"Unknown table {'statsmodels:' + name!r}.{checks.nearest(name, known)} "
             f"Expected one of: {', '.join(known)}."
         )
@@ -102,7 +102,7 @@ def read_scikit_learn(
     Args:
         name: Name of the data set, as in `sklearn.datasets.load_NAME`.
         split_seed: Seed of the split.
-        categorical: Columns of numbers that name categories.
+        categorical: Numeric columns that are categories.
     """
     from sklearn import datasets
 
@@ -134,7 +134,7 @@ def _folder(package: str, *parts: str) -> pathlib.Path:
 
 
 def _read_ts(path: pathlib.Path) -> tuple[list[np.ndarray], list[str]]:
-    """Signals `(channels, steps)` and their classes, of a file in the format .ts."""
+    """Signals `(channels, steps)` and their classes from a file in the format .ts."""
     signals, labels = [], []
     lines = path.read_text(encoding="utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.lower().startswith("@data"))

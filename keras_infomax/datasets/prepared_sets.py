@@ -1,4 +1,4 @@
-"""Reads data sets that TensorFlow Datasets has prepared, without network."""
+"""Reads data sets that TensorFlow Datasets has prepared, without the network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _tensorflow_datasets(name: str) -> Any:
 
 
 def builder_of(name: str, data_dir: str | os.PathLike | None) -> Any:
-    """The builder of a data set, which knows its features and where it lies.
+    """The builder of a data set, with its features and its folder.
 
     Args:
         name: Name of the data set.
@@ -42,19 +42,19 @@ def builder_of(name: str, data_dir: str | os.PathLike | None) -> Any:
         ImportError: If TensorFlow Datasets is not installed.
     """
     tfds = _tensorflow_datasets(name)
-    # TFDS itself reads the variable only when it is imported.
+    # TFDS itself reads the variable only on import.
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     if data_dir:
         data_dir = os.path.expanduser(data_dir)
         if os.path.exists(data_dir) and not os.path.isdir(data_dir):
             raise ValueError(
                 "data_dir, or the environment variable TFDS_DATA_DIR, must be a "
-                f"folder; received {data_dir!r}, which is none. Give the folder that "
-                f"holds the folder {name.partition(':')[0]!r}."
+                f"folder; received {data_dir!r}, which does not exist. Give the folder "
+                f"that holds the folder {name.partition(':')[0]!r}."
             )
     prefix, _, version = name.partition(":")
     if version and version[0] not in "0123456789*":
-        # TFDS would look for a community data set, over the network.
+        # TFDS would look for a community data set over the network.
         raise ValueError(
             f"Unknown kind of data set {prefix + ':'!r} in {name!r}."
             f"{checks.nearest(prefix + ':', ['folder:'])} Expected 'digits', "
@@ -67,13 +67,13 @@ def builder_of(name: str, data_dir: str | os.PathLike | None) -> Any:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         known = ["digits", *tfds.list_builders(with_community_datasets=False)]
-        raise ValueError(
+        raise checks.NotThere(
             f"Unknown data set {name!r}.{hint or checks.nearest(name, known)} Expected "
             "'digits', 'folder:PATH', the name of a TensorFlow Datasets image data "
             f"set, or one prepared in {data_dir or 'the folder data_dir'}."
         ) from None
     except Exception as error:
-        # Its files may be damaged in any way, and the name may be no name at all.
+        # Its files may be damaged in any way, and the name may be invalid.
         raise ValueError(
             f"TensorFlow Datasets cannot open the data set {name!r}: "
             f"{' '.join(str(error).split()) or type(error).__name__}{hint}"
@@ -98,14 +98,14 @@ def read_examples(
 ) -> data_files.Source:
     """Reads a prepared data set of TensorFlow Datasets that has no images.
 
-    Features that are scalars are the columns of a table, all others parts of an
-    example. Without a split `test` a fifth of `train` is set aside.
+    Scalar features are the columns of a table; all others are parts of an example.
+    Without a split `test`, a fifth of `train` is set aside.
 
     Args:
-        name: Its name.
-        builder: Its builder.
-        split_seed: Seed of the split, if there is none.
-        label: Feature with the classes. Defaults to `label`, if that is one.
+        name: Name of the data set.
+        builder: Builder of the data set.
+        split_seed: Seed of the split, if there is no split `test`.
+        label: Feature with the classes. Defaults to `label`, if it exists.
         max_bytes: Largest number of bytes.
     """
     tfds = _tensorflow_datasets(name)
@@ -121,7 +121,7 @@ def read_examples(
         if not isinstance(feature, tfds.features.Tensor) or None in feature.shape:
             raise ValueError(
                 f"The features of {name!r} must be scalars, or tensors of one shape; "
-                f"{key!r} is {type(feature).__name__} of shape "
+                f"received {key!r}, a {type(feature).__name__} of shape "
                 f"{getattr(feature, 'shape', 'unknown')}. {_BY_HAND}"
             )
     if not builder.is_prepared():
@@ -129,7 +129,7 @@ def read_examples(
     splits = [s for s in ("train", "test") if s in builder.info.splits]
     if "train" not in splits:
         raise ValueError(
-            f"The data set {name!r} must have the split 'train'; it has "
+            f"The data set {name!r} must have the split 'train'; received "
             f"{sorted(builder.info.splits)}. {_BY_HAND}"
         )
     num_bytes = sum(builder.info.splits[split].num_bytes for split in splits)
@@ -194,7 +194,7 @@ def read_images(
     image_size: ImageSize | None = None,
     max_bytes: int = image_files.MAX_BYTES,
 ) -> Source:
-    """Reads a prepared image data set of TensorFlow Datasets, without network."""
+    """Reads a prepared image data set of TensorFlow Datasets, without the network."""
     tfds = _tensorflow_datasets(name)
     features = builder.info.features or {}
     image, label = (
@@ -204,19 +204,19 @@ def read_images(
         label, tfds.features.ClassLabel
     ):
         raise ValueError(
-            f"The data set {name!r} must have the features 'image' (Image) and "
-            "'label' (ClassLabel); it has "
+            f"The data set {name!r} must have the features 'image' (Image) and 'label' "
+            "(ClassLabel); received "
             f"{ {key: type(features[key]).__name__ for key in features} }. {_BY_HAND}"
         )
     if image.shape[2] is None:
         raise ValueError(
-            f"The images of {name!r} must all have one number of channels; their "
-            f"shape is {image.shape}. {_BY_HAND}"
+            f"The images of {name!r} must all have the same number of channels; "
+            f"received shape {image.shape}. {_BY_HAND}"
         )
     if None in image.shape[:2] and not image_size:
         raise ValueError(
-            f"The images of {name!r} have no fixed size: their shape is {image.shape}. "
-            "Give image_size=(height, width) to resize them "
+            f"The images of {name!r} must have a fixed size; received shape "
+            f"{image.shape}. Give image_size=(height, width) to resize them "
             '(--config.image_size="(64, 64)").'
         )
     if not builder.is_prepared():
@@ -224,7 +224,7 @@ def read_images(
     splits = {split: info.num_examples for split, info in builder.info.splits.items()}
     if missing := {"train", "test"} - {split for split, rows in splits.items() if rows}:
         raise ValueError(
-            f"The data set {name!r} must have the splits 'train' and 'test'; it has "
+            f"The data set {name!r} must have the splits 'train' and 'test'; received "
             f"{sorted(splits)}, so {sorted(missing)} is missing or empty. {_BY_HAND}"
         )
     size = image_size or image.shape[:2]
@@ -248,7 +248,7 @@ def read_images(
             )
             images, labels = examples.batch(splits[split]).get_single_element()
         except (tf.errors.OpError, OSError) as error:
-            # Without the names of TensorFlow's functions around it.
+            # Without the names of TensorFlow's functions.
             reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", str(error))
             raise ValueError(
                 f"The split {split!r} of the data set {name!r} is damaged: {reason}. "

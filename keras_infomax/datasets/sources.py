@@ -1,8 +1,8 @@
-"""Reads images from where they are kept: a package, or a folder.
+"""Reads images from a package or a folder.
 
 Every reader returns `(train, test, class_names)`. A split is
 `(images, labels)` with images `(rows, height, width, channels)`; labels and class names
-are `None` where the source has none. `datasets.from_arrays` checks what they return.
+are `None` if the source has none. `datasets.from_arrays` checks the result.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pathlib
 
 import numpy as np
 
+from keras_infomax import checks
 from keras_infomax.datasets import data_files, folders, image_files
 
 Split = tuple[np.ndarray, np.ndarray | None]
@@ -39,7 +40,7 @@ def read_digits(
         num_bytes = len(images) * math.prod(image_size)
         image_files.check_bytes("'digits'", len(images), num_bytes, max_bytes)
         images = image_files.resized(images, image_size)
-    # They come sorted by class.
+    # The digits are sorted by class.
     train, test = _split(images, labels, split_seed)
     return train, test, tuple("0123456789")
 
@@ -55,14 +56,14 @@ def read_folder(
     """Reads a folder of images; see `datasets.load` for its layout."""
     root = pathlib.Path(os.path.expanduser(path))
     if not path or not root.is_dir():
-        raise ValueError(
+        raise checks.NotThere(
             f"'folder:PATH' needs the path of an existing folder; received {path!r}."
         )
     parts, class_names = folders.read(root, image_size, on_error, max_pixels, max_bytes)
     if len(parts) == 1 and len(parts[0][0]) < 2:
         raise ValueError(
-            f"{folders.shown(root)} must hold two images or more, of which some are "
-            "set aside for the test; received one. Add images, or put them into the "
+            f"{folders.shown(root)} must hold at least two images, since some are set "
+            "aside for the test; received one. Add images, or put them into the "
             "sub-folders train and test."
         )
     train, test = parts if len(parts) == 2 else _split(*parts[0], split_seed)

@@ -1,4 +1,4 @@
-"""Streams of batches of views: each batch a function of its step and a seed alone."""
+"""Streams of batches of views; a batch depends only on its step and a seed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from keras_infomax.structures import rows_of, taken
 
 _Function = TypeVar("_Function", bound=Callable)
 
-# Or their numbers would leave int64.
+# Otherwise step numbers would exceed int64.
 _TOO_MANY_STEPS = 2**62
 
 
 def _with_earlier_name(function: _Function) -> _Function:
-    """Takes the first argument by its earlier name, `images`, too."""
+    """Also accepts the earlier name of the first argument, `images`."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -47,46 +47,45 @@ def pairs(
     index: bool = False,
     labels: Any = None,
 ) -> tf.data.Dataset:
-    """Streams batches of views of examples: elements `((x, y),)`, ready for `fit`.
+    """Streams batches of views of examples for `fit`, with elements `((x, y),)`.
 
-    Batch number `s` depends on `seed` and `s` alone, also where the views are random:
-    they are called with `seed=views_seed(seed, s)`. So a run that is resumed at
-    `start_step=s` sees the batches that it would have seen without the interruption.
-    Each pass over the examples takes all of them in a new random order and makes
-    `rows // batch_size` full batches of it; the remainder sits that pass out.
+    Batch number `s` depends only on `seed` and `s`, even with random views, which are
+    called with `seed=views_seed(seed, s)`. So a run that is resumed at `start_step=s`
+    gets the same batches as an uninterrupted run. Each pass over the examples has a new
+    random order and makes `rows // batch_size` full batches; the remaining rows are
+    left out of that pass.
 
-    To train for several epochs, ask for all their steps, and let `fit` count them;
-    by default there is one pass, which `fit` would repeat in the same order:
+    By default there is one pass, which `fit` would repeat in the same order. To train
+    for several epochs, request all their steps, and let `fit` count them:
 
         steps = len(examples) // 128
         dataset = pairs(examples, "halves", 128, num_steps=20 * steps)
         model.fit(dataset, epochs=20, steps_per_epoch=steps)
 
-    Under a `tf.distribute` strategy `batch_size` is the global one, and every replica
-    gets whole pairs.
+    Under a `tf.distribute` strategy `batch_size` is the global batch size, and pairs
+    are never split between replicas.
 
     Args:
         examples: Images, a uint8 array, or float array in [0, 1], of shape
-            `(rows, height, width, channels)`; or what `from_examples` takes: an array
-            `(rows, ...)`, or a tuple or dictionary of arrays. Kept once in memory as
-            it is.
-        views: A layer or function from examples, images being floats in [0, 1], to a
-            tuple of views, or its name; see `views.get`. If it has an argument `seed`,
-            it is given a new one for each batch. If it has an attribute `row_by_row`
-            that is true, a row's views depend on that row alone, and several batches
-            can be made at once.
+            `(rows, height, width, channels)`; or examples as for `from_examples`: an
+            array `(rows, ...)`, or a tuple or dictionary of arrays. They are in memory
+            once, unchanged.
+        views: A layer or function from examples to a tuple of views, or its name; see
+            `views.get`. Images are passed as floats in [0, 1]. An argument `seed` gets
+            a new seed for each batch. If an attribute `row_by_row` is true, the views
+            of a row depend only on that row, and several batches can be made at once.
         batch_size: Rows in each batch, at least 2.
         seed: Seed of the orders and of random views.
         start_step: The number of the first batch.
-        num_steps: The number of batches, over as many passes as it takes. Defaults
-            to the batches of one pass.
-        shuffle: Whether to draw a new order for each pass, or to keep that of
-            `examples`. Beware of examples sorted by class: in the bounds, the other
-            rows of the batch stand for the whole distribution.
-        index: Whether elements end with the number of each row of `examples`, as a
-            memory bank needs it: `((x, y, index),)`.
-        labels: Integer array `(rows,)` that elements end with, as a model with a
-            `LabelTerm` takes them: `((x, y, labels),)`; or `None`.
+        num_steps: The number of batches, over several passes if needed. Defaults to the
+            batches of one pass.
+        shuffle: Whether each pass has a new random order; otherwise the order is that
+            of `examples`. Do not use this for examples sorted by class: in the bounds,
+            the other rows of a batch represent the whole distribution.
+        index: Whether elements end with the number of each row of `examples`, for a
+            memory bank: `((x, y, index),)`.
+        labels: Integer array `(rows,)` with which elements end, for a model with a
+            `LabelTerm`: `((x, y, labels),)`; or `None`.
 
     Returns:
         A `tf.data.Dataset` of `num_steps` elements `((x, y),)`, where row i of x and
@@ -95,9 +94,9 @@ def pairs(
         If views are made row by row, it is a `BatchStream`.
 
     Raises:
-        ValueError: If the examples are not as described, there are too few of them for
-            one batch, there is not one integer from 0 up as a label for each, or an
-            argument is of another type or out of range.
+        ValueError: If the examples are not as described or too few for one batch,
+            labels are not one integer from 0 up for each, or an argument has another
+            type or is out of range.
 
     Example:
     >>> import numpy as np
@@ -136,11 +135,10 @@ def labelled(
     num_steps: int | None = None,
     shuffle: bool = True,
 ) -> tf.data.Dataset:
-    """Streams batches of view x of examples with their labels, ready for `fit`.
+    """Streams batches of view x of examples with their labels, for `fit`.
 
-    Batch number `s` holds view x of the examples whose two views batch number `s` of
-    `pairs` holds, so that whatever is learned with labels compares with what is
-    learned without.
+    Batch number `s` has the same examples as batch number `s` of `pairs`, so that
+    training with and without labels can be compared.
 
     Args:
         examples: As for `pairs`.
@@ -190,7 +188,7 @@ def _stream(
     num_steps: int | None,
     shuffle: bool,
 ) -> tf.data.Dataset:
-    """As `pairs`; `element` makes its elements of the views and rows of a batch."""
+    """As `pairs`; `element` makes an element from the views and rows of a batch."""
     checks.seed("seed", seed)
     examples = as_examples("examples", examples)
     rows = rows_of(examples)
@@ -217,18 +215,19 @@ def _stream(
             )
     stop_step = start_step + num_steps
     views_of = view_layers.seeded(view_layers.get(views))
-    # A mistake in the graph of tf.data would be wrapped in many lines.
+    # Called here, since an error in the graph of tf.data would be wrapped in many
+    # lines.
     first = taken(examples, slice(2))
     example = views_of(_as_tensors(prepared(first)), seed=views_seed(seed, -1).numpy())
     if not isinstance(example, tuple | list) or not example:
-        # A tensor would be taken apart into its rows, a dictionary into its keys.
+        # A tensor would be split into its rows, a dictionary into its keys.
         raise ValueError(
             f"views must return a tuple of views; received {type(example).__name__} "
             f"from {views!r}. Return (view,) if there is one."
         )
     if not backends.is_tensorflow():
         views_of = _called_from_graphs(views_of, example)
-    # On the host, where tf.data gathers from it, also where there is an accelerator.
+    # On the host, where tf.data gathers rows, even with an accelerator.
     with tf.device("CPU:0"):
         stored = tf.nest.map_structure(tf.constant, examples)
 
@@ -237,7 +236,7 @@ def _stream(
         order = tf.range(rows)
         if shuffle:
             # index_shuffle would need no array, but its orders are not uniform: some
-            # rows meet in one batch far more often than others.
+            # rows are in the same batch far more often than others.
             order = tf.random.experimental.stateless_shuffle(order, [seed, number])
         order = tf.reshape(
             order[: steps_in_pass * batch_size], (steps_in_pass, batch_size)
@@ -250,8 +249,8 @@ def _stream(
         )
 
     def element_of_batch(step, rows_of_batch):
-        # All views of an example are made here, in one place, so no shuffling, sharding
-        # or parallel mapping can part them.
+        # All views of an example are made in one place, so no shuffling, sharding or
+        # parallel mapping can separate them.
         batch = prepared(
             tf.nest.map_structure(lambda part: tf.gather(part, rows_of_batch), stored)
         )
@@ -259,14 +258,14 @@ def _stream(
         return element(views_of_batch, rows_of_batch)
 
     def element_of_block(steps, rows_of_block):
-        # Each row for itself, so all batches as one.
+        # Rows are independent, so all batches are made as one.
         of_rows = element_of_batch(steps[0], tf.reshape(rows_of_block, (-1,)))
         return tf.nest.map_structure(
             lambda part: tf.reshape(part, (-1, batch_size, *part.shape[1:])), of_rows
         )
 
     options = tf.data.Options()
-    # By files would be wrong: there are none.
+    # Not by files, since there are none.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
@@ -289,11 +288,11 @@ def _stream(
         )
 
         def in_blocks(size):
-            # One ahead, and no more: they are large.
+            # Only one block is made ahead, since blocks are large.
             made = steps.batch(size).map(element_of_block).prefetch(1)
             return made.with_options(options)
 
-        # On other backends no step takes several batches.
+        # On other backends, a step takes only one batch.
         if not row_by_row or not backends.is_tensorflow():
             return batches
         from keras_infomax.datasets.batch_stream import BatchStream
@@ -304,11 +303,11 @@ def _stream(
 
 
 def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
-    """Views of another backend than TensorFlow, for the graphs of `tf.data`.
+    """Wraps views of another backend than TensorFlow for graphs of `tf.data`.
 
     Args:
         views_of: Function of examples and a seed to a tuple of views.
-        example: What it returns for a few examples.
+        example: Its result for a few examples.
     """
     layout = tuple(example)
     parts = keras.tree.flatten(layout)
@@ -317,7 +316,7 @@ def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
     def call(examples, seed):
         def compute(seed, *given):
             packed = keras.tree.pack_sequence_as(examples, list(given))
-            # Plain numbers: of an array Keras would cut them to 32 bits on JAX.
+            # Plain numbers, since Keras would cut an array to 32 bits on JAX.
             views = views_of(_as_tensors(packed), seed=tuple(seed.tolist()))
             return [ops.convert_to_numpy(part) for part in keras.tree.flatten(views)]
 
@@ -335,7 +334,7 @@ def _called_from_graphs(views_of: Callable, example: Any) -> Callable:
 
 
 def _as_tensors(examples: Any) -> Any:
-    """Examples as tensors of the backend, for which texts are none but TensorFlow's."""
+    """Converts examples to tensors of the backend; texts are TensorFlow's."""
 
     def convert(part):
         is_text = part.dtype.kind in "OSU" and not backends.is_tensorflow()
@@ -345,18 +344,18 @@ def _as_tensors(examples: Any) -> Any:
 
 
 def views_seed(seed: int, step: Any) -> tf.Tensor:
-    """The seed that random views of batch number `step` are called with.
+    """The seed for random views of batch number `step`.
 
     Args:
         seed: Seed of the stream.
-        step: Integer or int64 scalar. Streams count from 0; negative numbers give
-            draws that no stream makes, for evaluation.
+        step: Integer or int64 scalar. Streams count from 0. Negative numbers give draws
+            for evaluation, which no stream uses.
 
     Returns:
         int64 tensor `(2,)`.
 
     Raises:
-        ValueError: If the seed or the step is no integer.
+        ValueError: If the seed or the step is not an integer.
 
     Example:
     >>> views_seed(0, 7).shape
@@ -366,13 +365,13 @@ def views_seed(seed: int, step: Any) -> tf.Tensor:
     of_tensor = tf.is_tensor(step) and step.dtype.is_integer
     if not of_tensor:
         checks.integer("step", step, -(2**63), example=0, below=2**63)
-    # Passes are shuffled with [seed, 0], [seed, 1] and so on: not with this stream.
+    # Unlike the seeds [seed, 0], [seed, 1] and so on, which shuffle passes.
     stream = tf.constant([seed, -1], tf.int64)
     return tf.random.fold_in(stream, tf.cast(step, tf.int64))
 
 
 def fitting(rows: int) -> int:
-    """The largest power of two, at least 2, of which batches fit into so many rows.
+    """The largest batch size, a power of two and at least 2, for this number of rows.
 
     Args:
         rows: Number of rows.

@@ -1,4 +1,4 @@
-"""Tables: columns of numbers and of categories, as encoders take them."""
+"""Converts tables to numbers and categories for encoders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,18 +8,18 @@ import numpy as np
 from keras_infomax import checks
 
 Columns = Mapping[str, np.ndarray]
-# What stands for a value that is missing, in any column.
+# Texts that mean a missing value in any column.
 _MISSING = {"", "na", "nan", "n/a", "null", "none", "?"}
 
 
 def column(values: Sequence[str]) -> np.ndarray:
-    """A column of texts as numbers, if all that is not missing is a number.
+    """Converts a column of texts to numbers, if all known values are numbers.
 
     Args:
         values: The texts.
 
     Returns:
-        float64 array with NaN for what is missing, or an array of texts, with `""`.
+        float64 array with NaN for missing values, or an array of texts with `""`.
 
     Example:
     >>> column(["1", "NA", "2.5"]), column(["a", "?"])
@@ -36,31 +36,31 @@ def column(values: Sequence[str]) -> np.ndarray:
 def to_examples(
     name: str, train: Columns, test: Columns, categorical: Sequence[str] = ()
 ) -> tuple[Any, Any, tuple[int, ...] | None]:
-    """Columns as the examples of an encoder, scaled by what the training split tells.
+    """Converts columns to examples, scaled by the statistics of the training split.
 
-    Columns of numbers are brought to mean 0 and standard deviation 1 of the training
-    split; a number that is missing becomes 0, its mean. Categories are numbered from 1
-    in the order of the training split's values; what is missing, or new in the test
-    split, is 0.
+    Columns of numbers are scaled to mean 0 and standard deviation 1 of the training
+    split. A missing number becomes 0, the mean. Categories are numbered from 1 in the
+    sorted order of the training split's values. Missing values, and values that are new
+    in the test split, become 0.
 
     Args:
         name: Name of the data set, for messages.
         train: Columns of the training split by name: arrays of numbers or of texts.
-        test: Those of the test split.
-        categorical: Columns of numbers that name categories.
+        test: Columns of the test split.
+        categorical: Numeric columns that are categories.
 
     Returns:
-        Examples of both splits: float arrays `(rows, columns)` if there are no
-        categories, or else dictionaries of `"numbers"`, unless there are none, and
-        `"categories"`; and how many values each column of categories has.
+        Examples of both splits, and the number of values of each categorical column.
+        Examples are float arrays `(rows, columns)` without categories, or else
+        dictionaries of `"categories"` and, if there are any, `"numbers"`.
 
     Raises:
-        ValueError: If there are no columns, or `categorical` names one that is none.
+        ValueError: If there are no columns, or `categorical` has an unknown one.
     """
     if not train:
         raise ValueError(
-            f"The table {name!r} must have a column besides that of the labels; it has "
-            "none. Check the file's first line."
+            f"The table {name!r} must have a column besides that of the labels; "
+            "received none. Check the file's first line."
         )
     for each in categorical:
         if each not in train:
@@ -92,7 +92,7 @@ def to_examples(
 def to_labels(
     name: str, key: str, *splits: np.ndarray
 ) -> tuple[list[np.ndarray], tuple[str, ...] | None]:
-    """A column of classes as labels from 0 up.
+    """Converts a column of classes to labels from 0 up.
 
     Args:
         name: Name of the data set, for messages.
@@ -103,21 +103,21 @@ def to_labels(
         Labels of each split, and the names of the classes in the order of the labels.
 
     Raises:
-        ValueError: If some are missing, or numbers are no whole ones.
+        ValueError: If some are missing, or numbers are not whole.
     """
     whole = np.concatenate(splits)
     if whole.dtype.kind == "f":
         if not np.isfinite(whole).all() or (whole != np.round(whole)).any():
             raise ValueError(
-                f"The column {key!r} of {name!r} must hold a class in every row, to be "
-                "the labels: a text or a whole number; received "
-                f"{_unfit(whole)}. Remove such rows, or make classes of the numbers."
+                f"The column {key!r} of {name!r} must hold a class in every row to be "
+                f"the labels, a text or a whole number; received {_unfit(whole)}. "
+                "Remove such rows, or convert the numbers to classes."
             )
         whole = whole.astype("int64")
     if whole.dtype.kind == "U" and (whole == "").any():
         raise ValueError(
-            f"The column {key!r} of {name!r} must hold a class in every row, to be the "
-            "labels; some are missing. Remove their rows."
+            f"The column {key!r} of {name!r} must hold a class in every row to be the "
+            "labels; received missing values. Remove their rows."
         )
     names, labels = np.unique(whole, return_inverse=True)
     ends = np.cumsum([len(split) for split in splits])[:-1]

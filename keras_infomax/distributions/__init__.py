@@ -1,7 +1,7 @@
 """Distributions of pairs whose mutual information is known exactly.
 
 Each has `sample(rows, seed)`, which returns arrays x and y, and `mutual_information` in
-nats. With them estimators are tested, and compared.
+nats. They serve to test and compare estimators.
 """
 
 from keras_infomax.distributions.base import Distribution

@@ -1,4 +1,4 @@
-"""What all distributions of pairs have in common."""
+"""Base of all distributions of pairs."""
 
 import abc
 from typing import Any
@@ -11,10 +11,10 @@ from keras_infomax import checks
 class Distribution(abc.ABC):
     """Pairs (x, y) whose mutual information is known exactly.
 
-    A subclass gives `draw` and `mutual_information`.
+    A subclass defines `draw` and `mutual_information`.
 
     Args:
-        name: What the distribution is called in tables.
+        name: Name of the distribution in tables.
     """
 
     def __init__(self, name: str):
@@ -27,14 +27,14 @@ class Distribution(abc.ABC):
 
     @abc.abstractmethod
     def draw(self, rows: int, generator: np.random.Generator) -> tuple[Any, Any]:
-        """Arrays x and y of so many rows."""
+        """Draws arrays x and y with this number of rows."""
 
     def sample(self, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Draws independent pairs.
 
         Args:
             rows: Number of pairs.
-            seed: Integer from 0 to 2**32 - 1, which decides all of them.
+            seed: Integer seed from 0 to 2**32 - 1.
 
         Returns:
             Arrays x and y, `(rows, ...)`: float32 for numbers and images, int64 for

@@ -1,4 +1,4 @@
-"""Gaussians of any correlations, and Student's t, whose tails share a scale."""
+"""Gaussian distributions with any correlations, and Student's t-distributions."""
 
 import math
 from typing import Any
@@ -15,8 +15,8 @@ class Gaussian(Distribution):
 
     Args:
         covariance: Matrix of x and y, positive definite.
-        dim_x: Number of its first rows that are x.
-        name: What the distribution is called in tables.
+        dim_x: Number of its first rows that belong to x.
+        name: Name of the distribution in tables.
     """
 
     def __init__(self, covariance: np.ndarray, dim_x: int, name: str):
@@ -43,9 +43,9 @@ class Student(Gaussian):
 
     Args:
         dispersion: Matrix of x and y, positive definite.
-        dim_x: Number of its first rows that are x.
+        dim_x: Number of its first rows that belong to x.
         degrees: Degrees of freedom.
-        name: What the distribution is called in tables.
+        name: Name of the distribution in tables.
     """
 
     def __init__(self, dispersion: np.ndarray, dim_x: int, degrees: float, name: str):
@@ -76,24 +76,24 @@ def gaussian(
     """Gaussian vectors: pairs of correlated numbers, or any covariance.
 
     Without a covariance x and y have `dim` numbers each, unit variances, and number i
-    of x is correlated with number i of y alone. Then
+    of x is correlated only with number i of y. Then
 
         I(X; Y) = -pairs / 2 * log(1 - correlation^2)
 
     Args:
         dim: Numbers in each of x and y. Defaults to 1.
         correlation: Correlation of a pair, in (-1, 1). Defaults to 0.8.
-        mutual_information: Nats that x and y shall share, instead of a correlation.
+        mutual_information: Mutual information in nats, instead of a correlation.
         covariance: Positive definite matrix of x and y together, instead of all others.
-        dim_x: How many of its first rows are x. Defaults to half of them.
-        pairs: How many of the numbers are correlated. Defaults to all.
+        dim_x: Number of its first rows that belong to x. Defaults to half of them.
+        pairs: Number of correlated pairs. Defaults to all.
 
     Returns:
         Distribution of x `(rows, dim_x)` and y `(rows, dim_y)`.
 
     Raises:
         ValueError: If arguments exclude each other, a number is out of range, or the
-            matrix is none of a covariance.
+            matrix is not a covariance matrix.
 
     Example:
     >>> round(gaussian(dim=20, mutual_information=6.0).mutual_information, 6)
@@ -121,20 +121,20 @@ def student(
     dim_x: int | None = None,
     pairs: int | None = None,
 ) -> Student:
-    """Student-t vectors: those of `gaussian`, divided by one scale that both share.
+    """Student-t vectors: Gaussian vectors divided by a common random scale.
 
-    The scale alone makes x and y dependent, so that they share information even where
-    they are uncorrelated: with f(v) = log Gamma(v / 2) - v / 2 psi(v / 2),
+    The common scale makes x and y dependent even if they are uncorrelated. With f(v) =
+    log Gamma(v / 2) - v / 2 psi(v / 2),
 
         I(X; Y) = I_gaussian + f(degrees) + f(degrees + dim_x + dim_y)
                   - f(degrees + dim_x) - f(degrees + dim_y)
 
     Args:
-        degrees: Positive number, the degrees of freedom. At most 1 there is no mean, at
-            most 2 no variance.
+        degrees: Positive number, the degrees of freedom. The mean exists above 1, the
+            variance above 2.
         dim: As for `gaussian`.
         correlation: As for `gaussian`. Defaults to 0.
-        mutual_information: As for `gaussian`; not below what the scale gives.
+        mutual_information: As for `gaussian`; at least the contribution of the scale.
         covariance: As for `gaussian`, the dispersion matrix.
         dim_x: As for `gaussian`.
         pairs: As for `gaussian`.
@@ -143,7 +143,7 @@ def student(
         Distribution of x `(rows, dim_x)` and y `(rows, dim_y)`.
 
     Raises:
-        ValueError: As `gaussian`, and if the scale alone gives more than is wanted.
+        ValueError: As `gaussian`, or if the scale alone contributes more.
 
     Example:
     >>> round(student(degrees=1, dim=2).mutual_information, 4)
@@ -167,7 +167,7 @@ def student(
 
 
 def _of_one_scale(degrees, dim_x, dim_y):
-    """What x and y of a Student-t share by their scale, in nats."""
+    """Contribution of the common scale to the mutual information, in nats."""
 
     def f(value):
         return special.gammaln(value / 2) - value / 2 * special.digamma(value / 2)
@@ -179,7 +179,7 @@ def _of_one_scale(degrees, dim_x, dim_y):
 
 
 def _matrix(dim, correlation, information, covariance, dim_x, pairs, offset):
-    """Covariance, how much of it is x, and a word for its size."""
+    """Covariance, number of its rows that belong to x, and a text for its size."""
     if covariance is not None:
         others = {
             "dim": dim,
@@ -238,9 +238,8 @@ def _correlation(information, pairs, offset):
     information = checks.non_negative_number("mutual_information", information, 5.0)
     if information < offset:
         raise ValueError(
-            f"mutual_information must be at least {offset:.4f} nats, which the scale "
-            f"gives without any correlation; received {information}. Raise it, or the "
-            "degrees."
+            f"mutual_information must be at least {offset:.4f} nats, the contribution "
+            f"of the scale; received {information}. Raise it, or the degrees."
         )
     square = -math.expm1(-2 * (information - offset) / pairs)
     if square >= 1:

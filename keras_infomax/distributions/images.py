@@ -1,4 +1,4 @@
-"""Images that share what their labels do."""
+"""Pairs of images whose mutual information is that of their labels."""
 
 import functools
 import math
@@ -10,12 +10,13 @@ from keras_infomax.distributions.base import Distribution
 
 
 class DigitPairs(Distribution):
-    """Two images of digits, whose labels are one, passed on with errors.
+    """Two images of digits with the same labels, up to errors.
 
-    Each image shows `digits` handwritten digits side by side, zeros and ones, drawn
-    with equal probability. Those of y are those of x, but each is the other digit with
-    the probability `error`. Which picture shows a digit is drawn apart for x and for y,
-    and a picture tells which digit it is; so the images share what the labels share:
+    Each image shows `digits` handwritten digits side by side, zeros and ones with equal
+    probability. The digits of y are those of x, each replaced by the other one with the
+    probability `error`. The pictures of a digit are drawn independently for x and y,
+    and a picture determines its digit. So the mutual information of the images is that
+    of the labels:
 
         I(X; Y) = digits * (log(2) - H(error)),  H(C) (1 - H(error) / log(2))
 
@@ -24,7 +25,7 @@ class DigitPairs(Distribution):
 
     Args:
         digits: Number of digits in each image.
-        error: Probability that a digit is passed on wrongly, in [0, 1].
+        error: Probability that a digit is replaced, in [0, 1].
 
     Raises:
         ValueError: If a number is out of range, or the digits are not installed.

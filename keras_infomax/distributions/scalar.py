@@ -1,4 +1,4 @@
-"""Pairs of numbers or classes, of which one or both may be discrete."""
+"""Pairs of numbers; one or both may be discrete."""
 
 import math
 from typing import Any
@@ -41,11 +41,11 @@ class AdditiveNoise(Distribution):
 
 
 class Discrete(Distribution):
-    """Classes x and y of a table of joint probabilities.
+    """Classes x and y with a table of joint probabilities.
 
     Args:
-        table: Matrix of numbers that are not negative: row a, column b is in proportion
-            to the probability of x = a and y = b.
+        table: Matrix of non-negative numbers: row a, column b is proportional to the
+            probability of x = a and y = b.
 
     Example:
     >>> round(Discrete([[0.5, 0.0], [0.0, 0.5]]).mutual_information, 4)  # log(2)
@@ -76,7 +76,7 @@ class Discrete(Distribution):
 
 
 class ClassAndInterval(Distribution):
-    """A class x, one of many alike, and a number y, uniform in [x, x + 2].
+    """A uniform class x, and a number y that is uniform in [x, x + 2].
 
         I(X; Y) = log(classes) - (classes - 1) log(2) / classes
 
@@ -108,19 +108,18 @@ class ClassAndInterval(Distribution):
 class ZeroInflated(Distribution):
     """X exponential, and Y a Poisson number of mean X, but 0 with some probability.
 
-    X and Y are dependent with probability `1 - zeros` alone, and y is 0 else, where
-    zeros are drawn apart from X. What they share is
+    With probability `zeros`, Y is 0, independent of X. The mutual information is
 
         I(X; Y) = H(Y) - H(Y | X), both sums and integrals of known densities
 
     which is computed to eight digits.
 
     Args:
-        zeros: Probability of a zero that is drawn apart from X, in [0, 1).
+        zeros: Probability of a zero that does not depend on X, in [0, 1).
 
     Reference:
         Gao et al., 2017, section 5, https://arxiv.org/abs/1709.06212, whose closed form
-        takes the zeros for known.
+        assumes that these zeros are known.
     """
 
     def __init__(self, zeros: float = 0.15):
@@ -151,19 +150,19 @@ class ZeroInflated(Distribution):
 
 
 class Mixture(Distribution):
-    """Two numbers, of a mixture of Gaussians in the plane.
+    """Two numbers with a mixture of Gaussians in the plane as distribution.
 
-    The mutual information has no closed form; it is integrated over a grid, to six
+    The mutual information has no closed form. It is integrated numerically, to six
     digits.
 
     Args:
         means: Centers, `(components, 2)`.
         covariances: Matrices, `(components, 2, 2)`.
-        weights: Probabilities of the components, or numbers in proportion to them.
+        weights: Probabilities of the components, or numbers proportional to them.
             Defaults to equal ones.
 
     Raises:
-        ValueError: If shapes do not fit, or a matrix is none of a covariance.
+        ValueError: If shapes do not match, or a matrix is not a covariance matrix.
 
     Example:
     >>> far = Mixture([[-20, -20], [20, 20]], [[[1, 0], [0, 1]]] * 2)

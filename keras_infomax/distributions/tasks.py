@@ -76,8 +76,8 @@ TASKS = tuple(sorted(_MAKERS))
 def task(name: str) -> Distribution:
     """One of the forty tasks of the benchmark of Czyż et al., by its identifier.
 
-    They are defined here anew, since the package benchmark-mi needs NumPy 1; `adapted`
-    takes its own objects where it is installed.
+    They are implemented here, since the package benchmark-mi needs NumPy 1. If it is
+    installed, `adapted` takes its objects.
 
     Args:
         name: One of `TASKS`, such as `"1v1-normal-0.75"`.
@@ -103,7 +103,7 @@ class Adapted(Distribution):
 
     Args:
         task: The task.
-        name: What it is called in tables.
+        name: Name of the task in tables.
     """
 
     def __init__(self, task: Any, name: str):
@@ -121,15 +121,15 @@ class Adapted(Distribution):
 
 
 def adapted(task: Any, name: str | None = None) -> Adapted:
-    """A task of benchmark-mi, or of any package that has the same two methods.
+    """A task of benchmark-mi, or of any package with the same two attributes.
 
     Args:
         task: Object with `sample(rows, seed)`, which returns a pair of arrays, and
             `mutual_information` in nats, a number or a method without arguments.
-        name: What it is called in tables. Defaults to its `id`, or its class.
+        name: Name of the task in tables. Defaults to its `id`, or its class.
 
     Raises:
-        ValueError: If the object has not these two.
+        ValueError: If the object lacks one of them.
 
     Example:
     >>> class Copies:

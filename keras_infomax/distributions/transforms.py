@@ -1,4 +1,4 @@
-"""Homeomorphisms, under which mutual information does not change."""
+"""Homeomorphisms, which do not change mutual information."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def normal_cdf(values):
 
 
 def wiggly_x(values):
-    """A rising line with waves."""
+    """An increasing line with waves."""
     return (
         values
         + 0.4 * np.sin(values)
@@ -32,7 +32,7 @@ def wiggly_x(values):
 
 
 def wiggly_y(values):
-    """Another rising line with waves."""
+    """Another increasing line with waves."""
     return (
         values
         - 0.4 * np.sin(0.4 * values)
@@ -42,10 +42,10 @@ def wiggly_y(values):
 
 
 def swiss_roll(values):
-    """One number in [0, 1] becomes a point of a spiral in the plane."""
+    """Maps a number in [0, 1] to a point of a spiral in the plane."""
     if values.shape[1] != 1:
         raise ValueError(
-            "swiss_roll takes one number of a row, uniform in [0, 1]; received "
+            "swiss_roll takes one number per row, uniform in [0, 1]; received "
             f"{values.shape[1]}. Give it a distribution with dim=1."
         )
     t = 1.5 * np.pi * (1 + 2 * values)
@@ -53,26 +53,26 @@ def swiss_roll(values):
 
 
 def spiral_x(values):
-    """Turns the first two numbers by an angle that grows with the squared norm."""
+    """Rotates the first two numbers by an angle that grows with the squared norm."""
     return _turned(values, 0)
 
 
 def spiral_y(values):
-    """Turns the second and third number by an angle that grows with the norm."""
+    """Rotates the second and third number by an angle that grows with the norm."""
     return _turned(values, 1)
 
 
 def bimodal_x(values):
-    """A standard Gaussian number becomes one of two modes, 0.3 at 0 and 0.7 at 5."""
+    """Maps a standard Gaussian to two modes, with weight 0.3 at 0 and 0.7 at 5."""
     return _mixed_quantile(values, (0.3, 0.7), (0.0, 5.0))
 
 
 def bimodal_y(values):
-    """A standard Gaussian number becomes one of two modes, halves at -1 and 3."""
+    """Maps a standard Gaussian to two modes of equal weight, at -1 and 3."""
     return _mixed_quantile(values, (0.5, 0.5), (-1.0, 3.0))
 
 
-# By name, one for x and one for y; `swiss_roll` leaves y as it is.
+# By name, one for x and one for y; `swiss_roll` does not change y.
 TRANSFORMS: dict[str, tuple[Callable, Callable | None]] = {
     "asinh": (np.arcsinh, np.arcsinh),
     "bimodal": (bimodal_x, bimodal_y),
@@ -85,13 +85,13 @@ TRANSFORMS: dict[str, tuple[Callable, Callable | None]] = {
 
 
 class Transformed(Distribution):
-    """A distribution whose x and y were mapped, each by itself; see `transformed`.
+    """A distribution with separate maps of x and y; see `transformed`.
 
     Args:
         base: The distribution.
         of_x: Function of x, or `None`.
         of_y: Function of y, or `None`.
-        name: What the distribution is called in tables.
+        name: Name of the distribution in tables.
     """
 
     def __init__(self, base: Distribution, of_x: Any, of_y: Any, name: str):
@@ -116,22 +116,23 @@ def transformed(
     x: Callable | None = None,
     y: Callable | None = None,
 ) -> Transformed:
-    """Maps x and y of a distribution by homeomorphisms, one each.
+    """Maps x and y of a distribution by one homeomorphism each.
 
     Args:
         base: Distribution.
         transform: Name of a pair of maps: `"asinh"`, `"bimodal"`, `"half_cube"`,
-            `"normal_cdf"`, `"spiral"`, `"swiss_roll"` (of x alone) or `"wiggly"`.
-        x: Function of float64 arrays `(rows, dim)` instead, continuous and with a
-            continuous inverse on its image; else the mutual information changes.
+            `"normal_cdf"`, `"spiral"`, `"swiss_roll"` (only x) or `"wiggly"`.
+        x: Function of float64 arrays `(rows, dim)` instead of a name. It must be
+            continuous and have a continuous inverse on its image; otherwise the mutual
+            information changes.
         y: The same for y.
 
     Returns:
-        Distribution of the same mutual information.
+        Distribution with the same mutual information.
 
     Raises:
-        ValueError: If base is no distribution, the name unknown, or there is nothing to
-            map.
+        ValueError: If `base` is not a distribution, the name is unknown, or no map is
+            given.
 
     Example:
     >>> transformed(gaussian(dim=3, correlation=0.6), "half_cube")
@@ -172,7 +173,7 @@ def uniform(
     correlation: float | None = None,
     mutual_information: float | None = None,
 ) -> Transformed:
-    """Uniform margins in [0, 1] that depend on each other as Gaussians do.
+    """Uniform margins in [0, 1] with a Gaussian copula.
 
     Args:
         dim: As for `gaussian`.
@@ -187,7 +188,7 @@ def uniform(
 
 
 def bimodal(correlation: float | None = None) -> Transformed:
-    """One number each, with two modes each, that depend as Gaussians do.
+    """Two bimodal numbers with a Gaussian copula.
 
     Args:
         correlation: As for `gaussian`, before the margins get two modes.
@@ -201,10 +202,10 @@ def bimodal(correlation: float | None = None) -> Transformed:
 def _turned(values, first):
     if values.shape[1] < first + 2:
         raise ValueError(
-            f"spiral takes at least {first + 2} numbers of a row; received "
+            f"spiral takes at least {first + 2} numbers per row; received "
             f"{values.shape[1]}. Give it a distribution with dim=3."
         )
-    # The squared norm is that of all numbers, and so the same after the turn.
+    # The norm of all numbers does not change by the rotation.
     angle = np.sum(values**2, axis=1) / values.shape[1]
     a, b = values[:, first], values[:, first + 1]
     turned = values.copy()
@@ -214,7 +215,7 @@ def _turned(values, first):
 
 
 def _mixed_quantile(values, weights, centers):
-    """Quantiles of a mixture of unit Gaussians at those of a standard Gaussian."""
+    """Quantiles of a mixture of unit Gaussians at quantiles of a standard Gaussian."""
     grid = np.linspace(min(centers) - 9, max(centers) + 9, 40001)
     parts = zip(weights, centers, strict=True)
     level = sum(w * special.ndtr(grid - c) for w, c in parts)

@@ -1,4 +1,4 @@
-"""Estimates mutual information from rows, and says when not to believe the estimate."""
+"""Estimates mutual information from rows, and warns of unreliable estimates."""
 
 from keras_infomax.estimation.csv_files import Table, read_csv
 from keras_infomax.estimation.estimator import METHODS, estimate_mi

@@ -28,11 +28,11 @@ COLUMNS = (
 
 
 def task(name: str) -> distributions.Distribution:
-    """A distribution by a name: one of the forty tasks, or one with its numbers.
+    """A distribution by name: one of the forty tasks, or a family with parameters.
 
     Args:
-        name: As `distributions.task` takes it, or `gaussian:DIM:NATS`,
-            `uniform:DIM:NATS` or `student:DEGREES:DIM:NATS`.
+        name: As for `distributions.task`, or `gaussian:DIM:NATS`, `uniform:DIM:NATS` or
+            `student:DEGREES:DIM:NATS`.
 
     Raises:
         ValueError: If there is no such distribution.
@@ -56,19 +56,11 @@ def task(name: str) -> distributions.Distribution:
     return made
 
 
-def run(
-    settings: Mapping[str, Any], folder: str | os.PathLike, name: str = "results"
-) -> pathlib.Path:
-    """Estimates all that is not in the table yet, and writes it after each.
+def check(settings: Mapping[str, Any]) -> None:
+    """Checks settings before anything is estimated.
 
     Args:
-        settings: `tasks`, `rows`, `seeds` and `methods`, lists of them; `steps`, most
-            steps of a training. All trained methods are evaluated with one critic.
-        folder: Folder of the table.
-        name: Name of the table, without its ending.
-
-    Returns:
-        Path of the CSV file.
+        settings: As `run` takes them.
 
     Raises:
         ValueError: If a setting is missing or unknown.
@@ -82,6 +74,28 @@ def run(
         )
     for method in settings["methods"]:
         checks.one_of("methods", method, METHODS)
+    for name in settings["tasks"]:
+        task(name)
+
+
+def run(
+    settings: Mapping[str, Any], folder: str | os.PathLike, name: str = "results"
+) -> pathlib.Path:
+    """Computes all estimates that are missing in the table, and saves each.
+
+    Args:
+        settings: Lists `tasks`, `rows`, `seeds` and `methods`, and `steps`, the largest
+            number of steps of a training. All trained methods use the same critic.
+        folder: Folder of the table.
+        name: Name of the table, without its ending.
+
+    Returns:
+        Path of the CSV file.
+
+    Raises:
+        ValueError: If a setting is missing or unknown.
+    """
+    check(settings)
     path = pathlib.Path(checks.path("folder", folder), f"{name}.csv")
     table = read(path)
     done = {tuple(row[k] for k in ("task", "rows", "seed", "method")) for row in table}
@@ -101,7 +115,7 @@ def run(
 
 
 def read(path: pathlib.Path) -> list[dict[str, str]]:
-    """Rows of a table; none if it is not there.
+    """Rows of a table; none if the file does not exist.
 
     Args:
         path: Path of the CSV file.
@@ -113,7 +127,7 @@ def read(path: pathlib.Path) -> list[dict[str, str]]:
 
 
 def write(table: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
-    """Writes a table, whole or not at all.
+    """Writes a table atomically.
 
     Args:
         table: Rows.
@@ -148,7 +162,7 @@ def summary(table: Sequence[Mapping[str, str]]) -> str:
 
 
 def draw(table: Sequence[Mapping[str, str]]) -> Any:
-    """Estimates against the truth, and the log of the held-out rows.
+    """Draws estimates against the true values, and the log of the held-out rows.
 
     Args:
         table: Rows, as `read` returns them.
@@ -200,7 +214,7 @@ def _estimates(name, rows, seed, methods, steps):
     commit = version.commit()
     x, y = made.sample(rows, seed)
     truth = made.mutual_information
-    # One training, by which all bounds of a critic are known.
+    # One training gives all bounds of a critic.
     first = [m for m in methods if m not in ("ksg", "gaussian")][:1]
     for method in [*first, *(m for m in methods if m in ("ksg", "gaussian"))]:
         trained = {} if method in ("ksg", "gaussian") else {"steps": steps}

@@ -1,4 +1,4 @@
-"""What a user gives as x, y or z, as columns of numbers, images or classes."""
+"""Converts the arguments x, y and z to columns of numbers, classes, or images."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,7 @@ from scipy import special
 
 from keras_infomax import checks
 
-# Up to so many different values, integers count as classes.
+# Integers with at most this number of different values are classes.
 _MAX_CLASSES = 64
 _KINDS = "copula", "standard", "none"
 
@@ -20,7 +20,7 @@ class Columns:
     Args:
         name: `"x"`, `"y"` or `"z"`.
         numbers: float64 matrix `(rows, columns)` of continuous columns.
-        classes: int64 matrix `(rows, columns)` of classes, from 0 on without gaps.
+        classes: int64 matrix `(rows, columns)` of classes, consecutive from 0.
         images: Array `(rows, ...)` of more than two axes, or `None`.
     """
 
@@ -36,19 +36,19 @@ class Columns:
 
     @property
     def is_continuous(self) -> bool:
-        """Whether there are numbers alone."""
+        """Whether there are only continuous columns."""
         return self.images is None and not self.classes.shape[1]
 
     def beside(self, other: "Columns") -> "Columns":
         """The columns of both, as one side.
 
         Args:
-            other: Columns of as many rows, without images.
+            other: Columns with the same number of rows, without images.
         """
         if self.images is not None or other.images is not None:
             raise ValueError(
-                "z must be left out with images, since their columns do not stand side "
-                "by side. Encode them first, and give the encodings."
+                "z must be left out with images, since images cannot be joined with "
+                "columns. Encode them first, and give the encodings."
             )
         return Columns(
             self.name + other.name,
@@ -57,7 +57,7 @@ class Columns:
         )
 
     def as_numbers(self) -> np.ndarray:
-        """All columns as numbers: classes by their own number."""
+        """All columns as numbers; a class is its number."""
         return np.hstack([self.numbers, self.classes.astype("float64")])
 
 
@@ -66,11 +66,11 @@ def read(name: str, values: Any) -> Columns:
 
     Args:
         name: Name of the argument.
-        values: Array or tensor `(rows,)`, `(rows, columns)` or, of images,
+        values: Array or tensor `(rows,)` or `(rows, columns)`; images
             `(rows, height, width, channels)`; a pandas series or data frame.
 
     Returns:
-        Columns; integers, booleans, texts and categories of few values are classes.
+        Columns. Integers, booleans, texts and categories with few values are classes.
 
     Raises:
         ValueError: If it is none of these, or has missing values or no rows.
@@ -111,7 +111,8 @@ def _add_column(name, values, numbers, classes, given):
         if bad.any():
             raise ValueError(
                 f"{name} must be finite; received {bad.sum()} values that are not, the "
-                f"first in row {np.argmax(bad)}. Leave these rows out, or fill them in."
+                f"first in row {np.argmax(bad)}. Leave these rows out, or impute the "
+                "values."
             )
         numbers.append(values)
         return
@@ -127,7 +128,7 @@ def _add_column(name, values, numbers, classes, given):
         if any(v is None or v != v for v in values):
             raise ValueError(
                 f"{name} must have no missing values; received a column with some. "
-                "Leave these rows out, or fill them in."
+                "Leave these rows out, or impute the values."
             )
         found, codes = np.unique(texts, return_inverse=True)
         if len(found) <= max(len(values) / 2, 2):
@@ -135,7 +136,7 @@ def _add_column(name, values, numbers, classes, given):
             return
     raise checks.refusal(
         name,
-        "numbers, or classes of which each comes more than once",
+        "numbers, or classes that each occur more than once",
         given,
         "Leave such columns out.",
     )
@@ -155,11 +156,11 @@ def _images(name, found):
 
 
 class Margins:
-    """Maps columns one by one, as was learned from some rows.
+    """Maps each column by a function that is fitted to some rows.
 
-    Mutual information does not change when a column is mapped by a function that
-    rises. `"copula"` makes every continuous column Gaussian by its ranks, `"standard"`
-    divides by the standard deviation. Classes become one column each.
+    A strictly increasing function of a column does not change mutual information.
+    `"copula"` maps every continuous column to a Gaussian by its ranks; `"standard"`
+    divides it by the standard deviation. Each class becomes a column of zeros and ones.
 
     Args:
         kind: `"copula"`, `"standard"` or `"none"`.
@@ -171,11 +172,11 @@ class Margins:
         self._counts: list[int] = []
 
     def fit(self, columns: Columns, rows: np.ndarray) -> "Margins":
-        """Learns the maps.
+        """Fits the maps.
 
         Args:
             columns: The columns.
-            rows: Indices of the rows to learn from.
+            rows: Indices of the rows to fit.
         """
         self._maps = [self._map(column[rows]) for column in columns.numbers.T]
         self._counts = [int(c.max()) + 1 for c in columns.classes.T]
@@ -219,7 +220,7 @@ class Margins:
 
 
 def _interpolated(values, at, to):
-    """Between known values a line; beyond them, as far as the last step goes on."""
+    """Linear interpolation between known values, and extrapolation of the last step."""
     if len(at) == 1:
         return np.zeros_like(values)
     found = np.interp(values, at, to)

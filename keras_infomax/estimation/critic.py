@@ -1,4 +1,4 @@
-"""The critic of an estimate, and how it is trained."""
+"""The critic of an estimate and its training."""
 
 import math
 import time
@@ -10,23 +10,26 @@ import numpy as np
 from keras import layers, ops
 
 from keras_infomax import critics, encoders, losses, private
+from keras_infomax.estimation import density_ratios
+from keras_infomax.estimation.infonce import symmetric_infonce
 from keras_infomax.models import InfoMax
 
 _UNITS = 128
 _FEATURES = 32
 _RATE = 2e-3
-# Looks at validation rows without a better value: then a lower rate, then the end.
+# Evaluations without an improvement before the rate is lowered, then training ends.
 _STEPS_A_LOOK = 150
 _PATIENCE = 3
 _RATES = 2
 
 
 class Side:
-    """What the critic is given of one side: columns or images, and fixed features.
+    """Inputs of the critic for one side: columns or images, and fixed features.
 
     Args:
         values: Float matrix `(rows, columns)`, or images.
-        features: Float matrix `(rows, features)`, which pass by the network.
+        features: Float matrix `(rows, features)` of `density_ratios.features`, which
+            bypasses the network.
     """
 
     def __init__(self, values: np.ndarray, features: np.ndarray):
@@ -42,10 +45,10 @@ class Side:
 
 
 class Fixed:
-    """Scores of pairs by the fixed features alone, the density ratio of Gaussians."""
+    """Scores of pairs from the fixed features only, an elliptical density ratio."""
 
     def fit(self, x, y, train, validation, batch_size, steps, told):
-        """As `Trained.fit`, of no steps."""
+        """As `Trained.fit`, without steps."""
         value = symmetric_infonce(self.scores(x, y, validation))
         told(0, value)
         return {"step": [0.0], "mi": [math.nan], "val_mi": [value]}
@@ -53,34 +56,37 @@ class Fixed:
     def scores(self, x, y, rows, columns=None):
         """As `Trained.scores`."""
         columns = rows if columns is None else columns
-        return x.features[rows] @ y.features[columns].T
+        left, right = x.features[rows], y.features[columns]
+        return density_ratios.scores(left, right, density_ratios.width(left))
 
     def paired(self, x, y, rows):
         """As `Trained.paired`."""
-        return np.sum(x.features[rows] * y.features[rows], axis=1)
+        left, right = x.features[rows], y.features[rows]
+        return density_ratios.paired_scores(left, right, density_ratios.width(left))
 
 
 class Trained:
-    """Scores of pairs, by encoders that were trained by InfoNCE.
+    """Scores of pairs from encoders that are trained by InfoNCE.
 
-    The score is an inner product of features, of which some are those of the Gaussian
-    dependence and others are learned: what the network adds starts at zero.
+    The score is that of the elliptical dependence plus an inner product of what two
+    networks learn. The contribution of the networks starts at zero.
 
     Args:
         x: One side.
         y: The other.
-        seed: Integer, which decides weights and batches.
+        seed: Integer seed of weights and batches.
         encoder_x: Keras model from values of x to `(rows, dim)`, or `None`.
         encoder_y: The same for y.
     """
 
     def __init__(self, x: Side, y: Side, seed: int, encoder_x=None, encoder_y=None):
         self._seed = seed
+        self._width = density_ratios.width(x.features)
         private.set_random_seed(seed)
         self.model = InfoMax(
             _encoder(x, encoder_x, "x"),
             _encoder(y, encoder_y, "y"),
-            critics.InnerProductCritic(),
+            _EllipticalCritic(self._width),
         )
         self.model.compile(
             keras.optimizers.Adam(_RATE, clipnorm=1.0),
@@ -99,16 +105,17 @@ class Trained:
         steps: int,
         told: Callable[[int, float], None],
     ) -> dict[str, list[float]]:
-        """Trains from the start, and keeps what does best on validation rows.
+        """Trains from new weights, and keeps the best weights on validation rows.
 
         Args:
             x: One side.
             y: The other.
             train: Indices of the rows to train on.
-            validation: Indices of the rows that decide when to stop.
+            validation: Indices of the rows for early stopping.
             batch_size: Pairs in a batch.
-            steps: Most steps.
-            told: Called with steps and the validation estimate at each look.
+            steps: Largest number of steps.
+            told: Function that is called with steps and the validation estimate at each
+                evaluation.
 
         Returns:
             History: lists of `"step"`, `"mi"` and `"val_mi"`, in nats.
@@ -119,7 +126,7 @@ class Trained:
         watch.look(0, math.nan)
         step = 0
         while step < steps and not watch.ended:
-            # Whole passes over the rows, in a new order each, so that no batch has a
+            # Whole passes over the rows, each in a new order, so that no batch has a
             # row twice.
             used = len(train) // batch_size * batch_size
             passes = -(-min(_STEPS_A_LOOK, steps - step) * batch_size // used)
@@ -149,7 +156,7 @@ class Trained:
         columns = rows if columns is None else columns
         left = _encoded(self.model.encoder_x, x, rows)
         right = _encoded(self.model.encoder_y, y, columns)
-        return left @ right.T
+        return density_ratios.scores(left, right, self._width)
 
     def paired(self, x: Side, y: Side, rows: np.ndarray) -> np.ndarray:
         """Scores of the true pairs.
@@ -160,7 +167,8 @@ class Trained:
             rows: Indices of rows.
         """
         left = _encoded(self.model.encoder_x, x, rows)
-        return np.sum(left * _encoded(self.model.encoder_y, y, rows), axis=1)
+        right = _encoded(self.model.encoder_y, y, rows)
+        return density_ratios.paired_scores(left, right, self._width)
 
     def _reset(self):
         private.set_random_seed(self._seed)
@@ -172,8 +180,19 @@ class Trained:
         optimizer.learning_rate = _RATE
 
 
+class _EllipticalCritic(critics.Critic):
+    """Scores of `density_ratios.scores`, with what is learned as additive parts."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self._width = width
+
+    def call(self, x, y):
+        return density_ratios.scores(x, y, self._width, ops)
+
+
 class _Watch:
-    """Looks at validation rows, lowers the rate, stops, and remembers the best."""
+    """Evaluates validation rows, lowers the rate, stops, and keeps the best weights."""
 
     def __init__(self, trained, x, y, validation, told):
         self._trained, self._rows, self._told = trained, validation, told
@@ -203,22 +222,6 @@ class _Watch:
             model.optimizer.learning_rate = rate
 
 
-def symmetric_infonce(scores: np.ndarray) -> float:
-    """The mean of InfoNCE over rows and over columns, in nats.
-
-    Args:
-        scores: Float matrix `(rows, rows)`; minus infinity leaves a pair out.
-    """
-    true = np.diagonal(scores)
-    total = 0.0
-    for axis in (0, 1):
-        largest = scores.max(axis=axis, keepdims=True)
-        sums = np.log(np.exp(scores - largest).sum(axis=axis)) + largest.squeeze(axis)
-        counts = np.log((scores > -np.inf).sum(axis=axis))
-        total += np.mean(true - sums + counts) / 2
-    return float(total)
-
-
 def _encoder(side, encoder, name):
     values = keras.Input(side.values.shape[1:], name="values")
     features = keras.Input(side.features.shape[1:], name="features")
@@ -230,10 +233,10 @@ def _encoder(side, encoder, name):
         hidden = values
         for _ in range(2):
             hidden = layers.Dense(_UNITS, activation="gelu")(hidden)
-    # Of one side zeros, of the other not: the product is zero, its gradient is not.
+    # Zeros for only one side: the product is zero, but its gradient is not.
     first = "zeros" if name == "x" else "glorot_uniform"
     learned = layers.Dense(_FEATURES, kernel_initializer=first)(hidden)
-    # Of a column of ones the product is a function of the other side alone.
+    # With a column of ones, the product is a function of only the other side.
     both = layers.Concatenate()([learned, features])
     return keras.Model({"values": values, "features": features}, both)
 
@@ -253,12 +256,12 @@ def _encoded(encoder, side, rows):
 
 
 class Progress:
-    """One line of what an estimate is doing, and how long it will take.
+    """One line with the progress of an estimate and its remaining time.
 
     Args:
-        stream: File that the line is written to, or `None`.
+        stream: File for the line, or `None`.
         total: Number of trainings.
-        steps: Most steps of one.
+        steps: Largest number of steps of a training.
     """
 
     def __init__(self, stream: Any, total: int, steps: int):
@@ -279,11 +282,11 @@ class Progress:
         self._stream.flush()
 
     def next(self) -> None:
-        """A training has ended."""
+        """Counts a training that has ended."""
         self._done += 1
 
     def end(self) -> None:
-        """All have ended: the line goes."""
+        """Removes the line after the last training."""
         if self._stream is not None:
             self._stream.write("\r" + " " * 78 + "\r")
             self._stream.flush()

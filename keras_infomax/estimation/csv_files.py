@@ -10,11 +10,11 @@ from keras_infomax import checks
 
 
 class Table:
-    """Columns of several kinds, as `estimate_mi` takes a table.
+    """A table with columns of several types for `estimate_mi`.
 
     Args:
         names: Names of the columns.
-        values: An array `(rows,)` of each.
+        values: An array `(rows,)` for each column.
     """
 
     def __init__(self, names: Sequence[str], values: Sequence[np.ndarray]):
@@ -35,23 +35,29 @@ class Table:
 
 
 def read_csv(path: str | os.PathLike, *wanted: Sequence[str]) -> list[Table]:
-    """Columns of a CSV file whose first line names them.
+    """Reads columns of a CSV file whose first line has their names.
 
     Args:
-        path: Path of the file; of a `.tsv` file tabulators stand between the columns.
+        path: Path of the file. In a `.tsv` file, tabs separate the columns.
         *wanted: Names of columns, a list for each table.
 
     Returns:
-        A table for each list: whole numbers as int64, other numbers as float64, all
-        else as texts.
+        A table for each list, with whole numbers as int64, other numbers as float64,
+        and everything else as texts.
 
     Raises:
-        ValueError: If a column is not there or given twice, or a line is too short.
+        ValueError: If a column is missing or given twice, a line is too short, or the
+            file is not text.
     """
     path = checks.path("path", path, "table.csv")
     delimiter = "\t" if path.endswith(".tsv") else ","
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path} must be a table as text in UTF-8; it cannot be read: {error}."
+        ) from error
     names = [name.strip() for name in lines[0]] if lines else []
     every = [name for some in wanted for name in some]
     for name in every:
@@ -63,8 +69,8 @@ def read_csv(path: str | os.PathLike, *wanted: Sequence[str]) -> list[Table]:
             )
         if every.count(name) > 1 or names.count(name) > 1:
             raise ValueError(
-                f"The column {name!r} must be given once and be in {path} once. A "
-                "column tells all of itself: leave one of them out."
+                f"The column {name!r} must be given once and be in {path} once. Leave "
+                "one of them out."
             )
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(names):

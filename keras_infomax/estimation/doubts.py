@@ -1,4 +1,4 @@
-"""What should make a reader doubt an estimate, in words."""
+"""Warnings about unreliable estimates."""
 
 import math
 
@@ -16,15 +16,15 @@ def of_value(
     gap: float,
     held_out: int,
 ) -> list[str]:
-    """Doubts about an estimate by a trained critic.
+    """Warnings about an estimate from a trained critic.
 
     Args:
         method: Name of the bound.
         value: The estimate in nats.
         error: Its standard error.
-        ceiling: What the bound cannot exceed.
+        ceiling: Largest possible value of the bound.
         bounds: All bounds of the same scores.
-        gap: How much more the critic finds in training rows than in held-out ones.
+        gap: Difference of the estimates on training rows and on held-out rows.
         held_out: Number of held-out rows of one critic.
     """
     found = []
@@ -49,20 +49,19 @@ def of_value(
         )
     if value > math.log(held_out):
         found.append(
-            f"{held_out} held-out rows are too few for what is claimed: without "
-            "assumptions on the distribution no lower bound holds with high "
+            f"{held_out} held-out rows are too few for this estimate: without "
+            "assumptions on the distribution, no lower bound holds with high "
             "probability beyond about the log of their number, "
             f"{math.log(held_out):.1f} nats (McAllester and Stratos, 2020)."
         )
     if gap > max(0.3, 0.3 * abs(value)):
         found.append(
             f"The critic finds {gap:.2f} nats more in training rows than in held-out "
-            "ones: it has learned rows by heart, and a better one may find more. Give "
-            "more rows."
+            "rows: it overfits, and a better critic may find more. Give more rows."
         )
     infonce, other = bounds.get("infonce"), bounds.get("donsker_varadhan")
     if infonce is not None and other is not None:
-        # InfoNCE must fall behind near its ceiling; that is said above.
+        # Near its ceiling InfoNCE is always smaller, of which the warning above tells.
         expected = math.log1p(math.exp(min(other, 50.0)) / held_out)
         apart = abs(other - infonce)
         if not apart < 0.25 + 0.05 * abs(infonce) + 2 * expected + 3 * error:
@@ -76,7 +75,7 @@ def of_value(
 
 
 def of_rows(x: Columns, y: Columns, grouped: bool) -> list[str]:
-    """Doubts about rows that seem to depend on each other.
+    """Warnings about rows that seem to depend on each other.
 
     Args:
         x: One side.
@@ -92,22 +91,21 @@ def of_rows(x: Columns, y: Columns, grouped: bool) -> list[str]:
         copies = len(rows) - len(np.unique(rows, axis=0))
         if copies > max(2, 0.001 * len(rows)):
             found.append(
-                f"{copies} rows are copies of others: held-out rows are then known "
-                "from training, and the estimate is too high. Leave copies out, or "
-                "give "
+                f"{copies} rows are copies of others, so held-out rows are known from "
+                "training, and the estimate is too high. Leave copies out, or give "
                 "groups=, one number for the rows that belong together."
             )
     if _follows(x) and _follows(y):
         found.append(
-            "Rows resemble those before them, in x and in y, as in a time series: they "
-            "depend on each other, and the estimate and its interval are not to be "
-            "trusted. Give groups=, such as the number of the series or of a block."
+            "Consecutive rows are similar, in x and in y, as in a time series: rows "
+            "depend on each other, and the estimate and its interval are not reliable. "
+            "Give groups=, such as the number of the series or of a block."
         )
     return found
 
 
 def _follows(side):
-    """Whether a column resembles itself one row before, beyond what chance can do."""
+    """Whether a column has a significant correlation with its previous row."""
     values = side.as_numbers()
     if len(values) < 50 or not values.shape[1]:
         return False

@@ -1,4 +1,4 @@
-"""The estimate itself: splits, trainings, held-out bounds, and what to doubt."""
+"""The estimate: splits, trainings, held-out bounds, and warnings."""
 
 import dataclasses
 import math
@@ -10,20 +10,20 @@ import keras
 import numpy as np
 
 from keras_infomax import checks
-from keras_infomax.estimation import columns, doubts, evaluation, references
-from keras_infomax.estimation.canonical import Canonical
-from keras_infomax.estimation.critic import (
-    Fixed,
-    Progress,
-    Side,
-    Trained,
-    symmetric_infonce,
+from keras_infomax.estimation import (
+    columns,
+    density_ratios,
+    doubts,
+    evaluation,
+    references,
 )
+from keras_infomax.estimation.critic import Fixed, Progress, Side, Trained
+from keras_infomax.estimation.infonce import symmetric_infonce
 from keras_infomax.estimation.result import MIEstimate
 
 METHODS = (*evaluation.ESTIMATORS, "ksg", "gaussian")
 _FEWEST = 50
-# Columns of training rows that a row's baseline is averaged over.
+# Number of training rows over which the baseline of a row is averaged.
 _FOR_BASELINES = 4096
 
 
@@ -46,61 +46,63 @@ def estimate_mi(
 ) -> MIEstimate:
     """Estimates the mutual information I(X; Y) of the columns of two arrays or tables.
 
-    A critic is trained on some rows and judged on others, in turn, so that each row is
-    held out once. Its scores are the log density ratio of Gaussians with the same
-    correlations, and what a network adds to it. It is trained by InfoNCE of both
-    directions, whatever the method: that gradient varies least. The method says which
-    bound of its scores on held-out rows is the estimate:
+    A critic is trained on some rows and evaluated on others, in turn, so that each row
+    is held out once. Its score is a log density ratio plus the output of a network. The
+    density ratio is that of Gaussians with the same correlations or, where it does
+    better on the training rows, that of a Student-t distribution. The critic is always
+    trained by InfoNCE in both directions, whose gradient has the smallest variance. The
+    method chooses the bound of the held-out scores that is the estimate:
 
     - `"infonce"`: low variance, never above the log of the number of held-out rows.
     - `"donsker_varadhan"`, `"nwj"`, `"tuba"`: no ceiling, and a variance that grows
       exponentially with the mutual information.
     - `"interpolated"`: I_alpha with alpha = 0.01, a high ceiling.
-    - `"smile"`: clipped, no lower bound.
-    - `"jensen_shannon_information"`: low variance, too low where much is shared.
+    - `"smile"`: clipped, not a lower bound.
+    - `"jensen_shannon_information"`: low variance, too low for large values.
     - `"ksg"`: nearest neighbors, for few columns; no training.
-    - `"gaussian"`: canonical correlations, for what is linear; no training.
+    - `"gaussian"`: canonical correlations, for linear dependence; no training.
 
-    All but the last two are lower bounds: what the critic has not learned is missing.
-    The interval is that of sampling, so it covers the mutual information as far as the
-    critic has found it. Read `warnings` first.
+    Except for `"smile"` and the last two, these are lower bounds: they lack any
+    information that the critic has not learned. The interval accounts for sampling
+    only, so it covers the information that the critic has learned. Read `warnings`
+    first.
 
     Args:
         x: Array `(rows,)` or `(rows, columns)`, or a table; images `(rows, height,
             width, channels)`; or a `tf.data.Dataset` of pairs, without y. Floats are
             continuous. Integers of up to 64 values, booleans, texts and categories are
             classes.
-        y: The same, row i of both being one pair.
+        y: The same; row i of x and row i of y are one pair.
         method: See above.
         z: Columns to condition on, for I(X; Y | Z) = I(X; Y, Z) - I(X; Z).
-        groups: `(rows,)`, a number or word for each row. Rows of one group depend on
-            each other: they are held out together, and are no negatives of each other.
-        seed: Integer that decides splits, weights and batches.
-        margins: How continuous columns are mapped, one by one, which changes no mutual
-            information: `"copula"`, by ranks to a Gaussian, `"standard"`, to unit
-            variance, or `"none"`.
+        groups: `(rows,)`, a number or text for each row. Rows of one group depend on
+            each other: they are held out together, and are not negatives of each other.
+        seed: Integer seed of splits, weights and batches.
+        margins: Map of each continuous column, which does not change the mutual
+            information: `"copula"`, by ranks to a Gaussian; `"standard"`, to unit
+            variance; or `"none"`.
         folds: Number of parts that are held out in turn; 1 holds out a fifth once.
-            Defaults to 5 up to 4,000 rows, 3 up to 20,000, and else 1.
-        steps: Most steps of each training, which ends as soon as validation rows, a
-            tenth of the others, are not judged better any more. With 0 the critic is
-            that of Gaussians alone. Defaults to 4,000.
+            Defaults to 5 up to 4,000 rows, 3 up to 20,000, and 1 for more.
+        steps: Largest number of steps of each training. It stops early on validation
+            rows, a tenth of the training rows. With 0, the critic is that of Gaussians
+            without a network. Defaults to 4,000.
         batch_size: Pairs in a batch. Defaults to 512, or a fifth of the rows.
-        level: Probability that the interval shall cover.
-        permutations: Number of orders of y that independence is tested by; 0 for none.
-            Defaults to 200 where there is a test: not with `z`, not by `"ksg"`, and by
-            `"gaussian"` not with `groups`. There `p_value` is NaN.
+        level: Confidence level of the interval.
+        permutations: Number of permutations of y in the test of independence; 0 for no
+            test. Defaults to 200. There is no test with `z`, for `"ksg"`, and for
+            `"gaussian"` with `groups`; then `p_value` is NaN.
         encoder_x: Keras model from x to vectors, built for its columns or images.
             Defaults to two layers, or a small convnet for images.
         encoder_y: The same for y.
-        verbose: Whether to tell how far it is; `"auto"` if someone looks on.
+        verbose: Whether to show the progress; `"auto"` for a terminal only.
 
     Returns:
         `MIEstimate`: `value` in nats, `bits`, `interval`, `ceiling`, `warnings`,
         `p_value`, `bounds`, `history`, `plot()`.
 
     Raises:
-        ValueError: If x and y have not equally many rows, fewer than 50, or values that
-            are missing; if an option is unknown, or cannot have an effect.
+        ValueError: If x and y have different numbers of rows, fewer than 50 rows, or
+            missing values; if an option is unknown or would have no effect.
 
     Example:
     >>> from keras_infomax import distributions
@@ -160,7 +162,7 @@ class _Options:
 
 
 def _with_effect(options, conditional, grouped):
-    """Options with their defaults, once it is known that those given have an effect."""
+    """Options with defaults; raises if a given option would have no effect."""
     classical = options.method in ("ksg", "gaussian")
     by_method = f"method={options.method!r}, which trains nothing"
     without = {}
@@ -206,8 +208,8 @@ def _of_dataset(x):
         )
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise ValueError(
-                "x must be a dataset of pairs (x, y); received elements that are none. "
-                "Map it to pairs."
+                "x must be a dataset of pairs (x, y); received other elements. Map it "
+                "to pairs."
             )
         if batched is None:
             batched = all(map(_is_batch, keras.tree.flatten(x.element_spec)))
@@ -221,8 +223,7 @@ def _of_dataset(x):
 def _is_batch(spec):
     """Whether elements are batches: of any size, or of as many axes as batches have.
 
-    A row is a number, a vector or an image; what is a matrix, or a stack of images, is
-    a batch.
+    A row is a number, a vector or an image. A matrix or a stack of images is a batch.
     """
     return tuple(spec.shape)[:1] == (None,) or len(spec.shape) in (2, 4)
 
@@ -233,14 +234,14 @@ def _checked_rows(given):
         told = ", ".join(f"{count} of {name}" for name, count in counts.items())
         names = " and ".join(counts)
         raise ValueError(
-            f"{names} must have the same number of rows, row i of all being one pair; "
-            f"received {told}. Cut them to one length."
+            f"{names} must have the same number of rows, since row i of all belongs to "
+            f"one pair; received {told}. Cut them to one length."
         )
     rows = counts["x"]
     if rows < _FEWEST:
         raise ValueError(
-            f"x and y must have at least {_FEWEST} rows; received {rows}. So few tell "
-            "nothing of mutual information."
+            f"x and y must have at least {_FEWEST} rows; received {rows}. Give more "
+            "rows."
         )
     return rows
 
@@ -248,7 +249,7 @@ def _checked_rows(given):
 def _checked_groups(groups, rows):
     if groups is None:
         return None
-    expected = f"one number or word for each of the {rows} rows"
+    expected = f"one number or text for each of the {rows} rows"
     advice = "Write, for example, groups=table['patient']."
     try:
         found = np.asarray(groups)
@@ -261,14 +262,14 @@ def _checked_groups(groups, rows):
     _, codes = np.unique(found, return_inverse=True)
     if codes.max() < 9:
         raise ValueError(
-            f"groups must be at least 10, of which some are held out; received "
-            f"{codes.max() + 1}. Cut them into smaller ones."
+            "groups must have at least 10 values, since some groups are held out; "
+            f"received {codes.max() + 1}. Use smaller groups."
         )
     return codes
 
 
 def _classical(given, groups, options):
-    """KSG or Gaussian; of a condition by the chain rule."""
+    """KSG or Gaussian estimate; with a condition, by the chain rule."""
     if any(side.images is not None for side in given.values()):
         raise ValueError(
             f"x and y must be columns with method={options.method!r}; received images. "
@@ -282,7 +283,7 @@ def _classical(given, groups, options):
         name: columns.Margins(options.margins).fit(side, every).all(side)[order]
         for name, side in given.items()
     }
-    # Ties, as of classes, have no nearest neighbor.
+    # Ties, as in classes, have no unique nearest neighbor.
     if options.method == "ksg":
         for name, values in margins.items():
             noise = generator.normal(scale=1e-6, size=values.shape)
@@ -296,7 +297,7 @@ def _classical(given, groups, options):
         both = _one_classical(x, np.hstack([y, z]), apart, options.method)
         alone = _one_classical(x, z, apart, options.method)
         value = both[0] - alone[0]
-        # Of the two errors as if they were apart, which is too careful.
+        # The two errors are treated as independent, which is conservative.
         error = math.hypot(both[1], alone[1])
     p_value = math.nan
     if options.permutations:
@@ -310,13 +311,13 @@ def _classical(given, groups, options):
         width = x.shape[1] + y.shape[1]
         if value > math.log(rows) / 2:
             warned.append(
-                f"Nearest neighbors of {rows} rows cannot tell {value:.1f} nats from "
-                "more: the estimate is too low. Use method='infonce'."
+                f"Nearest neighbors of {rows} rows cannot distinguish {value:.1f} nats "
+                "from more: the estimate is too low. Use method='infonce'."
             )
         if width > 10:
             warned.append(
-                f"Nearest neighbors in {width} columns are hardly near: the estimate "
-                "is too low. Use method='infonce'."
+                f"Nearest neighbors in {width} columns are not close: the estimate is "
+                "too low. Use method='infonce'."
             )
     return MIEstimate(
         value,
@@ -346,8 +347,8 @@ def _variational(given, groups, options):
             raise ValueError("z must be left out with images; encode them first.")
         if options.encoder_y is not None:
             raise ValueError(
-                "encoder_y must be left out with z, since y stands both with z and "
-                "without; received one."
+                "encoder_y must be left out with z, since y is used with and without "
+                "z; received one."
             )
     stream = sys.stderr if _someone_looks(options.verbose) else None
     progress = Progress(stream, len(splits) * len(targets), options.steps)
@@ -392,7 +393,7 @@ def _variational(given, groups, options):
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """Held-out scores of all parts, and what else their trainings left."""
+    """Held-out scores of all parts, and the histories of their trainings."""
 
     held: list[evaluation.HeldOut]
     histories: list[dict[str, list[float]]]
@@ -451,7 +452,7 @@ def _cross_fitted(x, y, groups, splits, options, progress):
 
 
 def _sides(x, y, train, options):
-    """What the critic sees of both sides, mapped as the training rows say."""
+    """Inputs of the critic for both sides, with maps fitted to the training rows."""
     mapped, numbers = [], []
     for side in (x, y):
         if side.images is not None:
@@ -461,8 +462,9 @@ def _sides(x, y, train, options):
         margins = columns.Margins(options.margins).fit(side, train)
         mapped.append(margins.all(side))
         numbers.append(mapped[-1])
-    canonical = Canonical(numbers[0][train], numbers[1][train])
-    features = canonical.features(*numbers)
+    # Ranks of numbers can be those of a Student-t, classes cannot.
+    ranked = options.margins == "copula" and not (x.classes.size or y.classes.size)
+    features = density_ratios.elliptical_features(numbers[0], numbers[1], train, ranked)
     return tuple(Side(v, f) for v, f in zip(mapped, features, strict=True))
 
 
@@ -499,7 +501,7 @@ def _splits(rows, groups, folds, generator):
 
 
 def _value(runs, method):
-    """Of several runs the first less the others."""
+    """The value of the first run minus that of the second, if there are two."""
     values = []
     for run in runs:
         of = [evaluation.ESTIMATORS[method](held) for held in run.held]

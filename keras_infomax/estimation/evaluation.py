@@ -1,4 +1,4 @@
-"""What held-out scores say: bounds, their errors, and whether there is dependence."""
+"""Evaluates held-out scores: bounds, their errors, and a test of independence."""
 
 import dataclasses
 import math
@@ -9,24 +9,24 @@ from keras import ops
 from scipy import stats
 
 from keras_infomax import bounds
-from keras_infomax.estimation.critic import symmetric_infonce
+from keras_infomax.estimation.infonce import symmetric_infonce
 
-# Blocks of held-out rows, each left out in turn.
+# Number of blocks of held-out rows; each is left out in turn.
 _BLOCKS = 20
-# More rows than these are evaluated in parts, which bounds the memory.
+# More rows are evaluated in parts, which limits the memory.
 LARGEST = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Scores of held-out pairs, and what the training rows know of them.
+    """Scores of held-out pairs, and their baselines from the training rows.
 
     Args:
-        scores: Float matrix `(rows, rows)`, minus infinity where a pair is left out.
+        scores: Float matrix `(rows, rows)`, with minus infinity for pairs left out.
         baselines: `(rows,)`, the log of the mean exponential score of each row of x
             over training rows of y.
-        groups: `(rows,)`, which rows depend on each other; all different where none do.
-        largest: Score at which all others are cut where exponentials are averaged.
+        groups: `(rows,)`, groups of dependent rows; all different for independent rows.
+        largest: Upper limit of scores in means of exponentials.
     """
 
     scores: np.ndarray
@@ -40,7 +40,7 @@ class HeldOut:
         return np.minimum(self.scores, self.largest)
 
     def without(self, left_out: np.ndarray) -> "HeldOut":
-        """The same with fewer rows.
+        """A copy without some rows.
 
         Args:
             left_out: Booleans `(rows,)`.
@@ -54,7 +54,7 @@ class HeldOut:
         )
 
     def blocks(self) -> list[np.ndarray]:
-        """Booleans `(rows,)`, which rows each block has; groups stay together."""
+        """Booleans `(rows,)` of the rows of each block; groups are not split."""
         found, codes = np.unique(self.groups, return_inverse=True)
         count = min(_BLOCKS, len(found))
         of_group = np.arange(len(found)) * count // len(found)
@@ -77,7 +77,7 @@ def _of_bound(bound, shift=None):
 
 
 def _row_baselines(held):
-    # Half of each: a row that is far from all others knows too little of its own.
+    # Half of each: the own baseline of a row far from all others is unreliable.
     return np.logaddexp(held.baselines, _one_baseline(held))[:, None] - math.log(2)
 
 
@@ -86,8 +86,8 @@ def _one_baseline(held):
     return largest + math.log(np.mean(np.exp(held.baselines - largest)))
 
 
-# Each bound as a function of held-out scores. Those that must know a normalizer take it
-# from the training rows: of each row, or one for all.
+# Each bound as a function of held-out scores. Bounds with a normalizer take it from the
+# training rows, for each row or for all rows.
 ESTIMATORS: dict[str, Callable[[HeldOut], float]] = {
     "infonce": _infonce,
     "nwj": _of_bound(bounds.nwj, lambda held: _one_baseline(held) - 1.0),
@@ -104,7 +104,7 @@ ESTIMATORS: dict[str, Callable[[HeldOut], float]] = {
 
 
 def ceiling(method: str, columns: int) -> float:
-    """The most that a bound can be with so many columns, in nats.
+    """Largest possible value of a bound with this number of columns, in nats.
 
     Args:
         method: Name of the bound.
@@ -118,11 +118,11 @@ def ceiling(method: str, columns: int) -> float:
 
 
 def error(method: str, held: HeldOut) -> float:
-    """Standard error of a bound, by leaving out one block of rows after another.
+    """Standard error of a bound, by the delete-a-block jackknife.
 
-    Rows depend on each other, since each is a negative of the others; a row that is
-    left out is so as both. Of bounds that are functions of sums over pairs, the sums of
-    all blocks are taken once.
+    Terms of rows depend on each other, since each row is a negative of the others. A
+    row is left out both as a row and as a column. If a bound is a function of sums over
+    pairs, the sums of all blocks are computed at once.
 
     Args:
         method: Name of the bound.
@@ -158,7 +158,7 @@ def _infonce_without(held, blocks):
 
 
 def _tuba_without(held, blocks, shifts):
-    """`1 + mean(true) - mean(exp(others))` of shifted scores, over what is kept."""
+    """`1 + mean(true) - mean(exp(others))` of shifted scores, over the kept pairs."""
     scores = held.cut - shifts
     true = np.diagonal(scores)
     means = _mean_exp_without(scores, blocks)
@@ -189,7 +189,7 @@ def _means(values, kept):
     return np.sum(np.where(kept > 0, values, 0.0), axis=0) / np.sum(kept, axis=0)
 
 
-# Bounds whose errors take one pass over the scores.
+# Bounds whose errors need only one pass over the scores.
 _OF_SUMS = {
     "infonce": _infonce_without,
     "nwj": lambda held, blocks: _tuba_without(held, blocks, _one_baseline(held)),
@@ -200,7 +200,7 @@ _OF_SUMS = {
 
 
 def quick(rows: int) -> list[str]:
-    """The bounds whose errors are worth their time beside that of the method.
+    """Bounds whose errors are computed quickly, in addition to that of the method.
 
     Args:
         rows: Number of held-out rows.
@@ -212,20 +212,20 @@ def quantile(blocks: int, level: float) -> float:
     """Half the width of an interval in standard errors.
 
     Args:
-        blocks: Number of blocks that the standard error is of.
-        level: Probability that the interval shall cover.
+        blocks: Number of blocks of the standard error.
+        level: Confidence level.
     """
     return float(stats.t.ppf((1 + level) / 2, max(blocks - 1, 1)))
 
 
 def permuted(held: HeldOut, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Mean scores of pairs in which y was dealt anew, and first that of the true ones.
+    """Mean scores of pairs with permuted y, after the mean score of the true pairs.
 
-    The scores come from a critic that has not seen these rows. Under independence each
-    order of y is as likely as the true one.
+    The critic was not trained on these rows. Under independence, all orders of y are
+    equally likely.
 
     Args:
-        held: Held-out scores; rows of one group are dealt together.
+        held: Held-out scores; rows of one group are permuted together.
         count: Number of permutations.
         generator: Generator.
 
@@ -253,15 +253,15 @@ def permuted(held: HeldOut, count: int, generator: np.random.Generator) -> np.nd
 
 
 def largest_score(scores: np.ndarray, true: np.ndarray) -> float:
-    """The score at which all others are cut where exponentials are averaged.
+    """Upper limit of scores in means of exponentials.
 
-    InfoNCE teaches a critic nothing of pairs that score more than all true ones, and
-    the exponential of one of them outweighs all others. Of some quantiles of the true
-    scores the one is taken with which Donsker-Varadhan is largest on rows that are not
-    held out. What is cut is a critic as well, so a bound stays one.
+    Training by InfoNCE does not limit the scores of rare pairs that exceed all true
+    ones, and the exponential of one such score can dominate a mean. The limit is the
+    quantile of the true scores with the largest Donsker-Varadhan bound on rows that are
+    not held out. A critic with a limit is still a critic, so a bound remains valid.
 
     Args:
-        scores: Float matrix `(rows, columns)`, of pairs that are not true ones.
+        scores: Float matrix `(rows, columns)` of pairs that are not true pairs.
         true: Scores of true pairs, `(rows,)`.
     """
     best, chosen = -math.inf, math.inf

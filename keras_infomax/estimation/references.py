@@ -1,4 +1,4 @@
-"""Classical estimates: nearest neighbors, and Gaussians of canonical correlations."""
+"""Classical estimates: nearest neighbors, and canonical correlations."""
 
 import math
 
@@ -13,9 +13,9 @@ def ksg(x: np.ndarray, y: np.ndarray, neighbors: int = 3) -> float:
 
         psi(k) + psi(rows) - mean(psi(n_x + 1) + psi(n_y + 1))
 
-    with n_x the number of rows nearer in x than the k-th neighbor in (x, y), by the
-    largest difference of a column. It bounds nothing: it has a small bias in few
-    dimensions, and is far too low where much is shared, or in many dimensions.
+    with n_x the number of rows nearer in x than the k-th neighbor in (x, y), in the
+    maximum norm. It is not a bound. Its bias is small in few dimensions; it is far too
+    low for large values or in many dimensions.
 
     Args:
         x: Float matrix `(rows, columns)`.
@@ -37,13 +37,13 @@ def ksg(x: np.ndarray, y: np.ndarray, neighbors: int = 3) -> float:
         )
         for side in (x, y)
     ]
-    # They count the row itself, which is the + 1.
+    # The counts include the row itself, which is the + 1.
     means = [np.mean(special.digamma(np.maximum(count, 1))) for count in counts]
     return float(special.digamma(k) + special.digamma(len(x)) - sum(means))
 
 
 def ksg_error(x: np.ndarray, y: np.ndarray, parts: int = 10) -> float:
-    """Standard error of `ksg`, from estimates of parts of the rows.
+    """Standard error of `ksg`, from its estimates on parts of the rows.
 
     Args:
         x: Float matrix `(rows, columns)`, in random order.
@@ -65,17 +65,17 @@ def ksg_error(x: np.ndarray, y: np.ndarray, parts: int = 10) -> float:
 def gaussian(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
     """Mutual information of Gaussians with the canonical correlations, and its error.
 
-    Of other distributions with Gaussian margins it is what their correlations alone
-    tell: often less than all, and no bound from a sample.
+    For other distributions with Gaussian margins, it is the information in their
+    correlations, which is often only a part. It is not a bound for a sample.
 
     Args:
         x: Float matrix `(rows, columns)`.
         y: Float matrix `(rows, columns)`.
-        groups: `(rows,)`, which rows depend on each other.
+        groups: `(rows,)`, groups of dependent rows.
     """
     fitted = Canonical(x, y)
     left, right = fitted.features(x, y)
-    # The estimate's influence function is the log density ratio of each row.
+    # The influence function of the estimate is the log density ratio of each row.
     ratios = np.sum(left.astype("float64") * right, axis=1)
     ratios -= ratios.mean()
     _, codes = np.unique(groups, return_inverse=True)

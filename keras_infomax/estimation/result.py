@@ -1,34 +1,35 @@
-"""What an estimate of mutual information returns."""
+"""The result of an estimate of mutual information."""
 
 import dataclasses
 import math
 from typing import Any
 
+from keras_infomax import tables
 from keras_infomax.plots import drawing
 
 
 @dataclasses.dataclass(frozen=True)
 class MIEstimate:
-    """An estimate of mutual information, and how far to trust it.
+    """An estimate of mutual information, with an interval and warnings.
 
     Args:
         value: The estimate, in nats.
-        interval: Lower and upper end of the confidence interval, in nats: of sampling
-            of the held-out rows. What a lower bound lacks of the mutual information is
-            not in it; the warnings tell where that is much.
-        level: Probability with which the interval covers.
+        interval: Lower and upper end of the confidence interval, in nats. It accounts
+            for the sampling of held-out rows, but not for the gap between a lower bound
+            and the mutual information; warnings report a large gap.
+        level: Confidence level of the interval.
         method: Name of the bound, `"ksg"` or `"gaussian"`.
         rows: Number of pairs.
-        ceiling: The most that the bound can be with so many held-out rows, in nats;
-            infinite where there is no such.
-        warnings: What should make a reader doubt the value; empty if nothing does.
+        ceiling: Largest possible value of the bound with this number of held-out rows,
+            in nats; infinite if there is none.
+        warnings: Reasons why the value may be unreliable; empty if there are none.
         bounds: All bounds of the same scores, in nats.
-        intervals: Confidence intervals of those that take little time.
-        history: Of each training a dictionary of lists: `"step"`, and `"mi"` and
+        intervals: Confidence intervals of the bounds that are fast to compute.
+        history: A dictionary of lists for each training: `"step"`, and `"mi"` and
             `"val_mi"`, InfoNCE of training batches and of validation rows in nats.
-        p_value: Of the hypothesis that x and y are independent, from permutations; NaN
-            if there was none.
-        seconds: Time that it took.
+        p_value: p-value of the hypothesis that x and y are independent, from
+            permutations; NaN without a test.
+        seconds: Duration.
     """
 
     value: float
@@ -65,8 +66,21 @@ class MIEstimate:
             text += f", {count} warning{'s' * (count > 1)}"
         return text + ">"
 
+    def _repr_html_(self) -> str:
+        low, high = (f"{end:.4f}" for end in self.interval)
+        facts = [
+            ("mutual information", f"{self.value:.4f} nats"),
+            (f"{self.level:.0%} interval", f"{low} to {high} nats"),
+            ("method", self.method),
+            ("rows", self.rows),
+        ]
+        if math.isfinite(self.ceiling):
+            facts.insert(3, ("ceiling", f"{self.ceiling:.4f} nats"))
+        doubts = [("doubt", warning) for warning in self.warnings]
+        return tables.as_html(["estimate", ""], [*facts, *doubts])
+
     def as_dict(self) -> dict[str, Any]:
-        """All but the history, as JSON can write it: what is not finite is None."""
+        """All attributes except the history, for JSON: non-finite numbers are None."""
 
         def plain(value):
             if isinstance(value, float) and not math.isfinite(value):
@@ -95,7 +109,7 @@ class MIEstimate:
         axes = figure.add_subplot()
         for index, history in enumerate(self.history):
             names = ("", "") if index else ("training batches", "validation rows")
-            # Matplotlib leaves names with an underline out of the legend.
+            # Matplotlib leaves labels that begin with an underscore out of the legend.
             train, validation = (name or "_" for name in names)
             axes.plot(history["step"], history["mi"], "C7", lw=1, label=train)
             axes.plot(history["step"], history["val_mi"], "C0", label=validation)

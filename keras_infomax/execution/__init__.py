@@ -1,8 +1,8 @@
 """How steps run: on which replicas, how many in a call, compiled, or in chunks of rows.
 
-Nothing here knows what a step computes: no critic, no loss, no model of ours. All uses
-of private names of Keras and TensorFlow stand in `keras_infomax.private`, on the ground
-floor, since the rooms beside this one have some, too.
+Nothing here knows what a step computes: this room imports no critic, loss or model of
+the package. All uses of private names of Keras and TensorFlow are in
+`keras_infomax.private`, because several rooms need them.
 """
 
 from keras_infomax.execution.distribution import (

@@ -1,9 +1,9 @@
 """Functions of rows, computed block by block so that memory stays bounded.
 
-Forward, one block of rows after another runs and leaves nothing but its result.
-Backward, each block is computed once more and differentiated by itself. Values and
-gradients are those of the whole, at the price of a second forward pass. How the loop
-runs stands in a file for each backend.
+The forward pass runs one block of rows after another and keeps only the results. The
+backward pass computes each block again and differentiates it separately. Values and
+gradients equal those of one call with all rows, at the cost of a second forward pass.
+Each backend has a file with its own loop.
 """
 
 import importlib
@@ -23,18 +23,18 @@ def by_rows(function, rows, shared=(), state=(), *, chunk_size):
     """Applies a function to blocks of rows, and differentiates it block by block.
 
     Args:
-        function: Called as `function(rows, shared, state)` with lists of tensors, those
-            of `rows` being a block of them. Returns a structure of tensors, each with a
-            row for each row of the block, and the state for the next block. It must
-            depend on nothing else that is differentiated.
-        rows: Tensors of equally many rows.
-        shared: Tensors that all blocks use whole, such as weights.
-        state: Tensors that a block hands on to the next, such as the seeds of dropout;
-            no gradient flows through them.
+        function: Called as `function(rows, shared, state)` with lists of tensors;
+            `rows` holds the rows of one block. Returns a structure of tensors with one
+            row for each row of the block, and the state for the next block. Gradients
+            flow only to these arguments.
+        rows: Tensors with the same number of rows.
+        shared: Tensors that every block uses as a whole, such as weights.
+        state: Tensors that each block passes to the next, such as the seeds of dropout.
+            No gradient flows through them.
         chunk_size: Largest number of rows in a block.
 
     Returns:
-        Pair of the structure of results for all rows, and the last state.
+        Pair of the structure of results for all rows and the last state.
 
     Example:
     >>> def square(rows, shared, state):
@@ -53,7 +53,7 @@ def by_rows(function, rows, shared=(), state=(), *, chunk_size):
 def encode(encoder, views, training, chunk_size):
     """Encodes views chunk by chunk; see `by_rows`.
 
-    Random layers draw for each chunk what they draw for it in the backward pass.
+    Random layers draw the same numbers for a chunk in both passes.
 
     Args:
         encoder: Built Keras layer or model.
@@ -65,8 +65,8 @@ def encode(encoder, views, training, chunk_size):
         What the encoder returns for all rows.
 
     Raises:
-        ValueError: If the encoder has losses of its activations, or, in training mode,
-            a batch normalization: both would differ from those of the whole batch.
+        ValueError: If the encoder has losses of its activations or, in training mode, a
+            batch normalization. Both would differ from those of the whole batch.
     """
     _refuse_what_chunks_change(encoder, training)
     variables = encoder.non_trainable_variables
@@ -105,7 +105,7 @@ def _refuse_what_chunks_change(encoder, training):
     for layer in private.layers(encoder) if training else ():
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise ValueError(
-                f"Batch normalization {layer.name!r} would see the statistics of "
+                f"Batch normalization {layer.name!r} would use the statistics of "
                 "chunks instead of the batch. Use another normalization, such as "
                 "LayerNormalization, or encoder_chunk_size=None."
             )

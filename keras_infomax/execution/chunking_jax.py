@@ -1,4 +1,4 @@
-"""Blocks of rows on JAX, by a scan whose body is computed anew; see `chunking`."""
+"""Blocks of rows on JAX, by a scan whose body is recomputed; see `chunking`."""
 
 import jax
 from jax import numpy as jnp
@@ -7,14 +7,14 @@ from keras import tree
 
 def by_rows(function, rows, shared, state, chunk_size):
     """As `chunking.by_rows`."""
-    # Summed over many blocks, gradients in half precision would lose the small parts.
+    # A sum of many blocks in half precision would lose the small gradients.
     dtypes = [tensor.dtype for tensor in shared]
     shared = [
         tensor.astype("float32") if dtype in (jnp.float16, jnp.bfloat16) else tensor
         for tensor, dtype in zip(shared, dtypes, strict=True)
     ]
 
-    # What is computed anew in the backward pass is not kept in the forward one.
+    # The forward pass keeps no intermediate values; the backward pass recomputes them.
     @jax.checkpoint
     def of_block(shared, state, block):
         narrow = [t.astype(dtype) for t, dtype in zip(shared, dtypes, strict=True)]

@@ -79,7 +79,7 @@ def _backward(function, rows, shared, state, upstream, chunk_size):
         if differentiated
     ]
     floating = [tensor for tensor in shared if tensor.dtype.is_floating]
-    # Summed over many blocks, half precision would lose the small parts.
+    # A sum of many blocks in half precision would lose the small gradients.
     sums = [tf.zeros(tf.shape(t), _wide(t.dtype)) for t in floating]
 
     def body(index, arrays, sums, state):
@@ -106,7 +106,8 @@ def _backward(function, rows, shared, state, upstream, chunk_size):
             for array, gradient in zip(arrays, gradients[: len(arrays)], strict=True)
         ]
         sums = [
-            # A gradient of unknown rank would make the sum one, which a loop must not.
+            # With a gradient of unknown rank, the sum would change its shape in the
+            # loop.
             total + tf.cast(tf.ensure_shape(gradient, total.shape), total.dtype)
             for total, gradient in zip(sums, gradients[len(arrays) :], strict=True)
         ]
@@ -133,7 +134,7 @@ def _backward(function, rows, shared, state, upstream, chunk_size):
 
 
 def _number_of_blocks(rows, chunk_size):
-    # One block of no rows still has a shape.
+    # A batch without rows still needs one block, for the shape of the results.
     return tf.maximum(-(-tf.shape(rows[0])[0] // chunk_size), 1)
 
 

@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 def by_rows(function, rows, shared, state, chunk_size):
     """As `chunking.by_rows`."""
-    # Summed over many blocks, gradients in half precision would lose the small parts.
+    # A sum of many blocks in half precision would lose the small gradients.
     dtypes = [tensor.dtype for tensor in shared]
     wide = [
         tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
@@ -20,7 +20,7 @@ def by_rows(function, rows, shared, state, chunk_size):
 
     count = rows[0].shape[0]
     parts = []
-    # One block of no rows still has a shape.
+    # A batch without rows still needs one block, for the shape of the results.
     for start in range(0, max(count, 1), chunk_size):
         block = [tensor[start : start + chunk_size] for tensor in rows]
         outputs, state = checkpoint(

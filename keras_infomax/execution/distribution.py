@@ -1,12 +1,12 @@
-"""The collectives that make many devices compute what one would.
+"""Collectives by which many devices compute the same results as one.
 
-Under a `tf.distribute` strategy each replica encodes its own rows. The columns are
-the whole global batch, gathered with gradients, and an estimate is averaged over all
-replicas before anything non-linear is done to it. Outside a replica context, and on
-one device, every function here is its plain single-device meaning.
+Under a `tf.distribute` strategy each replica encodes its own rows. The columns of the
+scores are the whole global batch, gathered with gradients. An estimate is averaged over
+all replicas before any non-linear function is applied to it. Outside a replica context,
+and on one device, every function here does what its name says for one device.
 
-So it is under JAX and PyTorch. In a `keras.distribution` of JAX a step is written for
-the global batch, and XLA parts it: nothing has to be gathered.
+The same holds under JAX and PyTorch. With a `keras.distribution` of JAX, a step is
+written for the global batch and XLA partitions it, so nothing has to be gathered.
 """
 
 import importlib
@@ -42,7 +42,7 @@ def gather(values):
     if values.dtype == tf.bfloat16:  # all_gather does not take it.
         values = tf.cast(values, tf.float32)
     gathered = context.all_gather(values, axis=0)
-    # Feature maps come back without the sizes that they are flattened by.
+    # all_gather loses the static sizes, which feature maps need to be flattened.
     return tf.ensure_shape(gathered, [None, *values.shape[1:]])
 
 
@@ -67,17 +67,16 @@ def global_rows(rows):
 def mean(values, weights=None):
     """Mean of a vector over the rows of all replicas.
 
-    Every row weighs the same, or as `weights` say, however the global batch was split.
-    Differentiable: each replica must differentiate 1 / `num_replicas()` of what it
-    makes of the result, as Keras losses do, since optimizers sum gradients over
-    replicas.
+    Every row has the same weight, or that in `weights`, however the global batch was
+    split. The mean is differentiable. Optimizers sum gradients over replicas, so each
+    replica must divide its loss by `num_replicas()`, as Keras losses do.
 
     Args:
         values: Float tensor `(rows,)`, this replica's rows.
-        weights: Float tensor `(rows,)` of numbers that are not negative, or `None`.
+        weights: Float tensor `(rows,)` of non-negative numbers, or `None`.
 
     Returns:
-        Scalar tensor, the same on every replica. Zero where all weights are.
+        Scalar tensor, the same on every replica. Zero if all weights are zero.
     """
     context = _replica_context()
     if weights is None:
@@ -105,7 +104,7 @@ def total(value):
 
 
 def share(rows):
-    """This replica's part of the rows of all replicas.
+    """Fraction of the rows of all replicas that this replica has.
 
     Args:
         rows: Number of local rows, an integer or a scalar tensor.
@@ -118,7 +117,7 @@ def share(rows):
 
 
 def _replica_context():
-    """The context to communicate in, or None where there is one replica."""
+    """The context for communication, or None with one replica."""
     if backends.name() == backends.TORCH:
         refuse_processes_of_torch()
     if num_replicas() == 1:
@@ -127,7 +126,7 @@ def _replica_context():
 
 
 def refuse_processes_of_torch():
-    """Raises where several processes of PyTorch would each see rows of their own alone.
+    """Raises if several processes of PyTorch would each see only their own rows.
 
     Raises:
         ValueError: If this process is one of several, as under
@@ -138,7 +137,7 @@ def refuse_processes_of_torch():
         if processes.get_world_size() > 1:
             raise ValueError(
                 "On the Keras backend 'torch' a model must be trained by one process, "
-                "or the negatives would be the rows of one alone; received "
-                f"{processes.get_world_size()} processes. Use the backend "
+                "since each process would take its negatives from its own rows only; "
+                f"received {processes.get_world_size()} processes. Use the backend "
                 "'tensorflow' or 'jax' for several devices."
             )

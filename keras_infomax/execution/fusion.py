@@ -1,4 +1,4 @@
-"""The steps of one call as one program of XLA, and which models gain by it."""
+"""Compiles the steps of one call into one XLA program, for models that gain by it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import keras
 from keras_infomax import private, protocols
 from keras_infomax.lazy_tensorflow import tf
 
-# Steps in one program: with more it is no faster, and takes longer to trace.
+# Steps in one program. More are no faster, and take longer to trace.
 _MOST_STEPS = 32
-# Its batches are in memory together, and so are the next: at most so many bytes.
+# Largest size in bytes of the batches of one program, which are in memory together.
 _MOST_BYTES = 2**25
 
-# Layers that XLA compiles for processors into code faster than TensorFlow's own.
-# Convolutions and recurrences are not among them. A user's layer is not known, and
-# dropout would draw other numbers than it does without XLA.
+# Layers that run faster on CPUs when XLA compiles them. Convolutions and recurrent
+# layers do not. User layers are unknown, and dropout draws other numbers under XLA.
 _FUSED_LAYERS = (
     keras.layers.InputLayer,
     keras.layers.Dense,
@@ -36,12 +35,12 @@ _FUSED_LAYERS = (
 def gains(model: keras.Model) -> bool:
     """Whether all parts of a model are known to run faster when XLA compiles them.
 
-    Some layers of Keras are known to. Any other says so by `gains_by_xla = True` in the
-    body of its own class; classes that are derived from it say it again.
+    The list above holds such layers of Keras. Any other layer sets `gains_by_xla =
+    True` in the body of its own class. Subclasses do not inherit the claim.
 
     Args:
-        model: Compiled Keras model; reads `compiled_metrics_given`, what it was given
-            to measure by.
+        model: Compiled Keras model; reads `compiled_metrics_given`, the metrics that
+            `compile` was given.
     """
     if model.run_eagerly or has_chunks(model, model.loss, model.compiled_metrics_given):
         return False
@@ -52,22 +51,22 @@ def gains(model: keras.Model) -> bool:
 
 
 def _gains(layer):
-    # Of its own class: a class derived from it may compute what XLA does not know.
+    # Read from the class itself: a subclass may compute something else.
     own = vars(type(layer)).get("gains_by_xla", False)
     return own is True or type(layer) in _FUSED_LAYERS
 
 
 def _is_graph_of_keras(layer):
-    # A chain or graph of layers, and no more than these.
+    # Only plain sequential and functional models.
     return isinstance(layer, keras.Model) and type(layer).__module__.startswith(
         "keras."
     )
 
 
 def _functions_of(model, layers):
-    """What a step calls besides layers: where it is a user's, XLA may not know it.
+    """Functions that a step calls besides layers; XLA may be slow with a user's own.
 
-    Besides the optimizer, loss and metrics these are the functions that they and the
+    These are the optimizer, the loss, the metrics, and the functions that they and the
     layers hold: activations, regularizers, constraints, masks, learning rates.
     """
     parts = [
@@ -79,14 +78,14 @@ def _functions_of(model, layers):
     yield from parts
     for owner in (*parts, *layers):
         for name, held in getattr(owner, "__dict__", {}).items():
-            # Keras wraps methods, such as build, and puts them on the object.
+            # Keras wraps methods, such as build, and stores the wrappers on the object.
             is_method = hasattr(type(owner), name)
             if callable(held) and not (is_method or isinstance(held, keras.Layer)):
                 yield held
 
 
 def _metrics(model):
-    """What a model was compiled with as metrics; losses for those that are made so."""
+    """Metrics that a model was compiled with; for those that wrap a loss, the loss."""
     return _losses_of(model.compiled_metrics_given)
 
 
@@ -104,16 +103,16 @@ def _is_ours_or_of_keras(part):
 def has_chunks(model: keras.Model, loss: Any, metrics: Any) -> bool:
     """Whether a part of a model, its loss or a metric loops over chunks of rows.
 
-    XLA, which wants fixed shapes, cannot compile such loops, or computes a last chunk
-    that is smaller of other rows.
+    XLA needs fixed shapes. It cannot compile such loops, or computes a smaller last
+    chunk from the wrong rows.
 
     Args:
         model: Keras model.
-        loss: What it is compiled with.
+        loss: Loss that it is compiled with.
         metrics: Structure of the metrics that it is compiled with.
     """
     losses = [loss, *_losses_of(metrics)]
-    # A loss that holds an estimate of another one is chunked as that one is.
+    # A loss that wraps another one is chunked if that one is.
     losses += [getattr(each, "bound", None) for each in losses]
     parts = (*private.layers(model, include_self=False), *losses)
     sizes = [getattr(part, "chunk_size", None) for part in parts]
@@ -122,7 +121,7 @@ def has_chunks(model: keras.Model, loss: Any, metrics: Any) -> bool:
 
 
 class Stacked:
-    """What one call runs of a stream: its batches, stacked.
+    """Stacked batches of a stream, for one call.
 
     Args:
         blocks: Iterator over blocks.
@@ -134,10 +133,10 @@ class Stacked:
         self._blocks, self._size, self._count = blocks, size, count
 
     def __iter__(self) -> Iterator[Any]:
-        """Batches, stacked: as many as a block has, or one."""
+        """Stacked batches: a full block at once, or one batch at a time."""
         for block in itertools.islice(self._blocks, self._count):
             rows = tf.nest.flatten(block)[0].shape[0]
-            # A smaller one would be compiled for its size.
+            # XLA would compile a smaller block once more for its size.
             step = self._size if rows == self._size else 1
             for index in range(0, rows, step):
                 yield tf.nest.map_structure(
@@ -152,10 +151,10 @@ class Stacked:
 
 
 class Blocks:
-    """Batches of a stream that come stacked, so that no step has to wait for it.
+    """Batches of a stream that come stacked, so that no step waits for data.
 
-    They take the place of batches that Keras iterates over, one by one, and begin anew
-    where it does.
+    They replace the batches that Keras iterates over one by one, and start again when
+    Keras does.
 
     Args:
         dataset: Dataset of blocks; see `datasets.BatchStream`.
@@ -169,11 +168,10 @@ class Blocks:
         self._blocks: Any = None
 
     def of_call(self, batches: Any) -> Stacked:
-        """What the next call runs.
+        """Stacked batches for the next call.
 
         Args:
-            batches: Keras's iterator over the batches, of which only the identity is
-                looked at.
+            batches: Keras's iterator over the batches. Only its identity is used.
         """
         if batches is not self._batches:
             self._batches, self._blocks = batches, iter(self._dataset)
@@ -181,15 +179,15 @@ class Blocks:
 
 
 def blocks(dataset: Any, steps: int) -> Blocks | None:
-    """Blocks of a dataset's batches, for calls of so many steps.
+    """Blocks of a dataset's batches, for calls of `steps` steps.
 
     Args:
-        dataset: What `fit` is given.
+        dataset: Data that `fit` received.
         steps: Steps in a call.
 
     Returns:
-        Blocks; `None` where the dataset cannot make them, or its batches are so large
-        that a block would hold a single one.
+        Blocks; `None` if the dataset cannot make them, or if its batches are so large
+        that a block would hold only one.
     """
     gives_blocks = isinstance(dataset, protocols.ComesInBlocks)
     if not gives_blocks:
@@ -209,11 +207,11 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
         step: Function of a batch.
 
     Returns:
-        Function of a data iterator, or of `Stacked` batches, that runs
+        Function of a data iterator or of `Stacked` batches. It runs
         `steps_per_execution` steps, fewer at the end of the data, and returns the
-        results of the last one. Where they are many, or batches are large, the program
-        runs several times. Where batches differ in shape, as the last one of an epoch
-        may, each is run by itself.
+        results of the last one. The program runs several times if there are many steps
+        or the batches are large. Batches of different shapes, such as a smaller last
+        batch, run one by one.
     """
     steps = model.steps_per_execution
 
@@ -227,7 +225,7 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
             lambda index: index < tf.shape(tf.nest.flatten(batches)[0])[0], body, (0,)
         )
 
-    # Apart from the steps, so that what seldom runs is not compiled with them.
+    # Separate from the steps, so that rarely used code is not compiled with them.
     @tf.function(autograph=False)
     def fetch(first, iterator, count):
         found = [first, *(iterator.get_next_as_optional() for _ in range(count - 1))]
@@ -261,10 +259,10 @@ def fused_function(model: keras.Model, step: Callable[[Any], Any]) -> Any:
 
 
 def waiting_for_data(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A step of which nothing runs before its data are there.
+    """A step that runs nothing before its data have arrived.
 
-    Where data of unknown length end, TensorFlow would still run what needs no data: the
-    optimizer would count one step too many, and a mean the rows of one batch too many.
+    When data of unknown length end, TensorFlow would still run all operations that need
+    no data. The optimizer would count one step too many, and a mean one batch too many.
     """
 
     def after_data(data):
@@ -281,14 +279,14 @@ def keras_function(model: keras.Model, kind: str, step: Callable[[Any], Any]) ->
     Args:
         model: Compiled Keras model.
         kind: `"train"` or `"test"`, the method of Keras that takes the step.
-        step: Function of a batch, which takes the place of the model's own.
+        step: Function of a batch, which replaces the model's own step.
 
     Returns:
         Function of a data iterator that runs `steps_per_execution` steps.
     """
     step_name, function_name = f"{kind}_step", f"{kind}_function"
     outer = getattr(model, function_name)
-    # Its user may have put a step there. Not setattr, by which Keras would track it.
+    # A user may have assigned a step here. Keras would track the result of setattr.
     own = {k: v for k, v in vars(model).items() if k == step_name}
     vars(model)[step_name] = step
     try:

@@ -1,4 +1,4 @@
-"""When the numbers of a model broke, where several steps run in one call."""
+"""Finds the first step with NaN or infinity when several steps run in one call."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from keras import ops
 
 
 class FirstBrokenStep:
-    """Remembers the first step whose loss, or a weight after it, was not finite.
+    """Remembers the first step after which the loss or a weight was not finite.
 
-    It is kept up to date inside compiled steps, between which nobody can look. Of
-    weights of two dimensions and more it looks at the first row and column, which costs
-    nothing that can be measured, where all weights cost 4 percent of a small model's
-    step: gradients of matrix products and convolutions that are not finite are so in
-    a whole row or column. What breaks elsewhere is left to a look at everything.
+    The check runs inside compiled steps, since no callback runs between them. Of a
+    weight of two or more dimensions it reads only the first row and column: if a
+    gradient of a matrix product or convolution is not finite, a whole row or column is
+    not. This has no measurable cost, whereas reading all weights takes 4 percent of a
+    small model's step. Other weights are left to `callbacks.StopOnNonFinite`.
 
     Under a `tf.distribute` strategy, make it in the strategy's scope.
 
@@ -32,7 +32,7 @@ class FirstBrokenStep:
 
     @property
     def value(self) -> int | None:
-        """The step, `None` as long as there was none."""
+        """Number of the step; `None` if all steps were finite so far."""
         # Not int(step): a strategy's mirrored variable does not convert.
         return int(self._step.numpy()) or None
 
@@ -41,12 +41,12 @@ class FirstBrokenStep:
         self._step.assign(step or 0)
 
     def note(self, step, loss, weights: Sequence) -> None:
-        """Looks at a step; may be called in a compiled function.
+        """Checks a step; may be called in a compiled function.
 
         Args:
             step: Number of the step, from 1; integer or scalar tensor.
-            loss: Its loss, a number or scalar tensor.
-            weights: Tensors or variables as they are after it.
+            loss: Loss of the step, a number or scalar tensor.
+            weights: Tensors or variables with their values after the step.
         """
         looked_at = [part for weight in weights for part in _edges(weight)]
         sound = ops.isfinite(loss)
@@ -55,7 +55,7 @@ class FirstBrokenStep:
             sound = ops.logical_and(
                 sound, ops.all(ops.isfinite(ops.concatenate(parts)))
             )
-        # Loss scaling does not count the steps that it skips.
+        # Loss scaling does not count steps that it skips.
         step = ops.maximum(ops.cast(step, "int64"), 1)
         first = ops.logical_and(self._step.value == 0, ops.logical_not(sound))
         self._step.assign(ops.where(first, step, self._step.value))

@@ -1,8 +1,8 @@
 """The random integers of TensorFlow's Philox generator, on every backend.
 
-The generators of the backends differ, but a run that goes on under another backend must
-draw the same numbers. So TensorFlow's integers are computed on the other backends, bit
-by bit.
+The backends have different generators, but a run that is resumed under another backend
+must draw the same numbers. So the other backends compute TensorFlow's integers, bit by
+bit.
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ from keras_infomax.lazy_tensorflow import tf
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
-# The key by which TensorFlow scrambles the seeds of its stateless operations.
+# The key with which TensorFlow scrambles the seeds of its stateless operations.
 _KEY_OF_SEEDS = (0x3EC8F720, 0x02461E29)
 
 
 def integers(seed, count, below):
-    """Integers from 0, uniform up to a small excess of the lowest.
+    """Integers from 0, uniform except for a small bias toward the lowest.
 
     Args:
         seed: int32 tensor `(2,)`.
-        count: How many to draw.
-        below: The smallest number that is too large, at most 2**30.
+        count: Number of integers to draw.
+        below: Exclusive upper limit, at most 2**30.
 
     Returns:
         int32 tensor `(count,)`, the same for the same seed.
@@ -45,7 +45,7 @@ def integers(seed, count, below):
 
 
 def _bits(seed, count):
-    """As many random words, int32 `(count,)`."""
+    """Random words, int32 `(count,)`."""
     sign = ops.right_shift(seed, 31)
     mixed = _philox(
         [seed[0], sign[0], seed[1], sign[1]], list(map(_word, _KEY_OF_SEEDS))
@@ -58,7 +58,7 @@ def _bits(seed, count):
 
 
 def _philox(counter, key):
-    """Four words of a counter of four and a key of two, in int32 that wraps around."""
+    """Four words from a counter of four and a key of two, in wrapping int32."""
     a, b, c, d = counter
     increments = ops.array([*map(_word, _INCREMENTS)], dtype="int32")
     for number in range(_ROUNDS):
@@ -72,7 +72,7 @@ def _philox(counter, key):
 
 
 def _product(multiplier, words):
-    """Upper and lower word of the unsigned products, of 16 bits by 16 bits."""
+    """Upper and lower words of the unsigned products, by parts of 16 bits."""
     m_high, m_low = multiplier >> 16, multiplier & 0xFFFF
     high, low = _upper(words), ops.bitwise_and(words, 0xFFFF)
     cross = [_times(low, m_high), _times(high, m_low)]
@@ -98,7 +98,7 @@ def _xor(first, *others):
 
 
 def _remainder(words, divisor):
-    """Of the words as unsigned numbers, halved first so that they have no sign."""
+    """Remainder of unsigned words, which are halved first to lose the sign bit."""
     half = ops.bitwise_and(ops.right_shift(words, 1), 0x7FFFFFFF)
     last = ops.bitwise_and(words, 1)
     return (half % divisor * 2 + last) % divisor

@@ -1,7 +1,7 @@
-"""How `fit` runs the steps of a model: how many in one call, and compiled by what.
+"""Plans how `fit` runs the steps of a model: how many in one call, and compiled how.
 
-This is the one place that decides. Each step is the model's `train_step`, however many
-run in a call, on one device or on several; see `choose` for the rule.
+Only this module decides. Each step is the model's `train_step`, however many run in a
+call and on however many devices. `choose` has the rule.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ from keras_infomax import checks, private
 from keras_infomax.execution import fusion
 from keras_infomax.lazy_tensorflow import tf
 
-# Python's share of a step is small by then, and a progress bar still moves.
+# Enough steps to hide Python's overhead; few enough for a moving progress bar.
 _MOST_STEPS = 32
-# In a shorter run, to trace several steps in a call costs more than it saves.
+# In a shorter run, tracing several steps in a call costs more than it saves.
 _FEWEST_TO_GROUP = 100
-# Compiling by XLA takes half a second, and saves a millisecond a step.
+# Compilation by XLA takes half a second and saves a millisecond per step.
 _FEWEST_TO_FUSE = 500
 
 
@@ -38,11 +38,11 @@ class Execution:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A call of `fit`, `evaluate` and so on, as long as it lasts.
+    """State of one call of `fit`, `evaluate` and so on, while it lasts.
 
     Args:
         execution: How its steps run.
-        blocks: `fusion.Blocks` that take the place of the batches, if they come so.
+        blocks: `fusion.Blocks` that replace the batches, or `None`.
     """
 
     execution: Execution = Execution()
@@ -50,10 +50,10 @@ class Run:
 
 
 def as_asked(asked: Mapping[str, Any]) -> Run:
-    """A run as `compile` was told; one step in a call where that leaves the choice.
+    """A run with the options of `compile`; `"auto"` means one step in a call.
 
     Args:
-        asked: What it was told, by argument.
+        asked: Options of `compile`, by argument.
     """
     steps = asked["steps_per_execution"]
     return Run(Execution(1 if steps == "auto" else steps))
@@ -61,12 +61,12 @@ def as_asked(asked: Mapping[str, Any]) -> Run:
 
 @dataclasses.dataclass(frozen=True)
 class Length:
-    """How long a run is, as far as that is known before its first step.
+    """Length of a run, as far as it is known before the first step.
 
     Args:
-        epochs: Number of epochs that are left.
-        steps: Number of steps in an epoch, or `None` if it is not known.
-        ends_with_data: Whether an epoch is all of the data, and not a part of it.
+        epochs: Number of remaining epochs.
+        steps: Number of steps in an epoch, or `None` if unknown.
+        ends_with_data: Whether an epoch is a whole pass over the data.
         taken: Number of steps that the model has taken before.
     """
 
@@ -77,7 +77,7 @@ class Length:
 
     @property
     def total(self) -> int:
-        """Steps that the model will have taken in the end."""
+        """Number of steps that the model will have taken at the end of the run."""
         return self.taken + self.epochs * self.steps if self.steps else 0
 
 
@@ -89,7 +89,7 @@ def length(
     taken: int = 0,
     initial_epoch: int = 0,
 ) -> Length:
-    """The length of the run that `fit` makes of these arguments.
+    """Length of the run for these arguments of `fit`.
 
     Args:
         x: Data.
@@ -97,7 +97,7 @@ def length(
         epochs: Number of the last epoch, counted from 1.
         steps_per_epoch: Number of steps in each, or `None` for all of the data.
         taken: Number of steps that the model has taken before; see `steps_taken`.
-        initial_epoch: Number of epochs that an earlier part of the run has finished.
+        initial_epoch: Number of epochs that earlier parts of the run have finished.
 
     Returns:
         The length.
@@ -122,28 +122,29 @@ def iterations(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
 
 
 def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
-    """Number of batches that an optimizer has seen, also where it adds some up.
+    """Number of batches that an optimizer has seen, even if it accumulates gradients.
 
-    Its `iterations` count updates: with `gradient_accumulation_steps=4` a quarter.
+    `iterations` counts updates: a quarter of the batches with
+    `gradient_accumulation_steps=4`.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    # The property of this name divides by what is added up; the variable does not.
+    # The property divides by the accumulated steps; the variable does not.
     iterations = next(v for v in optimizer.variables if v.name == "iteration")
     # Not int(iterations): a strategy's mirrored variable does not convert.
     return int(iterations.numpy())
 
 
 def _capped(steps):
-    """Steps of an epoch or evaluation, of which Keras can be told to run fewer."""
+    """Steps of an epoch or evaluation, limited as Keras limits them."""
     # Since Keras 3.10.
-    told = getattr(keras.config, "max_steps_per_epoch", None)
-    most = told() if told else None
+    limit = getattr(keras.config, "max_steps_per_epoch", None)
+    most = limit() if limit else None
     return min(steps or most, most) if most else steps
 
 
 def _steps_of_all(x, batch_size):
     if hasattr(x, "cardinality"):
-        # A method, but a number where a strategy has distributed the data.
+        # A method; a number if a strategy has distributed the data.
         known = int(x.cardinality() if callable(x.cardinality) else x.cardinality)
         return known if known > 0 else None
     if isinstance(x, keras.utils.PyDataset):
@@ -171,20 +172,20 @@ def choose(
     steps_per_execution: int | str = "auto",
     jit_compile: bool | str = "auto",
 ) -> Execution:
-    """Chooses how a model's steps run, from all that is known before the first.
+    """Chooses how a model's steps run, before the first step.
 
-    Several steps run in one call where the run is long, and nothing looks at the model
-    after each: at most 32, and so many that an epoch, and whatever a callback does
-    every so many steps, begins between two calls. XLA compiles them into one program
-    where the run is longer, under no strategy, and the model has only layers that gain
-    by it; the batches of a stream then come stacked, see `fusion.blocks`. The choice
-    depends on the steps that the model will have taken in the end, not on where the run
-    starts, so a resumed run is executed as an uninterrupted one.
+    Several steps run in one call, at most 32, if the run is long and no callback needs
+    the model after each step. Their number divides the epoch and the intervals of the
+    callbacks, so that these end between two calls. XLA compiles the steps into one
+    program if the run is longer, no strategy is used, and all layers of the model gain
+    by XLA. The batches of a stream then come stacked; see `fusion.blocks`. The choice
+    depends on the total number of steps, not on the first step of the run, so a resumed
+    run is executed like an uninterrupted one.
 
     Args:
         model: Compiled Keras model.
         length: Length of the run.
-        callbacks: Those of the run.
+        callbacks: Callbacks of the run.
         steps_per_execution: Number of steps in a call, or `"auto"`.
         jit_compile: Whether XLA compiles, or `"auto"`.
 
@@ -197,8 +198,8 @@ def choose(
         steps = 1
     else:
         steps = _steps_between_looks(length, callbacks)
-    # Compiled one by one, steps gain nothing; and XLA cannot compile across devices,
-    # nor read the variables of a strategy, even of one with a single replica.
+    # A single step gains nothing from XLA. XLA cannot compile across devices, nor read
+    # the variables of a strategy, even with a single replica.
     fused = steps > 1 and not is_distributed(model) and can_fuse(model, jit_compile)
     if jit_compile == "auto" and not model.jit_compile:
         fused = fused and length.total >= _FEWEST_TO_FUSE
@@ -206,11 +207,11 @@ def choose(
 
 
 def can_fuse(model: keras.Model, jit_compile: bool | str) -> bool:
-    """Whether XLA may compile the steps of a call into one program, if they are many.
+    """Whether XLA may compile the steps of a call into one program.
 
     Args:
         model: Compiled Keras model.
-        jit_compile: What its user has asked for, or `"auto"`.
+        jit_compile: Option of `compile`, or `"auto"`.
     """
     if jit_compile != "auto" or model.jit_compile:
         return bool(model.jit_compile)
@@ -218,7 +219,7 @@ def can_fuse(model: keras.Model, jit_compile: bool | str) -> bool:
 
 
 def is_distributed(model: keras.Model) -> bool:
-    """Whether a model was made under a strategy, be it of a single replica."""
+    """Whether a model was made under a strategy, even one with a single replica."""
     with model.distribute_strategy.scope():
         return tf.distribute.has_strategy()
 
@@ -232,13 +233,13 @@ def of_evaluation(
     """Chooses how the steps of an evaluation run.
 
     Args:
-        most: Steps in a call of the run that it belongs to, which it does not exceed.
+        most: Largest number of steps in a call: that of the surrounding run.
         steps: Number of steps, or `None` for all of the data.
-        callbacks: Those of the evaluation.
+        callbacks: Callbacks of the evaluation.
         steps_per_execution: Number of steps in a call, or `"auto"`.
 
     Returns:
-        The choice: one step in a call if a callback looks at each.
+        The choice: one step in a call if a callback needs each step.
     """
     if steps_per_execution != "auto":
         return Execution(int(steps_per_execution))
@@ -251,27 +252,27 @@ def _steps_between_looks(length, callbacks):
     intervals = [n for callback in _each(callbacks) if (n := _interval(callback))]
     if not length.ends_with_data:
         intervals.append(length.steps)
-    # Zero if there are none.
+    # Zero without callbacks.
     return _largest_divisor(math.gcd(*intervals), min(_MOST_STEPS, length.steps))
 
 
 def _largest_divisor(number, most):
-    """The largest divisor up to `most`; of zero, which all numbers divide, `most`."""
+    """The largest divisor up to `most`; `most` for zero, which all numbers divide."""
     return next(n for n in range(most, 0, -1) if number % n == 0)
 
 
 def _each(callbacks):
-    """All callbacks of lists of them, and lists that are callbacks themselves."""
+    """All callbacks in nested lists, and the `CallbackList`s themselves."""
     for callback in keras.tree.flatten(callbacks or ()):
         yield callback
         yield from _each(getattr(callback, "callbacks", ()))
 
 
 def _interval(callback: keras.callbacks.Callback) -> int | None:
-    """Steps after which a callback looks at a run, `None` if it waits for an epoch."""
+    """Number of steps between two looks of a callback; `None` for each epoch."""
     hooks = _active_hooks(callback, "train")
     told = _place(callback, "steps_between_looks")
-    # What a class says of its own hooks does not hold for those of a subclass.
+    # The claim of a class about its hooks does not hold for the hooks of a subclass.
     if told < math.inf and all(told <= _place(callback, hook) for hook in hooks):
         return callback.steps_between_looks
     return 1 if hooks else None

@@ -1,8 +1,8 @@
 """Layers that draw random numbers, on several replicas.
 
-A layer such as dropout draws numbers for the rows that it is given. All replicas have
-the same seed: if each called the layer with its own rows, all would draw the same
-numbers, which are not those that one device draws for the whole batch.
+A layer such as dropout draws numbers for the rows of its input. All replicas have the
+same seed. If each called the layer with its own rows, all would draw the same numbers,
+and one device would draw others for the whole batch.
 """
 
 import contextlib
@@ -13,22 +13,22 @@ import keras
 from keras_infomax.execution import distribution
 from keras_infomax.lazy_tensorflow import tf
 
-# The name that Keras gives the state of every `keras.random.SeedGenerator`.
+# Keras's name for the state of every `keras.random.SeedGenerator`.
 SEED = "seed_generator_state"
 
 
 def draws(layer):
-    """Whether a layer, or one that it holds, draws random numbers."""
+    """Whether a layer, or one of its sublayers, draws random numbers."""
     return any(variable.name == SEED for variable in layer.variables)
 
 
 @contextlib.contextmanager
 def called_with_all_rows(networks):
-    """Makes random layers draw what one device would.
+    """Makes random layers draw the same numbers as on one device.
 
     They are called with the rows of all replicas, gathered with gradients, and each
-    replica keeps its own rows of the results. A model that is no graph of layers is
-    called so as a whole.
+    replica keeps its own rows of the results. A subclassed model is called this way as
+    a whole.
 
     Args:
         networks: Layers or models whose first axis is rows.
@@ -57,7 +57,7 @@ def _random(layer):
 
 def _of_all_rows(call):
     def call_with_all_rows(*args, **kwargs):
-        if not kwargs.get("training", True):  # Nothing is drawn.
+        if not kwargs.get("training", True):  # Nothing is drawn in inference.
             return call(*args, **kwargs)
         given = [v for v in keras.tree.flatten((args, kwargs)) if _has_rows(v)]
         rows = distribution.global_rows(tf.shape(given[0])[0])
@@ -76,7 +76,7 @@ def _has_rows(value):
 
 
 def _gathered(values):
-    if values.dtype == tf.bool:  # all_gather does not take it.
+    if values.dtype == tf.bool:  # all_gather does not support booleans.
         return tf.cast(distribution.gather(tf.cast(values, tf.int32)), tf.bool)
     return tf.cast(distribution.gather(values), values.dtype)
 
@@ -87,6 +87,6 @@ def _own(values, rows):
 
 @functools.cache
 def _functional():
-    # Not when imported: the first layer that is made fixes the dtype of all others.
+    # Not on import: the first layer that is made fixes the dtype of all others.
     one = keras.Input((1,))
     return type(keras.Model(one, one))

@@ -1,7 +1,8 @@
-"""What must be refused on several replicas, before a run.
+"""Refuses, before a run, models that several replicas cannot train exactly.
 
-Layers see the rows of one replica alone, optimizers its gradients. Where the weights
-would not be those of one device on the same global batch, nothing is trained.
+A layer sees only the rows of one replica, and an optimizer only its gradients. If the
+weights would differ from those of one device on the same global batch, nothing is
+trained.
 """
 
 import keras
@@ -11,17 +12,17 @@ from keras_infomax.execution import random_layers
 
 
 def refuse_what_differs(model):
-    """Raises where several replicas would train another model than one device.
+    """Raises if several replicas would train another model than one device.
 
-    What layers do while they are called is known by then, see `replica_losses`.
+    `replica_losses` checks what layers do while they are called.
 
     Args:
         model: Compiled Keras model.
 
     Raises:
-        ValueError: If the model is compiled by XLA, has an optimizer whose options
-            replicas cannot follow, a batch normalization that is not synchronized,
-            or random numbers in a critic or in chunks.
+        ValueError: If the model is compiled by XLA, or has optimizer options that
+            replicas cannot follow, a batch normalization that is not synchronized, or
+            random numbers in a critic or in chunks.
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
         return
@@ -45,8 +46,9 @@ def refuse_what_differs(model):
         if getattr(variable, "overwrite_with_gradient", False):
             raise ValueError(
                 f"The variable {variable.path!r} must be trained by gradient descent "
-                "under a strategy of several replicas; received one that its gradient "
-                "replaces, as in float8. Use another dtype, or train on one device."
+                "under a strategy of several replicas; received a variable that its "
+                "gradient replaces, as in float8. Use another dtype, or train on one "
+                "device."
             )
     for layer in private.layers(model):
         if isinstance(layer, keras.layers.BatchNormalization) and not (
@@ -54,14 +56,14 @@ def refuse_what_differs(model):
         ):
             raise ValueError(
                 f"Batch normalization {layer.name!r} must be synchronized under a "
-                "strategy of several replicas, or its statistics would be those of a "
-                "part of the batch. Make it with synchronized=True."
+                "strategy of several replicas; received synchronized=False, which "
+                "normalizes by a part of the batch. Create it with synchronized=True."
             )
     _refuse_other_random_numbers(model)
 
 
 def optimizers(optimizer):
-    """An optimizer and those that it hands gradients to.
+    """An optimizer and its inner optimizers, to which it passes gradients.
 
     Args:
         optimizer: Keras optimizer.
@@ -83,15 +85,15 @@ def _check_optimizer(optimizer):
     overwrites = optimizer.use_ema and optimizer.ema_overwrite_frequency
     if overwrites and private.merges_updates():
         raise ValueError(
-            "The optimizer must not overwrite weights in the midst of training under "
-            "a strategy of several replicas, which Keras cannot do; received "
+            "The optimizer must not overwrite weights during training under a strategy "
+            "of several replicas, since Keras does not support it; received "
             f"ema_overwrite_frequency={optimizer.ema_overwrite_frequency}. Use "
-            "ema_overwrite_frequency=None, which does so at the end of fit."
+            "ema_overwrite_frequency=None, which overwrites them at the end of fit."
         )
 
 
 def networks(model):
-    """What encodes the views of a model, if it is one of ours.
+    """Layers that encode the views of a model, if it is an `InfoMax`.
 
     Args:
         model: Keras model.
@@ -108,14 +110,14 @@ def _refuse_other_random_numbers(model):
             if variable.name == random_layers.SEED and id(variable) not in of_networks:
                 raise ValueError(
                     f"Layer {layer.name!r} must not draw random numbers under a "
-                    "strategy of several replicas, of whose rows it sees a part. Draw "
-                    "them in the encoder, or train on one device."
+                    "strategy of several replicas, since it sees only a part of the "
+                    "rows. Draw them in the encoder, or train on one device."
                 )
     in_chunks = getattr(model, "encoder_chunk_size", None) is not None
     if in_chunks and any(map(random_layers.draws, encoding)):
         raise ValueError(
-            "encoder_chunk_size must be None where an encoder draws random numbers "
-            "under a strategy of several replicas, or they would depend on the chunks; "
+            "encoder_chunk_size must be None if an encoder draws random numbers under "
+            "a strategy of several replicas, since they would depend on the chunks; "
             f"received {model.encoder_chunk_size!r}. Remove dropout and noise, or "
             "train on one device."
         )
@@ -127,6 +129,6 @@ def clips(optimizer):
     Args:
         optimizer: Keras optimizer.
     """
-    # As for Keras, none is made by 0.
+    # As in Keras, 0 means no clipping.
     clipping = ("clipnorm", "clipvalue", "global_clipnorm")
     return any(getattr(optimizer, name, None) for name in clipping)

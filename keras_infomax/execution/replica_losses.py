@@ -1,7 +1,7 @@
-"""Losses and gradients of replicas whose sums are those of one device.
+"""Losses and gradients of replicas that add up to those of one device.
 
-Layers see the rows of one replica alone, and Keras's optimizers clip the gradients of
-each replica before they are summed. These functions take the place of those parts.
+Layers see only the rows of one replica, and Keras's optimizers clip the gradients of
+each replica before the sum. These functions replace those parts of Keras.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from keras_infomax import backends, private
 from keras_infomax.execution import distribution, random_layers, replica_checks
 from keras_infomax.lazy_tensorflow import tf
 
-# Sums over the values of a layer, which Keras divides by its rows from 3.14 on.
+# These sum over the values of a layer. From 3.14 on, Keras divides the sum by the rows.
 _MEAN_REGULARIZERS = (
     ()
     if backends.keras_before(3, 14)
@@ -25,10 +25,10 @@ _of_thread = threading.local()
 
 
 class _Watched(keras.StatelessScope):
-    """Collects the losses of a thread, and takes down which variables it updates.
+    """Collects the losses of a thread, and records which variables it updates.
 
-    They are updated at once, as without it: `SpectralNormalization` divides its kernel
-    before it is read, and gradients do not flow through that.
+    Variables are updated at once, as without this scope: `SpectralNormalization`
+    divides its kernel before it reads it, and no gradient flows through the division.
     """
 
     def __init__(self, model):
@@ -50,19 +50,19 @@ class _Watched(keras.StatelessScope):
 
 @contextlib.contextmanager
 def collecting_losses(model, data):
-    """Keeps the losses of a model's layers apart by replica; see `layer_losses`.
+    """Keeps the losses of a model's layers separate by replica; see `layer_losses`.
 
-    Replicas of one process are threads that take turns where they communicate, and a
-    layer has one list of losses for all of them. In a scope that is a thread's own each
-    finds its own losses there.
+    Replicas of one process are threads that take turns when they communicate, and a
+    layer has one list of losses for all of them. A scope for each thread keeps the
+    lists separate.
 
     Args:
         model: Keras model that is called in the context.
-        data: Structure of tensors, this replica's rows that it is called with.
+        data: Structure of tensors, this replica's rows of its input.
 
     Raises:
-        ValueError: If there are several replicas, and a layer updates a variable by
-            the rows of one of them.
+        ValueError: If there are several replicas, and a layer updates a variable from
+            the rows of only one of them.
     """
     if distribution.num_replicas() == 1:
         yield
@@ -77,11 +77,12 @@ def _refuse_updates_by_a_part(model, updates, data):
     for variable, value in updates:
         if variable.name == random_layers.SEED:
             continue
-        # Summed over replicas when it is read, as the state of a metric is.
+        # Such a variable is summed over replicas when it is read, like a metric's
+        # state.
         summed = (variable.synchronization, variable.aggregation) == ("on_read", "sum")
         if summed or not _depends(value, data):
             continue
-        # A loss may have a state as well; functions and losses of Keras have none.
+        # A loss may have a state, too; functions and losses of Keras have none.
         owners = [
             part
             for part in (*private.layers(model), getattr(model, "loss", None))
@@ -109,7 +110,7 @@ def _sees_all_rows(layer):
 
 
 def _depends(value, data):
-    """Whether a tensor of a graph is computed from others; eagerly nobody knows."""
+    """Whether a tensor of a graph depends on others; unknown in eager mode."""
     if tf.executing_eagerly():
         return True
     graph = data[0].graph
@@ -120,7 +121,7 @@ def _depends(value, data):
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        # What an inner graph hands out cannot be followed.
+        # The outputs of an inner graph cannot be traced back.
         if id(tensor) in sources or tensor.graph is not graph:
             return True
         left.extend(tensor.op.inputs)
@@ -128,10 +129,10 @@ def _depends(value, data):
 
 
 def layer_losses(model, rows):
-    """Losses of a model's layers, whose sum over replicas is that of one device.
+    """Losses of a model's layers that add up over replicas to those of one device.
 
-    A loss of weights is divided by the replicas. A loss of activations must be a mean
-    over rows, and counts as much as this replica has rows.
+    A loss of weights is divided by the number of replicas. A loss of activations must
+    be a mean over rows, and is weighted by this replica's share of the rows.
 
     Args:
         model: Keras model that has just been called in `collecting_losses`.
@@ -141,7 +142,7 @@ def layer_losses(model, rows):
         List of tensors.
 
     Raises:
-        ValueError: If a layer's loss may be something else than a mean over rows.
+        ValueError: If a layer's loss may not be a mean over rows.
     """
     count = distribution.num_replicas()
     if count == 1:
@@ -158,14 +159,14 @@ def layer_losses(model, rows):
             _check_mean_over_rows(layer)
     share = distribution.share(rows)
     for value in _of_thread.losses:
-        # A mean over no rows is not a number.
+        # A mean over no rows is NaN.
         value = ops.where(share > 0, value, ops.zeros_like(value))
         found.append(value * ops.cast(share, value.dtype))
     return found
 
 
 def _check_mean_over_rows(layer):
-    # Layers of Keras have such losses by a regularizer alone.
+    # Layers of Keras have such losses only through a regularizer.
     of_keras = type(layer).__module__.startswith("keras.")
     regularized = type(layer.activity_regularizer) in _MEAN_REGULARIZERS
     if (of_keras and regularized) or getattr(
@@ -174,30 +175,29 @@ def _check_mean_over_rows(layer):
         return
     raise ValueError(
         f"The loss of layer {layer.name!r} must be a mean over rows under a strategy "
-        "of several replicas, or it cannot be told from those of parts of the batch; "
-        f"received a {type(layer).__name__} that does not say so. If it is one, give "
-        "its class the attribute losses_are_means_over_rows = True; otherwise train on "
+        "of several replicas, since only means can be combined; received a "
+        f"{type(layer).__name__} that does not declare it. If it is a mean, give its "
+        "class the attribute losses_are_means_over_rows = True; otherwise train on "
         "one device."
     )
 
 
 def loss_of_rows(loss, partners, scores, weights=None):
-    """A loss of Keras, or a function, whose sum over replicas is that of one device.
+    """A loss of Keras, or a function, that adds up over replicas to that of one device.
 
     Args:
-        loss: Loss of Keras, or function of partners and scores to losses of rows.
-        partners: Integer tensor, this replica's.
-        scores: Float tensor `(rows, columns)`, this replica's.
-        weights: Float tensor `(rows,)`, what the loss of each row is multiplied by, or
-            `None`.
+        loss: Loss of Keras, or function from partners and scores to losses of rows.
+        partners: Integer tensor of this replica.
+        scores: Float tensor `(rows, columns)` of this replica.
+        weights: Float tensor `(rows,)` that multiplies the losses of rows, or `None`.
 
     Returns:
         Scalar tensor.
 
     Raises:
-        ValueError: If there are several replicas, and the loss has another reduction
-            than the mean over rows, or if there are several, or weights, and it has no
-            value for each row.
+        ValueError: If there are several replicas and the loss has another reduction
+            than the mean over rows, or if there are several replicas or weights and the
+            loss has no value for each row.
     """
     count = distribution.num_replicas()
     by_row = loss
@@ -219,7 +219,7 @@ def loss_of_rows(loss, partners, scores, weights=None):
         where = "under a strategy of several replicas, which average over all rows"
         raise ValueError(
             "The loss must have a value for each row "
-            f"{where if count > 1 else 'where there is a sample_weight'}; received a "
+            f"{where if count > 1 else 'if there is a sample_weight'}; received a "
             "function that averages them itself. Return the losses of the rows, or use "
             "a loss of keras_infomax.losses."
         )
@@ -232,18 +232,19 @@ def loss_of_rows(loss, partners, scores, weights=None):
 
 
 def summed(gradients, optimizer):
-    """Gradients that an optimizer changes as if there were one replica.
+    """Gradients that an optimizer handles as on one device.
 
-    Clipping is not linear: it must see the sum over replicas, and not its parts. So
-    the first replica gets the sum, and the others zeros, which stay zeros.
+    Clipping is not linear, so it must be applied to the sum over replicas and not to
+    its parts. The first replica gets the sum, and the others get zeros, which stay
+    zeros.
 
     Args:
         gradients: This replica's gradients.
-        optimizer: Keras optimizer, which sums what it has changed over replicas.
+        optimizer: Keras optimizer, which sums gradients over replicas after clipping.
 
     Returns:
-        Gradients of the same sum over replicas; those given, where there is one
-        replica, or the optimizer does nothing before it sums.
+        Gradients with the same sum over replicas; unchanged if there is one replica or
+        the optimizer does nothing before the sum.
     """
     if distribution.num_replicas() == 1 or not _changes_parts(optimizer):
         return gradients
@@ -254,7 +255,7 @@ def summed(gradients, optimizer):
 
 def _sum_on(is_first, gradient, context):
     if isinstance(gradient, tf.IndexedSlices):
-        # As one device has them: clipping counts an index as often as it is there.
+        # As on one device, where clipping counts an index as often as it occurs.
         values, indices = (
             context.all_gather(part, axis=0)
             for part in (gradient.values, gradient.indices)
@@ -262,12 +263,12 @@ def _sum_on(is_first, gradient, context):
         values *= tf.cast(is_first, values.dtype)
         return tf.IndexedSlices(values, indices, gradient.dense_shape)
     whole = context.all_reduce(tf.distribute.ReduceOp.SUM, gradient)
-    # Multiplied, not selected: all replicas must see what is not finite.
+    # A product, not a selection: all replicas must see values that are not finite.
     return whole * tf.cast(is_first, whole.dtype)
 
 
 def _changes_parts(optimizer):
-    """Whether an optimizer may do more to gradients than to sum their multiples."""
+    """Whether an optimizer may do more to gradients than scale and sum them."""
     return any(
         replica_checks.clips(each)
         or isinstance(each, keras.optimizers.LossScaleOptimizer)

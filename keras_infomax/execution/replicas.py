@@ -1,8 +1,8 @@
 """Compiled steps under a strategy.
 
-Keras 3.15 averages the first batch over replicas to build a model, which fails where it
-does not divide evenly; it can neither run several steps an execution on replicas, nor
-reduce the results of several workers. These functions take the place of those parts.
+To build a model, Keras 3.15 averages the first batch over replicas, which fails if the
+batch does not divide evenly. It can neither run several steps per execution on replicas
+nor reduce the results of several workers. These functions replace those parts.
 """
 
 import itertools
@@ -20,17 +20,17 @@ def step_function(model, step):
     Args:
         model: Keras model; reads `distribute_strategy`, `steps_per_execution`,
             `jit_compile`, `run_eagerly`.
-        step: Function of one replica's data to a dictionary of results that are equal
+        step: Function from one replica's data to a dictionary of results that are equal
             on all replicas.
 
     Returns:
-        Function of a data iterator that runs `steps_per_execution` steps, fewer at the
+        Function of a data iterator. It runs `steps_per_execution` steps, fewer at the
         end of the data, and returns the results of the last one.
     """
     strategy, steps = model.distribute_strategy, model.steps_per_execution
-    # It has no Python control flow on tensors; converting it would take a second.
+    # It has no Python control flow on tensors, and a conversion would take a second.
     step = tf.autograph.experimental.do_not_convert(step)
-    if model.jit_compile:  # On one replica; several refuse it.
+    if model.jit_compile:  # One replica only; refused on several.
         step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
     several_replicas = strategy.num_replicas_in_sync > 1
@@ -47,7 +47,7 @@ def step_function(model, step):
 
     def one_step(iterator):
         results = one(_batch_of_all(iterator, strategy))
-        # The model's own are those of the whole batch; compiled metrics, of a part.
+        # The model's own metrics see the whole batch, compiled metrics only a part.
         of_parts = bool(keras.tree.flatten(model.compiled_metrics_given))
         single = isinstance(iterator, types.GeneratorType)
         if several_replicas and (of_parts or single):
@@ -77,7 +77,7 @@ def step_function(model, step):
         return count
 
     def function(iterator):
-        # In one call a collective takes what has the shape of its first time alone.
+        # In one call, a collective accepts only the shape of its first use.
         varies = several_replicas and not _is_static(iterator.element_spec)
         call = one_by_one if varies else compiled
         if not int(call(iterator)):
@@ -88,9 +88,9 @@ def step_function(model, step):
 
 
 def _batch_of_all(iterator, strategy):
-    """The next batch: a part for each replica, also of one that Keras never splits."""
+    """The next batch, split for the replicas even if Keras does not split it."""
     data = next(iterator)
-    # What datasets yield is distributed; `*_on_batch` makes a generator of a batch.
+    # Batches of datasets are distributed already; `*_on_batch` makes a generator.
     if not isinstance(iterator, types.GeneratorType):
         return data
     while data[-1] is None:
@@ -99,14 +99,14 @@ def _batch_of_all(iterator, strategy):
 
 
 def split(batch, strategy):
-    """The parts of a batch for the replicas, as those of datasets are.
+    """Splits a batch for the replicas, as datasets are split.
 
     Args:
         batch: Structure of arrays or tensors, the same in all workers.
         strategy: The strategy of a model.
 
     Returns:
-        Structure of distributed values; the batch itself, if there is one replica.
+        Structure of distributed values; the batch itself with one replica.
     """
     count = strategy.num_replicas_in_sync
     if count == 1:

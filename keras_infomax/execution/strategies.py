@@ -15,24 +15,24 @@ from keras_infomax.lazy_tensorflow import tf
 
 
 def get(name: str) -> tf.distribute.Strategy | OneProcess:
-    """Makes the strategy that a name stands for.
+    """Makes a strategy from its name.
 
-    A process must make it before its first TensorFlow operation, and only once.
+    Call it once per process, before the first TensorFlow operation.
 
     Args:
-        name: `"one_device"`, the default strategy of TensorFlow; `"mirrored"`, all
-            GPUs of this machine, or all logical CPU devices where there is none;
-            `"multi_worker"`, all processes that the environment variable `TF_CONFIG`
-            names; or `"auto"`: several workers if `TF_CONFIG` is set, mirrored if there
-            are several GPUs, and else one device.
+        name: `"one_device"`, the default strategy of TensorFlow; `"mirrored"`, all GPUs
+            of this machine, or all logical CPU devices if there is no GPU;
+            `"multi_worker"`, all processes in the environment variable `TF_CONFIG`; or
+            `"auto"`: several workers if `TF_CONFIG` is set, mirrored if there are
+            several GPUs, and otherwise one device.
 
-    On JAX and PyTorch the first and the last stand for this process alone, and the
+    On JAX and PyTorch, `"one_device"` and `"auto"` mean this process only, and the
     others are refused.
 
     Raises:
-        ValueError: If the name is unknown or stands for nothing on this backend, or
-            `TF_CONFIG` is needed and missing, or does not name workers, this one among
-            them.
+        ValueError: If the name is unknown or not supported by this backend, or if
+            `TF_CONFIG` is needed and missing or does not name workers including this
+            one.
 
     Example:
     >>> get("one_device").num_replicas_in_sync
@@ -45,14 +45,14 @@ def get(name: str) -> tf.distribute.Strategy | OneProcess:
         backends.needs(
             f"strategy={name!r}",
             backends.TENSORFLOW,
-            instead="Write strategy='one_device'; on JAX a keras.distribution that is "
-            "set before the model is made shares its batches among devices.",
+            instead="Write strategy='one_device'. To split batches among devices of "
+            "JAX, set a keras.distribution before the model is made.",
         )
     return OneProcess()
 
 
 class OneProcess:
-    """Stands for a `tf.distribute` strategy where the backend is another."""
+    """Replaces a `tf.distribute` strategy on other backends."""
 
     num_replicas_in_sync = 1
     cluster_resolver: Any = None
@@ -63,10 +63,10 @@ class OneProcess:
 
 
 def is_chief(strategy: tf.distribute.Strategy | OneProcess) -> bool:
-    """Whether this process is the one of its strategy that writes files.
+    """Whether this process is the one that writes files under its strategy.
 
     Args:
-        strategy: The strategy that the process trains under.
+        strategy: The strategy under which the process trains.
     """
     resolver = strategy.cluster_resolver
     task = None if resolver is None else resolver.task_type
@@ -74,10 +74,10 @@ def is_chief(strategy: tf.distribute.Strategy | OneProcess) -> bool:
 
 
 def is_chief_of(model: keras.Model) -> bool:
-    """Whether this process is the one that writes the files of a model's run.
+    """Whether this process writes the files of a model's run.
 
     Args:
-        model: Keras model; on JAX and PyTorch each process writes.
+        model: Keras model; on JAX and PyTorch every process writes.
     """
     strategy = getattr(model, "distribute_strategy", None)
     return strategy is None or is_chief(strategy)
@@ -108,13 +108,14 @@ def _auto() -> tf.distribute.Strategy:
 
 
 def check_tf_config(text: str) -> None:
-    """Raises where TensorFlow would wait for others, or train alone without a word.
+    """Raises if TensorFlow would wait for other workers, or silently train alone.
 
     Args:
-        text: The environment variable `TF_CONFIG`.
+        text: Value of the environment variable `TF_CONFIG`.
 
     Raises:
-        ValueError: If it is no JSON of workers, a chief at most, and one of them.
+        ValueError: If it is not JSON that names workers, at most one chief, and a task
+            among them.
 
     Example:
     >>> check_tf_config(
@@ -132,7 +133,7 @@ def check_tf_config(text: str) -> None:
     unknown = sorted(cluster.keys() - {"chief", "worker"})
     if unknown:
         raise _unfit_tf_config(
-            "a cluster of the jobs 'worker' and 'chief' alone", ", ".join(unknown)
+            "a cluster of the jobs 'worker' and 'chief' only", ", ".join(unknown)
         )
     for job, addresses in cluster.items():
         if not _are_addresses(addresses):
@@ -140,15 +141,15 @@ def check_tf_config(text: str) -> None:
                 f"a list of addresses host:port for the job {job!r}", addresses
             )
     if len(cluster.get("chief", ())) > 1:
-        raise _unfit_tf_config("one chief at most", cluster["chief"])
+        raise _unfit_tf_config("at most one chief", cluster["chief"])
     addresses = [address for job in cluster.values() for address in job]
     if len(set(addresses)) < len(addresses):
-        raise _unfit_tf_config("an address of its own for each worker", addresses)
+        raise _unfit_tf_config("a different address for each worker", addresses)
     job, index = _part(task, "type"), _part(task, "index")
-    # As TensorFlow does, a number or its digits.
+    # TensorFlow accepts an index as a number or as text.
     known = [(j, str(i)) for j in cluster for i in range(len(cluster[j]))]
     if (job, str(index)) not in known:
-        raise _unfit_tf_config("a task that is one of the cluster", task)
+        raise _unfit_tf_config("a task that is in the cluster", task)
 
 
 def _part(config: Any, name: str) -> Any:
@@ -175,15 +176,14 @@ def _unfit_tf_config(expected: str, received: Any) -> ValueError:
 
 
 def check(strategy: tf.distribute.Strategy) -> None:
-    """Raises where nobody knows whether replicas would train what one device does.
+    """Refuses strategies that are not known to train as one device does.
 
     Args:
-        strategy: The strategy that a model is made under.
+        strategy: The strategy under which a model is made.
 
     Raises:
-        ValueError: If it is none of those that `get` makes, nor one of one device; or
-            if it is one of several replicas, whose metrics Keras before 3.10 does not
-            add up.
+        ValueError: If it is not a strategy that `get` makes, nor one of one device; or
+            if it has several replicas, and Keras is older than 3.10.
     """
     known = (
         tf.distribute.MirroredStrategy,
@@ -208,7 +208,7 @@ def check(strategy: tf.distribute.Strategy) -> None:
 
 
 def _is_any(strategy: tf.distribute.Strategy) -> bool:
-    """Whether it is a strategy, and not what TensorFlow has where there is none."""
+    """Whether it is a real strategy, and not TensorFlow's default one."""
     with strategy.scope():
         return tf.distribute.has_strategy()
 

@@ -1,4 +1,4 @@
-"""Functions that XLA compiles by themselves, whatever calls them."""
+"""Functions that XLA compiles on their own, whatever calls them."""
 
 import importlib
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from keras_infomax.lazy_tensorflow import tf
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Has XLA compile a function of tensors, once for each of their shapes.
+    """Compiles a function of tensors with XLA, once for each combination of shapes.
 
-    Within a larger function that XLA compiles, it becomes a part of that. PyTorch has
-    no XLA: there the function stays as it is.
+    Inside a larger function that XLA compiles, it becomes a part of that one. On
+    PyTorch, which has no XLA, the function is returned unchanged.
 
     Args:
-        function: Function of tensors alone: XLA cannot reach a variable of another
+        function: Function of tensors only: XLA cannot reach a variable of another
             device.
 
     Returns:

@@ -1,13 +1,13 @@
-"""Keras losses that raise a lower bound on mutual information, or hold it.
+"""Keras losses that maximize a lower bound on mutual information, or hold it.
 
-Beside these losses on scores stand those on the encodings themselves, which estimate
-nothing.
+Other losses are functions of the encodings themselves, and do not estimate mutual
+information.
 
 `loss(partners, scores)` follows the Keras order, `y_true` first: partners are the
 columns of the true pairs, scores come from a critic. Under a `tf.distribute` strategy
-the estimate is that of the global batch, reduced over replicas before anything
-non-linear is done to it, and the loss is divided by the number of replicas, as the
-built-in losses do.
+the estimate is that of the global batch: it is reduced over replicas before any
+non-linear function. The loss is divided by the number of replicas, as in built-in
+losses.
 """
 
 from keras_infomax.losses.barlow_twins import BarlowTwins

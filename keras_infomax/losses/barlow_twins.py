@@ -9,14 +9,14 @@ from keras_infomax.losses.encodings import EncodingLoss, check_rows
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class BarlowTwins(EncodingLoss):
-    """Units that agree between the views of a pair, and do not repeat each other.
+    """Makes each unit agree between both views, and different units uncorrelated.
 
     With C the correlation matrix of the units of x and those of y over the batch:
 
         sum_i (1 - C_ii)^2 + redundancy * sum_(i != j) C_ij^2
 
-    No pair is told from others, so the batch may be small, but the encodings should be
-    wide: the paper's have 8192 units. No mutual information is estimated.
+    There are no negatives, so the batch may be small, but the encodings should be wide:
+    8192 units in the paper. No mutual information is estimated.
 
     Args:
         redundancy: Weight of the correlations of different units.
@@ -26,7 +26,7 @@ class BarlowTwins(EncodingLoss):
 
     Call arguments:
         y_true: Encodings of one view, float tensor `(rows, dim)`, of all replicas.
-        y_pred: Those of the other view.
+        y_pred: Encodings of the other view.
 
     Returns:
         Scalar of at least 0.
@@ -55,7 +55,8 @@ class BarlowTwins(EncodingLoss):
         x, y = self._standardized(x), self._standardized(y)
         correlations = ops.matmul(ops.transpose(x), y) / rows
         diagonal = ops.diagonal(correlations)
-        # Masked: the sum of all less that of the diagonal would be rounding alone.
+        # Masked, since in the sum of all minus the diagonal rounding errors would
+        # dominate.
         others = correlations * (1 - ops.eye(x.shape[-1], dtype=x.dtype))
         redundant = ops.sum(ops.square(others))
         return ops.sum(ops.square(1 - diagonal)) + self.redundancy * redundant

@@ -1,4 +1,4 @@
-"""What the losses on scores have in common."""
+"""Base of the losses on scores."""
 
 import contextlib
 import inspect
@@ -13,7 +13,7 @@ from keras_infomax.execution import chunking, distribution
 
 
 class _Step(threading.local):
-    """What the step of training or evaluation that runs is to do with states."""
+    """Whether the present step updates states of losses."""
 
     training = True
     counts = False
@@ -24,10 +24,10 @@ _step = _Step()
 
 @contextlib.contextmanager
 def in_step(training):
-    """Says whether losses are computed for training, or for an evaluation.
+    """Context that marks losses as computed for training or for evaluation.
 
-    An evaluation leaves the states of losses, such as the moving average of
-    `losses.MINE`, as they are.
+    Evaluation does not change states of losses, such as the moving average of
+    `losses.MINE`.
 
     Args:
         training: Whether it is a step of training.
@@ -42,32 +42,31 @@ def in_step(training):
 class ScoreLoss(keras.losses.Loss):
     """Base of the losses that are computed from scores and partners.
 
-    A subclass gives `value`. `InfoMax` reports `estimate` as `"mi"`: of any loss, the
-    scores bound mutual information by InfoNCE, and a loss that rests on a bound of its
-    own says so by overriding it.
+    A subclass defines `value`. `InfoMax` reports `estimate` as `"mi"`. By default this
+    is InfoNCE, a bound for any scores; a loss with its own bound overrides it.
 
-    Rows may have weights: what is a mean over rows becomes the weighted mean. As in
-    Keras, the loss is then multiplied by the mean weight, so that rows of weight 0 add
-    nothing and weights of 2 double the loss. The columns stay as they are: a row that
-    counts less is a negative of the other rows all the same.
+    Rows may have weights. Means over rows then become weighted means. As in Keras, the
+    loss is also multiplied by the mean weight, so rows of weight 0 add nothing and
+    weights of 2 double the loss. Weights do not change columns: a row of small weight
+    is a full negative of the other rows.
 
     Args:
         name: Name of the loss.
-        dtype: Dtype of the computation, float32 by default, also under a mixed
-            precision policy; half precision becomes float32.
-        chunk_size: Largest number of rows of scores that are reduced at a time, each
-            chunk a second time in the backward pass, which bounds the memory for
+        dtype: Dtype of the computation, float32 by default and under mixed precision
+            policies; half precision becomes float32.
+        chunk_size: Largest number of rows of scores that are reduced at a time. The
+            backward pass computes each chunk again. This limits the memory for
             intermediate results. Defaults to `None`, all rows.
     """
 
-    # Whether `estimate` is to be reported.
+    # Whether `estimate` is reported.
     estimates_mi = True
-    # Of what `checked` returns, since Keras makes floats of it.
+    # Dtype of the partners of `checked`, which Keras casts to floats.
     partners_dtype = "int32"
 
     def __init__(self, name=None, dtype=None, chunk_size=None):
         name = checks.text("name", name, "infonce", optional=True)
-        # Keras casts partners, too, and numbers of columns need all their digits.
+        # Keras also casts partners, and column numbers need all their digits.
         super().__init__(name=name, dtype=float_policy(dtype))
         self.chunk_size = checks.positive_integer(
             "chunk_size", chunk_size, 1024, optional=True
@@ -75,25 +74,25 @@ class ScoreLoss(keras.losses.Loss):
 
     @property
     def variables(self):
-        """What the loss keeps from step to step: a list of variables, empty for most.
+        """State of the loss: a list of variables, empty for most losses.
 
-        A loss that has some says `updates_see_all_rows = True` in its class if all
-        replicas move them alike.
+        If all replicas update them to the same values, the class sets
+        `updates_see_all_rows = True`.
         """
         return []
 
     def checked(self, partners, scores):
-        """Partners and scores as `value` takes them, once it is known what they are.
+        """Checks partners and scores, and converts them for `value`.
 
         Args:
-            partners: What should be partners.
-            scores: What should be scores.
+            partners: The partners to check.
+            scores: The scores to check.
 
         Returns:
-            Pair of partners, integers if the loss takes nothing else, and float scores.
+            Pair of partners, integers in most losses, and float scores.
 
         Raises:
-            ValueError: If they are not what the loss takes.
+            ValueError: If the loss does not take them.
         """
         of_class = ops.is_tensor(partners) and partners.dtype
         if of_class and keras.backend.standardize_dtype(of_class) == "bool":
@@ -101,10 +100,10 @@ class ScoreLoss(keras.losses.Loss):
                 "y_true",
                 "integers, the column of each row's true pair",
                 partners,
-                "Use SupCon, which takes a boolean for each pair, where rows have as "
-                "many partners as it happens.",
+                "Use SupCon, which takes a boolean for each pair, if rows have any "
+                "number of partners.",
             )
-        # Keras makes floats of integers, so it is too late in `call`.
+        # Here, since Keras converts integers to floats before `call`.
         partners = bounds.checked_partners("y_true", partners)
         scores, partners = bounds.checked(scores, partners, ("y_pred", "y_true"))
         return partners, scores
@@ -119,7 +118,7 @@ class ScoreLoss(keras.losses.Loss):
             scores: Float tensor `(rows, columns)`.
 
         Returns:
-            What the function returns for all rows.
+            Results of the function for all rows.
         """
         if self.chunk_size is None:
             return function(scores, partners)
@@ -131,14 +130,14 @@ class ScoreLoss(keras.losses.Loss):
         return results
 
     def value(self, partners, scores, weights=None):
-        """What is minimized, over the rows of all replicas.
+        """The value to minimize, over the rows of all replicas.
 
         Args:
             partners: Integer tensor `(rows,)` or `(rows, positives)`, the columns of
                 each row's true pairs.
             scores: Float tensor `(rows, columns)`.
-            weights: Float tensor `(rows,)`, what each row counts, or `None` for all
-                the same. Multiplied by a number they must give the same value.
+            weights: Float tensor `(rows,)` of weights of the rows, or `None` for equal
+                weights. A common factor of all weights must not change the value.
 
         Returns:
             Scalar tensor.
@@ -151,7 +150,7 @@ class ScoreLoss(keras.losses.Loss):
         Args:
             partners: Integer tensor `(rows,)` or `(rows, positives)`.
             scores: Float tensor `(rows, columns)`.
-            weights: Float tensor `(rows,)`, what each row counts, or `None`.
+            weights: Float tensor `(rows,)` of weights of the rows, or `None`.
 
         Returns:
             Scalar tensor in nats.
@@ -160,7 +159,7 @@ class ScoreLoss(keras.losses.Loss):
         return mean_over_rows(values, weights)
 
     def ceiling(self, columns):
-        """The largest value that `estimate` can take for so many columns, in nats."""
+        """Largest possible `estimate` for this number of columns, in nats."""
         return math.log(columns)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -171,7 +170,7 @@ class ScoreLoss(keras.losses.Loss):
     def _weighted_value(self, y_true, y_pred, sample_weight):
         if sample_weight is None:
             return super().__call__(y_true, y_pred)
-        # Keras would multiply the one value of all rows by each weight.
+        # Keras would multiply the single value of all rows by each weight.
         weights = _weights_of_rows(sample_weight, y_pred, self.dtype)
         with keras.name_scope(self.name):
             value = self.value(
@@ -182,28 +181,28 @@ class ScoreLoss(keras.losses.Loss):
             return distribution.mean(weights) * value / distribution.num_replicas()
 
     def call(self, y_true, y_pred):
-        # Keras scales vectors of losses by the replicas, but leaves scalars alone.
+        # Keras divides vectors of losses by the number of replicas, but not scalars.
         partners = ops.cast(y_true, self.partners_dtype)
         return self.value(partners, y_pred) / distribution.num_replicas()
 
     def weighted(self, method, weights):
-        """The argument `weights` of `value` or `estimate`, where there are any.
+        """The argument `weights` of `value` or `estimate`, if there are any.
 
         Args:
-            method: The method that is to be called.
+            method: The method to call.
             weights: Float tensor `(rows,)`, or `None`.
 
         Returns:
             Dictionary of the argument, empty for `None`.
 
         Raises:
-            ValueError: If the method, a user's, takes no weights.
+            ValueError: If the method of a user's loss takes no weights.
         """
         if weights is None:
             return {}
         if "weights" not in inspect.signature(method).parameters:
             raise ValueError(
-                f"The loss {self.name!r} must take weights of rows where there is a "
+                f"The loss {self.name!r} must take weights of rows if there is a "
                 f"sample_weight; received {type(self).__name__}.{method.__name__} "
                 f"without this argument. Define {method.__name__}(self, partners, "
                 "scores, weights=None), or leave out sample_weight."
@@ -215,10 +214,10 @@ class ScoreLoss(keras.losses.Loss):
 
 
 class BoundLoss(ScoreLoss):
-    """Base of the losses that raise an estimate of mutual information, or hold it.
+    """Base of the losses that maximize an estimate of mutual information, or hold it.
 
-    A subclass gives `bound_of_rows`, or `estimate` where that is no mean over rows; and
-    `objective` where the loss is not simply the negated estimate.
+    A subclass defines `bound_of_rows`, or `estimate` if the estimate is not a mean over
+    rows; and `objective` if the loss is not the negated estimate.
 
     Args:
         name: Name of the loss.
@@ -229,7 +228,7 @@ class BoundLoss(ScoreLoss):
     takes_log_densities = False
 
     def bound_of_rows(self, scores, partners):
-        """The bound of each true pair, of all rows or of a chunk of them.
+        """The bound for each true pair, for all rows or a chunk of them.
 
         Args:
             scores: Float tensor `(rows, columns)`.
@@ -245,7 +244,7 @@ class BoundLoss(ScoreLoss):
         return mean_over_rows(values, weights)
 
     def objective(self, estimate):
-        """What is minimized, as a function of the estimate. Scalar to scalar."""
+        """The value to minimize, as a function of the estimate; scalar to scalar."""
         return -estimate
 
     def ceiling(self, columns):
@@ -257,10 +256,10 @@ class BoundLoss(ScoreLoss):
 
 
 class UpperBoundLoss(BoundLoss):
-    """Base of the losses that lower an upper bound on mutual information.
+    """Base of the losses that minimize an upper bound on mutual information.
 
-    A subclass gives what one of `BoundLoss` does. Scores must be log densities of y
-    given x, of a critic that says `gives_log_densities = True`, such as
+    A subclass defines the same methods as one of `BoundLoss`. Scores must be log
+    densities of y given x, from a critic with `gives_log_densities = True`, such as
     `critics.ConditionalGaussian`.
 
     Args:
@@ -276,16 +275,16 @@ class UpperBoundLoss(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class LossMetric(keras.metrics.Mean):
-    """A loss as a metric: its mean over rows, however they come in batches.
+    """A loss as a metric: its mean over rows, whatever the batches.
 
-    Keras takes the mean over batches of whatever losses return, which counts the rows
-    of a smaller last batch for more. What a `ScoreLoss` has for all rows of a batch is
-    weighted by their number, or by the sum of their weights.
+    Keras averages losses over batches, which gives rows of a smaller last batch more
+    weight. Here the value of a `ScoreLoss` for a batch is weighted by the number of
+    rows, or by the sum of their weights.
 
     Args:
         loss: `ScoreLoss`, or loss of Keras that is a mean over rows.
         name: Name of the metric. Defaults to that of the loss.
-        dtype: Dtype of the metric. Defaults to that of the loss.
+        dtype: Dtype of the metric. Defaults to the dtype of the loss.
 
     Call arguments:
         y_true: Partners, integer tensor `(rows,)` or `(rows, positives)`.
@@ -338,7 +337,7 @@ class LossMetric(keras.metrics.Mean):
 
 
 def counts():
-    """Whether a loss that has a state moves it now: once in each step of training."""
+    """Whether losses update their state now: once in each training step."""
     return _step.counts
 
 
@@ -358,7 +357,7 @@ def float_policy(dtype):
         dtype: Name of a dtype or policy, or `None` for that of Keras.
 
     Raises:
-        ValueError: If it is none of floats.
+        ValueError: If it is not a float dtype.
     """
     try:
         policy = keras.dtype_policies.get(
@@ -381,10 +380,10 @@ def mean_over_rows(values, weights=None):
 
     Args:
         values: Tensor `(rows,)` or `(rows, positives)`.
-        weights: Tensor `(rows,)`, what each row counts, or `None` for all the same.
+        weights: Tensor `(rows,)` of weights of the rows, or `None` for equal weights.
 
     Returns:
-        Scalar tensor. Zero where all weights are.
+        Scalar tensor. Zero if all weights are zero.
     """
     if weights is None:
         return distribution.mean(ops.reshape(values, (-1,)))
@@ -392,12 +391,12 @@ def mean_over_rows(values, weights=None):
 
 
 def gathered(*values):
-    """The rows of all replicas of several tensors, of which the last may be `None`."""
+    """The rows of all replicas for several tensors; the last may be `None`."""
     return [None if value is None else distribution.gather(value) for value in values]
 
 
 def mean_of_gathered(values, weights=None):
-    """As `mean_over_rows`, of values that every replica has for the rows of all.
+    """As `mean_over_rows`, for values of all rows that every replica has.
 
     Args:
         values: Tensor `(rows,)` or `(rows, positives)`.
@@ -409,10 +408,10 @@ def mean_of_gathered(values, weights=None):
 
 
 def _weights_of_rows(sample_weight, scores, dtype):
-    """Weights `(rows,)`; one number is the weight of every row, as in Keras.
+    """Weights `(rows,)`; a single number is the weight of every row, as in Keras.
 
     Raises:
-        ValueError: If they are not known to be one number, or one for each row.
+        ValueError: If they are not one number, or one for each row.
     """
     checks.unmasked("sample_weight", sample_weight)
     rows = scores.shape[0]
@@ -435,5 +434,5 @@ def _weights_of_rows(sample_weight, scores, dtype):
 
 
 def _of_rows(values):
-    """Values `(rows,)`, the means over the true pairs of each row."""
+    """Means over the true pairs of each row, `(rows,)`."""
     return values if len(values.shape) == 1 else ops.mean(values, axis=1)

@@ -1,4 +1,4 @@
-"""Losses of the bounds that normalize scores by a baseline, or flatten the ceiling."""
+"""Losses of bounds with a baseline, or with another ceiling than InfoNCE."""
 
 import math
 
@@ -12,12 +12,12 @@ from keras_infomax.losses.base import BoundLoss
 class TUBA(BoundLoss):
     """Negated TUBA bound, averaged over rows: no ceiling, and a baseline to learn.
 
-    `critics.BaselineCritic` makes of any critic one that learns the baseline of each
-    row. See `bounds.tuba`.
+    `critics.BaselineCritic` adds a learned baseline of each row to any critic. See
+    `bounds.tuba`.
 
     Args:
-        log_baseline: Number that is subtracted from all scores, in nats; 1 makes it
-            NWJ.
+        log_baseline: Number that is subtracted from all scores, in nats; with 1 the
+            bound is NWJ.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
         chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
@@ -50,12 +50,12 @@ class TUBA(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class FLO(BoundLoss):
-    """Negated FLO bound, averaged over rows: no ceiling, one normalizer a pair.
+    """Negated FLO bound, averaged over rows: no ceiling, one normalizer per pair.
 
-    The normalizers come with the scores: `critics.BaselineCritic(critic, pairs=True)`
-    learns `a(x, y)` and subtracts `a(x_i, y_(p_i))` from row i, which makes the
-    normalizer `u = a - f`. Of a critic without one they are `u = -f`, and the loss is
-    `TUBA`. See `bounds.flo`.
+    The normalizers are part of the scores: `critics.BaselineCritic(critic, pairs=True)`
+    learns `a(x, y)` and subtracts `a(x_i, y_(p_i))` from row i, so the normalizer is
+    `u = a - f`. With a critic without a baseline, `u = -f`, and the loss is `TUBA`. See
+    `bounds.flo`.
 
     Args:
         name: Name of the loss.
@@ -86,14 +86,14 @@ class FLO(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Interpolated(BoundLoss):
-    """Negated I_alpha: between TUBA and InfoNCE, in ceiling and in variance.
+    """Negated I_alpha bound: between TUBA and InfoNCE in ceiling and variance.
 
     See `bounds.interpolated`. A row needs two negatives.
 
     Args:
-        alpha: Number in [0, 1]; 1 is InfoNCE of one column less, 0 is TUBA.
-        log_baseline: Number, the logarithm of what stands in the denominator beside
-            the mean of the batch, in nats.
+        alpha: Number in [0, 1]; 1 is InfoNCE with one column less, 0 is TUBA.
+        log_baseline: Number, the log of the baseline that is added to the mean of the
+            batch in the denominator, in nats.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
         chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
@@ -145,9 +145,9 @@ class Interpolated(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class FlatNCE(BoundLoss):
-    """InfoNCE in value, with a gradient that stays of size one near the ceiling.
+    """InfoNCE in value, with a gradient that does not vanish near the ceiling.
 
-    For small batches and half precision. See `bounds.flat_nce`.
+    It is for small batches and half precision. See `bounds.flat_nce`.
 
     Args:
         name: Name of the loss.

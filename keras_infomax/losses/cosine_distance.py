@@ -1,4 +1,4 @@
-"""The cosine of the encodings of a pair: the loss of BYOL and SimSiam."""
+"""The cosine distance of pairs, the loss of BYOL and SimSiam."""
 
 import keras
 from keras import ops
@@ -9,14 +9,14 @@ from keras_infomax.losses.encodings import EncodingLoss
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class CosineDistance(EncodingLoss):
-    """One less the cosine of each pair, averaged.
+    """One minus the cosine of each pair, averaged.
 
         1 - mean_i x_i^T y_i / (|x_i| |y_i|)
 
-    Twice this is the squared distance of the directions, BYOL's loss; less one it is
-    SimSiam's. By itself it is at its best when all encodings are one, which is learned
-    at once: use it where y is a target that no gradient enters, as `methods.byol` and
-    `methods.simsiam` do. No mutual information is estimated.
+    Twice this is the squared distance of the directions, the loss of BYOL; minus one it
+    is the loss of SimSiam. On its own, equal encodings for all inputs minimize it, and
+    training collapses quickly. Use it with a target y without gradient, as
+    `methods.byol` and `methods.simsiam` do. No mutual information is estimated.
 
     Args:
         name: Name of the loss.
@@ -24,7 +24,7 @@ class CosineDistance(EncodingLoss):
 
     Call arguments:
         y_true: Encodings of one view, float tensor `(rows, dim)`, of all replicas.
-        y_pred: Those of the other view.
+        y_pred: Encodings of the other view.
 
     Returns:
         Scalar in [0, 2].

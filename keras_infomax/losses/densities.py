@@ -1,4 +1,4 @@
-"""Losses of the bounds on log densities: one raises, the others minimize."""
+"""Losses of the bounds on log densities: one lower bound and two upper bounds."""
 
 import keras
 from keras import ops
@@ -14,11 +14,11 @@ from keras_infomax.losses.base import (
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class BarberAgakov(BoundLoss):
-    """Negated Barber-Agakov bound: the log density of y given x, and y's entropy.
+    """Negated Barber-Agakov bound: log density of y given x, plus the entropy of y.
 
     The critic must give log densities, as `critics.ConditionalGaussian` does. The
-    bound holds for y of known entropy, such as a view that is not encoded; where y is
-    an encoding that is trained, its entropy changes. See `bounds.barber_agakov`.
+    bound needs the entropy of y, which is known, for example, for a view that is not
+    encoded. The entropy of a trained encoding changes. See `bounds.barber_agakov`.
 
     Args:
         entropy: Number, the entropy of y in nats.
@@ -60,9 +60,9 @@ class BarberAgakov(BoundLoss):
 class CLUB(UpperBoundLoss):
     """CLUB, an upper bound on mutual information that is minimized.
 
-    For encoders that shall know little of each other. The critic must give log
-    densities; `critics.ConditionalGaussian` is fitted beside, by its own loss, while
-    this one trains the encoders. See `bounds.club`.
+    It trains encoders to share little information. The critic must give log densities.
+    `critics.ConditionalGaussian` is trained by its own loss, while this loss trains the
+    encoders. See `bounds.club`.
 
     Args:
         name: Name of the loss.
@@ -95,8 +95,8 @@ class CLUB(UpperBoundLoss):
 class LeaveOneOut(UpperBoundLoss):
     """The leave-one-out upper bound on mutual information, minimized.
 
-    Tighter than `CLUB`, and as that in need of a critic that gives log densities. The
-    rows of all replicas are the others of each y. See `bounds.leave_one_out`.
+    It is tighter than `CLUB`, and also needs a critic that gives log densities. The
+    mean for each y is over the other rows of all replicas. See `bounds.leave_one_out`.
 
     Args:
         name: Name of the loss.
@@ -121,7 +121,7 @@ class LeaveOneOut(UpperBoundLoss):
         super().__init__(name=name, dtype=dtype)
 
     def estimate(self, partners, scores, weights=None):
-        # The denominator is over x, and needs the rows of all replicas.
+        # The denominator is a sum over x, which needs the rows of all replicas.
         partners, scores, weights = gathered(partners, scores, weights)
         values = bounds.leave_one_out(scores, ops.cast(partners, "int32"))
         return mean_of_gathered(values, weights)

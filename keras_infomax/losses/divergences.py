@@ -1,4 +1,4 @@
-"""Losses of bounds that are no mean over rows: of a logarithm, or of a divergence."""
+"""Losses of bounds that are not means over rows: a logarithm or a divergence."""
 
 import math
 
@@ -13,16 +13,16 @@ from keras_infomax.losses.estimates import mean_and_log_mean
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class SMILE(BoundLoss):
-    """Negated SMILE: Donsker-Varadhan with clipped negatives, of bounded variance.
+    """Negated SMILE bound: Donsker-Varadhan with clipped negatives, of low variance.
 
     Its value may exceed the mutual information; see `bounds.smile`. The logarithm is
-    taken of the mean over the negatives of all replicas.
+    that of the mean over the negatives of all replicas.
 
     Args:
-        clip: Positive number, within which the negatives' scores are kept.
-        gradient: `"smile"`, that of the value, in which clipped scores have none, or
-            `"jensen_shannon"`, that of the Jensen-Shannon bound, by which the authors'
-            code trains the critic.
+        clip: Positive number; the scores of negatives are clipped to [-clip, clip].
+        gradient: `"smile"`, the gradient of the value, which is zero for clipped
+            scores; or `"jensen_shannon"`, that of the Jensen-Shannon bound, with which
+            the authors' code trains the critic.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
         chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
@@ -67,20 +67,20 @@ class SMILE(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class MINE(BoundLoss):
-    """Donsker-Varadhan with the gradient of a moving average, MINE's own.
+    """Donsker-Varadhan bound with MINE's gradient by a moving average.
 
-    The value is that of `DonskerVaradhan`. In its gradient,
-    `E[exp(f) df] / E[exp(f)]` over the negatives, the divisor of one batch correlates
-    with the dividend, which biases it; an average over batches takes its place:
+    The value is that of `DonskerVaradhan`. In its gradient, `E[exp(f) df] / E[exp(f)]`
+    over the negatives, numerator and denominator of one batch are correlated, which
+    makes it biased. A moving average over batches replaces the denominator:
 
         average <- momentum * average + (1 - momentum) * mean exp(f)
 
-    The first batch sets the average. It moves once in each step of training, before it
-    divides, by the negatives of all replicas; it is a variable of the loss, which a
-    saved model holds. Evaluation leaves it as it is.
+    The first batch sets the average. Each training step updates it once with the
+    negatives of all replicas, before the division. It is a variable of the loss, and is
+    saved with the model. Evaluation does not change it.
 
     Args:
-        momentum: How much of the average stays in each step, in [0, 1). With 0 the
+        momentum: Fraction of the average that a step keeps, in [0, 1). With 0 the
             gradient is that of `DonskerVaradhan`.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
@@ -94,9 +94,9 @@ class MINE(BoundLoss):
         Scalar in nats.
 
     Raises:
-        ValueError: If momentum is not in [0, 1), under a strategy of several replicas
-            if the loss was made outside of its scope, and in `compile` of a model of
-            several terms, whose averages it would mix.
+        ValueError: If momentum is not in [0, 1), or if the loss was made outside of the
+            scope of a strategy of several replicas. In `compile`, if the model has
+            several terms, which would share the average.
 
     Example:
     >>> abs(round(float(MINE()([0, 1, 2, 3], keras.ops.ones((4, 4)))), 4))
@@ -107,14 +107,14 @@ class MINE(BoundLoss):
         equation 12, https://arxiv.org/abs/1801.04062.
     """
 
-    # The negatives of all replicas are gathered before the average is moved.
+    # The negatives of all replicas are gathered before the average is updated.
     updates_see_all_rows = True
 
     def __init__(self, momentum=0.99, name="mine", dtype=None, chunk_size=None):
         super().__init__(name=name, dtype=dtype, chunk_size=chunk_size)
         self.momentum = checks.probability("momentum", momentum, "[)", 0.99)
         self._made_for = distribution.num_replicas()
-        # A logarithm, since exponentials of scores overflow; and whether there is one.
+        # The logarithm, since exponentials of scores overflow; and whether it was set.
         self._log_average = _state("log_average")
         self._has_average = _state("has_average")
 
@@ -125,14 +125,14 @@ class MINE(BoundLoss):
     def estimate(self, partners, scores, weights=None):
         of_positives, log_mean = mean_and_log_mean(self, partners, scores, weights)
         average = self._moved(ops.stop_gradient(log_mean), *gathered(weights))
-        # Of value zero: the gradient of exp(log_mean - average) for that of log_mean.
+        # Adds zero to the value, but its gradient is that of exp(log_mean - average).
         ratio = ops.exp(log_mean - average)
         fixed = ops.stop_gradient(log_mean)
         of_negatives = fixed + ratio - ops.stop_gradient(ratio)
         return of_positives - of_negatives
 
     def _moved(self, log_mean, weights):
-        """The log of the average with this batch, which is kept in training."""
+        """The log of the average after this batch, which training stores."""
         if not self.momentum:
             return log_mean
         self._check_scope()
@@ -141,12 +141,12 @@ class MINE(BoundLoss):
             ops.cast(self._log_average.value, log_mean.dtype) + kept, log_mean + new
         )
         average = ops.where(self._has_average.value > 0, mixed, log_mean)
-        # A batch of scores that overflow must not spoil all that follow.
+        # A batch whose scores overflow must not affect later batches.
         average = ops.where(ops.isfinite(average), average, log_mean)
         if counts():
             state = ops.cast(average, "float32"), ops.ones(())
             for variable, value in zip(self.variables, state, strict=True):
-                if weights is not None:  # A batch of which no row counts has no mean.
+                if weights is not None:  # A batch with only weights of 0 has no mean.
                     value = ops.where(ops.any(weights > 0), value, variable.value)
                 variable.assign(value)
         return average
@@ -156,8 +156,9 @@ class MINE(BoundLoss):
             raise ValueError(
                 "The loss MINE must be made in the scope of the strategy, whose "
                 "replicas share its moving average; received one that was made for "
-                f"{self._made_for} and is used by {distribution.num_replicas()}. Make "
-                "it in strategy.scope(), or write loss='mine'."
+                f"{self._made_for} replicas and is used by "
+                f"{distribution.num_replicas()}. Make it in strategy.scope(), or write "
+                "loss='mine'."
             )
 
     def save_own_variables(self, store):
@@ -176,10 +177,10 @@ class MINE(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class JensenShannonInformation(BoundLoss):
-    """Negated bound on mutual information that a Jensen-Shannon critic gives.
+    """Negated bound on mutual information by the Jensen-Shannon divergence.
 
-    Unlike `JensenShannon`, whose divergence it takes over all replicas before the
-    non-linearity, it estimates mutual information. See
+    Unlike `JensenShannon`, it estimates mutual information: a non-linear function of
+    the divergence, which is averaged over all replicas first. See
     `bounds.jensen_shannon_information`.
 
     Args:

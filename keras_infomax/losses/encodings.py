@@ -1,4 +1,4 @@
-"""The base of losses on pairs of encodings, which score no pairs."""
+"""Base of the losses on pairs of encodings, which need no scores."""
 
 import keras
 
@@ -10,22 +10,23 @@ from keras_infomax.losses.base import float_policy
 class EncodingLoss(keras.losses.Loss):
     """Base of the losses that are computed from the encodings of pairs.
 
-    A subclass gives `value`. Compiled with such a loss, `InfoMax` calls no critic and
-    reports no `"mi"`, since nothing estimates it. Under a `tf.distribute` strategy the
-    loss gets the encodings of all replicas, with gradients, so that statistics of the
-    batch are those of the global batch.
+    A subclass defines `value`. With such a loss, `InfoMax` does not call the critic and
+    reports no `"mi"`. Under a `tf.distribute` strategy the loss gets the encodings of
+    all replicas, with gradients, so statistics are those of the global batch.
 
     Args:
         name: Name of the loss.
-        dtype: Dtype of the computation, float32 by default, also under a mixed
-            precision policy; half precision becomes float32.
+        dtype: Dtype of the computation, float32 by default and under mixed precision
+            policies; half precision becomes float32.
 
     Call arguments:
         y_true: Encodings of one view, float tensor `(rows, dim)`.
-        y_pred: Encodings of the other, of the same shape; row i of both is one pair.
+        y_pred: Encodings of the other view, of the same shape; row i of both is one
+            pair.
 
     Raises:
-        ValueError: If the encodings are no matrices of one shape, or rows have weights.
+        ValueError: If the encodings are not matrices of one shape, or rows have
+            weights.
 
     Example:
     >>> from keras import ops
@@ -41,7 +42,7 @@ class EncodingLoss(keras.losses.Loss):
         super().__init__(name=name, dtype=float_policy(dtype))
 
     def value(self, x, y):
-        """What is minimized, of the encodings of all replicas.
+        """The value to minimize, a function of the encodings of all replicas.
 
         Args:
             x: Float tensor `(rows, dim)`.
@@ -56,9 +57,9 @@ class EncodingLoss(keras.losses.Loss):
         if sample_weight is not None:
             raise checks.refusal(
                 "sample_weight",
-                f"left out with the loss {self.name!r}, which is no mean over rows",
+                f"left out with the loss {self.name!r}, which is not a mean over rows",
                 sample_weight,
-                "Use a loss on scores, such as 'infonce', where rows have weights.",
+                "Use a loss on scores, such as 'infonce', for rows with weights.",
             )
         x, y = (
             checks.tensor(name, value, "encodings (rows, dim)", _END)
@@ -74,7 +75,7 @@ class EncodingLoss(keras.losses.Loss):
         return super().__call__(x, y)
 
     def call(self, y_true, y_pred):
-        # Keras scales vectors of losses by the replicas, but leaves scalars alone.
+        # Keras divides vectors of losses by the number of replicas, but not scalars.
         return self.value(y_true, y_pred) / distribution.num_replicas()
 
     def get_config(self):
@@ -85,13 +86,13 @@ _END = "Give the encodings of both views, as InfoMax.encode returns them."
 
 
 def _agree(shape, other):
-    """Whether two shapes may be one, where `None` is a size that is not known."""
+    """Whether two shapes may be equal; `None` is an unknown size."""
     pairs = zip(shape, other, strict=False)
     return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in pairs)
 
 
 def check_rows(loss, encodings):
-    """Raises a `ValueError` if there is one row, which does not vary.
+    """Raises a `ValueError` if there is only one row, which has no variance.
 
     Args:
         loss: The loss, for its name.
@@ -99,7 +100,7 @@ def check_rows(loss, encodings):
     """
     if encodings.shape[0] is not None and encodings.shape[0] < 2:
         raise ValueError(
-            f"y_true and y_pred of the loss {loss.name!r} must have at least 2 "
-            "rows, since it measures how encodings vary over them; received "
+            f"y_true and y_pred of the loss {loss.name!r} must have at least 2 rows, "
+            "since it measures the variation of encodings over rows; received "
             f"{encodings.shape[0]}. Use a larger batch size."
         )

@@ -1,4 +1,4 @@
-"""Losses that raise a variational estimate: one for each bound."""
+"""Losses that maximize a variational estimate: one for each bound."""
 
 import math
 
@@ -19,12 +19,12 @@ from keras_infomax.losses.base import (
 class InfoNCE(BoundLoss):
     """Negated InfoNCE bound, averaged over rows; never below `-log(columns)`.
 
-    The robust default: low variance, but blind beyond the logarithm of the batch
-    size. See `bounds.infonce`.
+    This is the robust default. It has low variance, but cannot exceed the logarithm of
+    the batch size. See `bounds.infonce`.
 
     Args:
-        axis: The axis that the denominator sums over: 1, over all y for each x; 0, over
-            all x for each y; `(0, 1)`, the mean of both, which treats the views alike.
+        axis: Axis of the sum in the denominator: 1, over all y for each x; 0, over all
+            x for each y; `(0, 1)`, the mean of both, which is symmetric in the views.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
         chunk_size: Largest number of rows that are reduced at a time; see `ScoreLoss`.
@@ -114,9 +114,9 @@ class NWJ(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class DonskerVaradhan(BoundLoss):
-    """Negated Donsker-Varadhan bound, MINE's: no ceiling, high variance, some bias.
+    """Negated Donsker-Varadhan bound, as in MINE: no ceiling, high variance, some bias.
 
-    The logarithm is taken of the mean over the negatives of all replicas. A row of
+    The logarithm is that of the mean over the negatives of all replicas. A row of
     weight 2 counts as two rows in both means. See `bounds.donsker_varadhan`.
 
     Args:
@@ -150,10 +150,11 @@ class DonskerVaradhan(BoundLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class JensenShannon(ScoreLoss):
-    """Negated Jensen-Shannon bound: stable at any number of negatives.
+    """Negated Jensen-Shannon bound: stable with any number of negatives.
 
-    DeepInfoMax's default. Its value is no mutual information, so `InfoMax` reports
-    InfoNCE of the same scores as `"mi"`. See `bounds.jensen_shannon`.
+    It is the default of DeepInfoMax. Its value is not an estimate of mutual
+    information, so `InfoMax` reports InfoNCE of the same scores as `"mi"`. See
+    `bounds.jensen_shannon`.
 
     Args:
         name: Name of the loss.
@@ -188,11 +189,11 @@ def mean_and_log_mean(loss, partners, scores, weights=None, clip=None):
     """The two parts of Donsker-Varadhan, over the rows of all replicas.
 
     Args:
-        loss: The loss, which says in what chunks rows are reduced.
+        loss: The loss, whose `chunk_size` is used.
         partners: Integer tensor `(rows,)` or `(rows, positives)`.
         scores: Float tensor `(rows, columns)`.
-        weights: Float tensor `(rows,)`, what each row counts, or `None`.
-        clip: Positive number, within which the scores of negatives are kept, or `None`.
+        weights: Float tensor `(rows,)` of weights of the rows, or `None`.
+        clip: Positive limit of the absolute scores of negatives, or `None`.
 
     Returns:
         Pair of scalars: the mean score of true pairs, and the log of the mean

@@ -1,8 +1,8 @@
-"""Rules that leave pairs out of the negatives.
+"""Masks, which leave pairs out of the negatives.
 
-A mask is called as `mask(partners, scores)` and returns the scores with minus infinity
-where a pair is no negative; see `bounds`. A `Term` takes one. It is an object with
-`get_config`, registered with Keras, so that the model that uses it can be saved.
+A mask is called as `mask(partners, scores)` and returns the scores, with minus infinity
+for pairs that are left out; see `bounds`. It is an argument of `Term`. It is an object
+with `get_config` that is registered with Keras, so a model with a mask can be saved.
 """
 
 import keras
@@ -18,10 +18,10 @@ class SemiHard:
 
         scores[i, p_i] - margin < scores[i, j] < scores[i, p_i]
 
-    Easier negatives teach nothing, and the hardest ones make metrics collapse early in
-    training. A row may be left without negatives; it then adds nothing to InfoNCE or
-    the losses of metric learning. Since the choice depends on the scores, what is
-    estimated from the rest is no bound on mutual information.
+    Easier negatives have almost no effect, and the hardest ones can make metrics
+    collapse early in training. A row may have no negatives left; it then adds nothing
+    to InfoNCE or the losses of metric learning. Since the choice depends on the scores,
+    estimates from the remaining pairs are not bounds on mutual information.
 
     Args:
         margin: Positive float, in the units of the scores.
@@ -31,7 +31,7 @@ class SemiHard:
         scores: Float tensor `(rows, columns)`.
 
     Returns:
-        Scores `(rows, columns)`, minus infinity where a pair is left out.
+        Scores `(rows, columns)`, with minus infinity for pairs that are left out.
 
     Raises:
         ValueError: If the margin is not positive, or a row has several partners.

@@ -1,8 +1,8 @@
-"""Losses of deep metric learning, on the same scores as the bounds.
+"""Losses of deep metric learning, on the same scores as bounds.
 
-The scores of a metric are similarities, such as an inner product, or a negated
-distance (`critics.DistanceCritic`). A row is an anchor, its partner the positive, and
-the other columns are the negatives, of which a mask may leave some out.
+The scores of a metric are similarities, such as an inner product or a negated distance
+(`critics.DistanceCritic`). A row is an anchor, its partner is the positive, and the
+other columns are the negatives. A mask may leave some of them out.
 """
 
 import keras
@@ -23,8 +23,8 @@ class MultiClassNPair(ScoreLoss):
 
         loss[i] = log(1 + sum_{j != p_i} exp(scores[i, j] - scores[i, p_i]))
 
-    Equals `log(columns)` less InfoNCE: with a shared encoder and an inner product,
-    to learn the metric is to raise the bound.
+    It equals `log(columns)` minus InfoNCE: with a shared encoder and an inner product,
+    learning the metric is the same as maximizing the bound.
 
     Args:
         name: Name of the loss.
@@ -61,12 +61,12 @@ class Triplet(ScoreLoss):
 
         loss[i] = mean_{j != p_i} max(0, margin + scores[i, j] - scores[i, p_i])
 
-    Smooth, with `margin=None`, the hinge becomes a softplus,
+    With `margin=None` the loss is smooth: the hinge becomes a softplus,
 
         loss[i] = mean_{j != p_i} log(1 + exp(scores[i, j] - scores[i, p_i])),
 
-    the multi-class N-pair loss of a true pair and one negative at a time. Leave out
-    the easy and the hardest negatives with `masks.SemiHard`.
+    which is the multi-class N-pair loss of a true pair and a single negative.
+    `masks.SemiHard` leaves out the easy and the hardest negatives.
 
     Args:
         margin: Positive float, in the units of the scores, or `None`.
@@ -125,7 +125,7 @@ class Triplet(ScoreLoss):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class LiftedStructure(ScoreLoss):
-    """Lifted structured loss: a true pair against all negatives of both its sides.
+    """Lifted structured loss: a true pair against all negatives of both sides.
 
         excess[i] = log(sum_{j != p_i} exp(margin + scores[i, j])
                         + sum_{k != i} exp(margin + scores[k, p_i])) - scores[i, p_i]
@@ -161,11 +161,11 @@ class LiftedStructure(ScoreLoss):
         self.margin = checks.positive_number("margin", margin, 1.0)
 
     def value(self, partners, scores, weights=None):
-        # The negatives in a column lie on all replicas.
+        # The negatives in a column are on all replicas.
         partners, scores, weights = gathered(partners, scores, weights)
         in_row, _ = bounds.log_odds(scores, partners, axis=1)
         in_column, _ = bounds.log_odds(scores, partners, axis=0)
-        # Of equal numbers, logaddexp would differentiate by the first alone.
+        # For equal numbers, the gradient of logaddexp would reach only the first.
         both = ops.logsumexp(ops.stack([in_row, in_column]), axis=0)
         excess = self.margin + both
         return mean_of_gathered(ops.square(ops.relu(excess)), weights) / 2.0

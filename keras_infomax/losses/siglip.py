@@ -1,4 +1,4 @@
-"""SigLIP, which tells each pair by itself whether it is a true one."""
+"""SigLIP, a logistic loss of every pair."""
 
 import keras
 from keras import ops
@@ -9,17 +9,17 @@ from keras_infomax.losses.base import ScoreLoss, mean_over_rows
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class SigLIP(ScoreLoss):
-    """Logistic loss of every pair by itself, summed over the columns of a row.
+    """Logistic loss of every single pair, summed over the columns of a row.
 
         loss[i] = softplus(-scores[i, p_i]) + sum_{j != p_i} softplus(scores[i, j])
 
-    No row is normalized, so small batches do as well as large ones. A row has one true
-    pair and many others: their imbalance is balanced by a scale and a bias of the
-    scores, which are learned. The critic holds them, as a loss of Keras has no weights:
-    `critic="siglip"` is a `CosineCritic` that starts at the scale 10 and the bias -10.
+    Rows are not normalized, so small batches also work well. A row has one true pair
+    and many others. A learned scale and bias of the scores compensate for this
+    imbalance. They belong to the critic, since a loss of Keras has no weights:
+    `critic="siglip"` is a `CosineCritic` that starts with scale 10 and bias -10.
 
-    Beside it `InfoMax` reports InfoNCE of the same scores as `"mi"`, which the bias
-    does not change.
+    `InfoMax` reports InfoNCE of the same scores as `"mi"`, which does not depend on the
+    bias.
 
     Args:
         name: Name of the loss.

@@ -1,4 +1,4 @@
-"""The supervised contrastive loss, whose rows have as many true pairs as it happens."""
+"""The supervised contrastive loss, with any number of true pairs in a row."""
 
 import keras
 import numpy as np
@@ -15,14 +15,13 @@ class SupCon(ScoreLoss):
 
         loss[i] = -mean_{p in P_i} log(exp(scores[i, p]) / sum_j exp(scores[i, j]))
 
-    The partners P_i of a row are those of its class, of which there may be any number;
-    `models.LabelTerm` finds them by labels, `methods.supcon` makes a model of it. The
-    sum runs over all columns, true pairs among them, but for pairs that are left out by
-    minus infinity, such as a view with itself. Rows without a partner add nothing. With
-    one partner a row it is the loss of SimCLR.
+    The partners P_i of a row are the columns of its class, any number of them.
+    `models.LabelTerm` finds them by labels, and `methods.supcon` makes a model. The sum
+    is over all columns, including true pairs, except pairs with a score of minus
+    infinity, such as a view with itself. Rows without a partner add nothing. With one
+    partner per row it is the loss of SimCLR.
 
-    Pairs of a class share their label and little else, so nothing is estimated, and
-    `InfoMax` reports no `"mi"`.
+    The loss does not estimate mutual information, so `InfoMax` reports no `"mi"`.
 
     Args:
         name: Name of the loss.
@@ -90,7 +89,7 @@ def _of_rows(scores, is_partner):
     kept = ops.not_equal(scores, -np.inf)
     is_partner = ops.cast(ops.logical_and(is_partner, kept), scores.dtype)
     scores = ops.where(kept, scores, LEFT_OUT)
-    # Subtracted first, the maximum makes differences exact for scores of +-1e4.
+    # The maximum is subtracted first, so differences are exact for scores of +-1e4.
     anchor = ops.max(scores, axis=1, keepdims=True, initial=LEFT_OUT)
     scores = scores - ops.stop_gradient(anchor)
     counts = ops.sum(is_partner, axis=1)

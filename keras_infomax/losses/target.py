@@ -1,4 +1,4 @@
-"""The loss that holds an estimate at a target."""
+"""A loss that holds an estimate at a target."""
 
 import math
 
@@ -12,10 +12,10 @@ from keras_infomax.losses.by_name import get
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class TargetLoss(BoundLoss):
-    """Holds the estimate at a target instead of raising it: `|estimate - target|`.
+    """Holds the estimate at a target instead of maximizing it: `|estimate - target|`.
 
-    Encoders that reach the same estimate can then be compared (Figure 4 of the
-    paper). The distance is taken once, of the estimate over the global batch.
+    So encoders with the same estimate can be compared (Figure 4 of the paper). The
+    distance is that of the estimate over the global batch.
 
     Args:
         bound: A `BoundLoss`, or its name, such as `"infonce"` or `"nwj"`.
@@ -31,8 +31,8 @@ class TargetLoss(BoundLoss):
         Scalar in nats.
 
     Raises:
-        ValueError: If the bound is unknown, the target is not positive and finite,
-            or the bound cannot reach it with so few columns.
+        ValueError: If the bound is unknown, the target is not positive and finite, or
+            the bound cannot reach it with this number of columns.
 
     Example:
     >>> loss = TargetLoss("nwj", target=2.0)
@@ -69,7 +69,7 @@ class TargetLoss(BoundLoss):
 
     @property
     def updates_see_all_rows(self):
-        """Whether what the bound keeps from step to step is moved by all replicas."""
+        """Whether all replicas update the bound's state to the same values."""
         return getattr(self.bound, "updates_see_all_rows", False)
 
     def objective(self, estimate):
@@ -79,14 +79,14 @@ class TargetLoss(BoundLoss):
         return self.bound.ceiling(columns)
 
     def check_reachable(self, columns):
-        """Refuses a target that lies above the ceiling of the bound.
+        """Refuses a target above the ceiling of the bound.
 
         Args:
             columns: Number of columns, the global batch size.
 
         Raises:
-            ValueError: If the bound cannot reach the target; the message says which
-                batch size would be needed.
+            ValueError: If the bound cannot reach the target; the message gives the
+                batch size that would be needed.
         """
         ceiling = self.ceiling(columns)
         if self.target > ceiling:

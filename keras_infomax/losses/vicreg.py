@@ -1,4 +1,4 @@
-"""VICReg, a loss on encodings that keeps their variance up by itself."""
+"""VICReg, a loss on encodings with an explicit term for their variance."""
 
 import keras
 from keras import ops
@@ -9,7 +9,7 @@ from keras_infomax.losses.encodings import EncodingLoss, check_rows
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class VICReg(EncodingLoss):
-    """Near encodings of a pair, whose units vary and do not repeat each other.
+    """Makes encodings of a pair similar, and units varied and uncorrelated.
 
     With `S` the standard deviation of a unit over the batch, `C` the covariance matrix
     of the units, both with divisor rows - 1, and d their number:
@@ -18,21 +18,22 @@ class VICReg(EncodingLoss):
         + variance / 2 * [mean(max(0, 1 - S(x))) + mean(max(0, 1 - S(y)))]
         + covariance / d * [sum_(i != j) C(x)_ij^2 + sum_(i != j) C(y)_ij^2]
 
-    as in the authors' code, whose weights are the defaults. (The paper's text sums the
-    squares over units instead, and does not halve the variances.) No pair is told from
-    others, so the batch may be small, and no mutual information is estimated.
+    as in the authors' code, with the same default weights. (The text of the paper sums
+    the squares over units instead, and does not halve the variance terms.) There are no
+    negatives, so the batch may be small. No mutual information is estimated.
 
     Args:
         invariance: Weight of the distance of pairs.
         variance: Weight of the hinge on standard deviations.
         covariance: Weight of the squared covariances.
-        epsilon: Added to variances before the root, whose gradient is infinite at 0.
+        epsilon: Number added to variances, since the gradient of the root is infinite
+            at 0.
         name: Name of the loss.
         dtype: Dtype of the computation, float32 by default.
 
     Call arguments:
         y_true: Encodings of one view, float tensor `(rows, dim)`, of all replicas.
-        y_pred: Those of the other view.
+        y_pred: Encodings of the other view.
 
     Returns:
         Scalar.
@@ -90,7 +91,7 @@ class VICReg(EncodingLoss):
 
 
 def _centered(encodings):
-    """Encodings less their mean, and the divisor of their second moments."""
+    """Encodings minus their mean, and the divisor of their second moments."""
     rows = ops.cast(ops.shape(encodings)[0], encodings.dtype)
     return encodings - ops.mean(encodings, axis=0, keepdims=True), rows - 1
 
@@ -101,7 +102,7 @@ def _variances(encodings):
 
 
 def _redundancy(encodings):
-    """Squares of the covariances of different units, summed, for each unit."""
+    """Sum of squared covariances of different units, divided by the number of units."""
     centered, divisor = _centered(encodings)
     covariances = ops.matmul(ops.transpose(centered), centered) / divisor
     squares = ops.square(covariances)

@@ -1,9 +1,8 @@
-"""Methods of the family: each a function from the shape of an image to an `InfoMax`.
+"""Methods: functions from the shape of an image to an `InfoMax`.
 
 They differ in which encodings are scored, by which critic, and which pairs are
-negatives; the model, its `train_step` and the bounds are shared. A new method is one
-function in a module of its own, and an entry in `METHODS`, which makes it an
-experiment that configs name.
+negatives. The model, its `train_step` and the bounds are the same. A new method is one
+function in its own module, and an entry in `METHODS`, which gives it a name in configs.
 """
 
 from collections.abc import Callable
@@ -45,7 +44,7 @@ METHODS: dict[str, Callable[..., InfoMax]] = {
 
 
 def takes_whole_images(experiment: str) -> bool:
-    """Whether an experiment is a method, whose network makes the views itself.
+    """Whether an experiment is a method; its network makes the views from images.
 
     Args:
         experiment: Name of an experiment.

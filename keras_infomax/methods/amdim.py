@@ -1,4 +1,4 @@
-"""Two augmentations of one image, compared across the scales of a shared encoder."""
+"""AMDIM: two augmentations of one image, compared at several scales of an encoder."""
 
 import keras
 from keras import ops
@@ -8,9 +8,9 @@ from keras_infomax.critics import InnerProductCritic, NearIdentity, SoftClippedC
 from keras_infomax.models.infomax import InfoMax
 from keras_infomax.models.terms import Term
 
-# The scale that predicts, and the one that is predicted.
+# Pairs of the predicting scale and the predicted scale.
 _TASKS = (("global", "coarse"), ("global", "fine"), ("point", "coarse"))
-# The side up to which a feature map is called fine.
+# Largest height and width of a fine feature map.
 _FINE = 8
 
 
@@ -25,14 +25,14 @@ def amdim(
 ):
     """AMDIM: features of one augmentation predict those of another, at several scales.
 
-    The encoding of an image, and one random location of its coarse feature map, tell
-    all locations of the coarse map of the other augmentation from those of other
-    images; the encoding does so on the fine map, too. Both directions count half.
-    Locations of the same image are no negatives. Train it with `losses.InfoNCE` on
-    `views.Augmented`.
+    The encoding of an image, and one random location of its coarse feature map, are
+    scored against all locations of the coarse map of the other augmentation; the
+    negatives are locations of other images. The encoding is also scored against the
+    fine map. Both directions have weight 1/2. Locations of the same image are not
+    negatives. Train it with `losses.InfoNCE` on `views.Augmented`.
 
-    Convolutions are not padded, so that a location sees a part of the image alone. On
-    images of 32 x 32 the maps are 7 x 7 and 5 x 5, on digits 6 x 6 and 4 x 4.
+    Convolutions are not padded, so a location depends only on a part of the image. For
+    images of 32 x 32 the maps are 7 x 7 and 5 x 5, for digits 6 x 6 and 4 x 4.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -42,8 +42,8 @@ def amdim(
         encoding_dim: Size of the encodings.
         projection_dim: Size of the space in which scores are inner products.
         clip: Largest score; see `critics.SoftClippedCritic`.
-        penalty: Weight of the mean square of scores before they are clipped, in each
-            of the three tasks.
+        penalty: Weight of the mean square of the scores before clipping, in each of the
+            three tasks.
 
     Returns:
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
@@ -93,7 +93,7 @@ def amdim(
 
 
 def _trunk(image_shape, filters, depth, encoding_dim):
-    """Model from images to their fine and coarse feature map and their encoding."""
+    """Model from images to their fine and coarse feature maps and their encodings."""
     layers = keras.layers
     image = keras.Input(image_shape)
     features = layers.Conv2D(filters, 3, activation="relu")(image)
@@ -105,8 +105,8 @@ def _trunk(image_shape, filters, depth, encoding_dim):
         kernel_size = 2
     if min(features.shape[1:3]) < 3 or max(features.shape[1:3]) > _FINE:
         raise ValueError(
-            "image_shape must be at least 5 pixels high and wide, and not much longer "
-            f"one way than the other; received {image_shape}. Resize the images."
+            "image_shape must be at least 5 pixels high and wide, with similar height "
+            f"and width; received {image_shape}. Resize the images."
         )
     fine = features
     coarse = _residual_stage(fine, fine.shape[-1], 3, 1, depth)
@@ -133,7 +133,7 @@ def _head(shape, units, residual):
     """Model from the features of one scale to the space of the scores."""
     layers = keras.layers
     features = keras.Input(shape)
-    # Dense maps the last axis: on feature maps it is a convolution of 1 x 1.
+    # Dense maps the last axis: on feature maps it is a 1 x 1 convolution.
     projected = layers.Dense(units, kernel_initializer=NearIdentity())(features)
     if residual:
         hidden = layers.Dense(units, activation="relu", use_bias=False)(features)
@@ -146,7 +146,7 @@ def _head(shape, units, residual):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RandomLocation(keras.layers.Layer):
-    """Takes one location of each feature map: at random, in inference the middle.
+    """Takes one location of each feature map: at random in training, else the middle.
 
     Args:
         seed: Integer seed of the draws, or `None`.

@@ -14,14 +14,13 @@ def augmented_views(
     temperature=0.2,
     learned_temperature=False,
 ):
-    """The simplest practical recipe: what two augmentations of an image share.
+    """The simplest method: two augmentations of an image, with a projection head.
 
-    The views and the head are SimCLR's, the loss is not: a row is told from the other
-    view of the other N - 1 images alone, as in CLIP, where SimCLR tells it from both
-    views, 2N - 2 negatives; that is `methods.simclr`. Train it with
-    `losses.InfoNCE(axis=(0, 1))`, which treats both views alike, on `views.Augmented`.
-    The projection head belongs to the critic; what is probed and exported is the
-    encoding before it.
+    The views and the head are those of SimCLR, but the negatives of a row are only the
+    other views of the other N - 1 images, as in CLIP. SimCLR uses both views, 2N - 2
+    negatives; see `methods.simclr`. Train it with `losses.InfoNCE(axis=(0, 1))`, which
+    treats both views alike, on `views.Augmented`. The projection head belongs to the
+    critic. The encoding before the head is probed and exported.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -32,13 +31,14 @@ def augmented_views(
         projection_units: Sizes of the layers of the projection head; all but the last
             have a ReLU.
         temperature: Temperature of the cosine between projections.
-        learned_temperature: Whether it is learned, from this value on, as in CLIP.
+        learned_temperature: Whether the temperature is learned, starting from this
+            value, as in CLIP.
 
     Returns:
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+        ValueError: If the encoder is unknown or cannot take images of this shape, or
             there is no projection layer.
 
     Reference:

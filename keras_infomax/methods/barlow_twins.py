@@ -9,11 +9,11 @@ def barlow_twins(
     encoding_dim=128,
     projection_units=(256, 256, 256),
 ):
-    """Two augmentations of an image, whose projections agree unit by unit.
+    """Barlow Twins: two augmentations of an image, whose projections agree per unit.
 
-    Train it with `losses.BarlowTwins()` on `views.Augmented`; it needs no negatives,
-    and reports no mutual information. What is probed and exported is the encoding
-    before the projection head.
+    Train it with `losses.BarlowTwins()` on `views.Augmented`. It needs no negatives,
+    and reports no mutual information. The encoding before the projection head is probed
+    and exported.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -28,7 +28,7 @@ def barlow_twins(
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+        ValueError: If the encoder is unknown or cannot take images of this shape, or
             there is no projection layer.
 
     Reference:

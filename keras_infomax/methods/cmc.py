@@ -1,4 +1,4 @@
-"""Contrastive multiview coding: an encoder for each view, told apart by the cosine."""
+"""Contrastive multiview coding: one encoder for each view, and cosine scores."""
 
 import itertools
 
@@ -31,37 +31,36 @@ def cmc(
     num_negatives=1024,
     momentum=0.5,
 ):
-    """What the views of an image share, whichever two of them are compared.
+    """CMC: compares all pairs of views of an image, or all views with a core view.
 
     Each view has its own encoder, and the representation is the concatenation of all
-    encodings. Scores are cosines divided by a temperature. Every pair of views i < j
-    is one term, or with the core view 0 alone, every pair 0 < j:
+    encodings. Scores are cosines divided by a temperature. Every pair of views i < j is
+    one term. With a core view, only the pairs of view 0 are terms:
 
         full graph: sum_{i < j} L(V_i, V_j),    core view: sum_{j > 0} L(V_0, V_j)
 
-    Both directions of a pair count: train on negatives in the batch with
-    `losses.InfoNCE(axis=(0, 1))`, which is the mean of both, that is, half of
-    L(V_i, V_j) less log(rows). With a memory bank (`examples`), whose negatives are
-    not those of the batch, each direction is a term of weight 1/2; train on it with
-    `losses.InfoNCE()`.
+    L(V_i, V_j) has both directions of a pair. With negatives in the batch, train with
+    `losses.InfoNCE(axis=(0, 1))`, the mean of both directions, which is half of L(V_i,
+    V_j) minus log(rows). With a memory bank (`examples`), each direction is a term of
+    weight 1/2; train with `losses.InfoNCE()`.
 
     Args:
         image_shape: `(height, width, channels)`.
-        views: How the network takes the views: `"lab"` (lightness and colors, which
-            takes color images), `"quadrants"`, `"halves"` (top and bottom), or a
-            layer from images to a tuple of views. Defaults to `"lab"` for color
-            images and `"quadrants"` for others.
+        views: Views that the network makes of images: `"lab"` (lightness and colors,
+            for color images), `"quadrants"`, `"halves"` (top and bottom), or a layer
+            from images to a tuple of views. Defaults to `"lab"` for color images and
+            `"quadrants"` for others.
         encoder: Encoder, as in `encoders.get`; one for each view.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the
             encoder's own.
         encoding_dim: Size of the encoding of each view.
         temperature: Temperature of the cosine.
         graph: `"full"` or `"core"`, the pairs that are compared.
-        examples: Number of training images, for a memory bank in each direction of
-            each pair; see `memory.MemoryTerm`. Defaults to 0, which takes the
-            negatives from the batch.
+        examples: Number of training images, for a memory bank for each direction of
+            each pair; see `memory.MemoryTerm`. Defaults to 0: the negatives come from
+            the batch.
         num_negatives: Number of negatives drawn from a bank for each batch.
-        momentum: How much of a row of a bank stays when it is moved.
+        momentum: Fraction of a row of a bank that an update keeps.
 
     Returns:
         `InfoMax` whose dataset elements are `((image,),)`, with a memory bank

@@ -1,4 +1,4 @@
-"""Contrastive predictive coding: what the past of a sequence tells of its future."""
+"""Contrastive predictive coding: predicts later encodings of a sequence."""
 
 import keras
 from keras import ops
@@ -28,19 +28,20 @@ def cpc(
     One encoder serves all patches of an image, or all windows of a signal, and a
     causal network makes a context of the encodings up to each position. For each of k
     steps ahead, the context at position t is scored against the encoding at t + k by
-    a bilinear critic of its own, and the loss is the mean over the steps. Patches come
-    row by row, left to right: the context has seen what lies above and to the left.
+    its own bilinear critic. The loss is the mean over the steps. Patches come row by
+    row, left to right, so the context depends on the patches above and to the left.
 
-    The negatives are a choice between a bound and what is common practice:
+    The choice of negatives decides whether the estimate is a bound:
 
     - `"same_position"`: the patches at the same position of the other sequences of
       the batch. Pairs are independent, and InfoNCE bounds the mutual information of
       the context and the later patch.
     - `"other_examples"`: all patches of the other sequences. Several patches of one
       sequence are negatives together, and are not independent.
-    - `"all_positions"`: the other patches of the same sequence, too, as published.
-      The estimate is then neither a lower nor an upper bound.
-    - `"same_example"`: the other patches of the same sequence alone; no bound, either.
+    - `"all_positions"`: also the other patches of the same sequence, as published. The
+      estimate is then neither a lower nor an upper bound.
+    - `"same_example"`: only the other patches of the same sequence. This is not a
+      bound, either.
 
     Args:
         input_shape: `(height, width, channels)` of images or `(steps, channels)` of
@@ -57,14 +58,14 @@ def cpc(
         context_dim: Size of the context.
         predicted_steps: The number of steps ahead, k = 1, 2, ...
         negatives: See above.
-        representation: What is probed and exported: `"patches"`, the mean of the
-            encodings of all patches, or `"context"`, the last context.
+        representation: Encoding that is probed and exported: `"patches"`, the mean of
+            the encodings of all patches, or `"context"`, the last context.
 
     Returns:
         `InfoMax` whose dataset elements are `((input,),)`.
 
     Raises:
-        ValueError: If a name is unknown, a size is out of range, or there are no more
+        ValueError: If a name is unknown, a size is out of range, or there are not more
             patches than steps to predict.
 
     Reference:
@@ -135,7 +136,7 @@ CONTEXTS = {"gru": _gru, "convolution": _convolution}
 
 
 def _cut(input_shape, size, stride):
-    """The layer that makes a sequence of an image or of a signal."""
+    """The layer that cuts an image or a signal into a sequence."""
     expected = "(height, width, channels) of images or (steps, channels) of signals"
     found = checks.view_shape(
         "input_shape", input_shape, static=True, example=(28, 28, 1), expected=expected
@@ -165,6 +166,6 @@ def _cut(input_shape, size, stride):
 
 
 def _without(sequence, first, last, flat=False):
-    """A sequence without this many positions at its start and end."""
+    """A sequence without the first and last positions."""
     cropped = keras.layers.Cropping1D((first, last))(sequence)
     return keras.layers.Flatten()(cropped) if flat else cropped

@@ -1,4 +1,4 @@
-"""What an image's encoding tells about the locations of its own feature map."""
+"""DeepInfoMax: scores an image's encoding against its own feature map."""
 
 import keras
 
@@ -11,7 +11,8 @@ from keras_infomax.models.terms import Term
 
 _CRITICS = {
     "encode_and_dot": lambda units: EncodeAndDotCritic(units or 2048),
-    # 1 x 1 convolutions over a map, the encoding tiled onto it, are this critic.
+    # This critic equals 1 x 1 convolutions over the map with the encoding at each
+    # location.
     "concat_and_convolve": lambda units: MLPCritic((units or 512,) * 2),
 }
 
@@ -31,25 +32,25 @@ def deep_infomax(
 ):
     """DeepInfoMax: an encoder, and the feature map that it is computed from.
 
-    The global term tells the encoding's own feature map from those of other images,
-    as a whole; the local one tells every location of it from all locations of other
-    images. Locations of the same image are no negatives. Any of the losses applies:
-    the paper has `JensenShannon`, its best at few negatives, `DonskerVaradhan` and
-    `InfoNCE`.
+    The global term scores an encoding against whole feature maps, its own and those of
+    other images. The local term scores it against all locations of the maps. Locations
+    of the same image are not negatives. Any loss applies. The paper uses
+    `JensenShannon`, its best with few negatives, `DonskerVaradhan` and `InfoNCE`.
 
-    The defaults are the paper's for images of digits. For CIFAR-10 it has
-    `filters=(64, 128, 256)`, `kernel_size=4`.
+    The defaults suit images of digits. For CIFAR-10, the paper uses
+    `filters=(64, 128, 256)` and `kernel_size=4`.
 
     Args:
         image_shape: `(height, width, channels)`.
-        filters: Channels of the convolutions, of stride 2 each.
+        filters: Channels of the convolutions, each with stride 2.
         kernel_size: Size of their kernels.
         local_layer: Number of the convolution whose output is the feature map, from 1.
         hidden_units: Size of the layer between feature map and encoding.
         encoding_dim: Size of the encodings.
         critic: `"encode_and_dot"`, or `"concat_and_convolve"`, which takes
             `rows^2 * locations * critic_units` numbers of memory.
-        critic_units: Size of its layers. Defaults to 2048 and 512, the paper's.
+        critic_units: Size of the critic's layers. Defaults to 2048 and 512, as in the
+            paper.
         global_weight: Weight of the global term; 0 leaves it out.
         local_weight: Weight of the local term; 0 leaves it out.
         prior_weight: Weight of `priors.PriorMatching`; 0 leaves it out.

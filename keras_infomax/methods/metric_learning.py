@@ -1,4 +1,4 @@
-"""Deep metric learning: one encoder for both halves, and a metric in one space."""
+"""Deep metric learning: one encoder for both halves of an image, and a metric."""
 
 import keras
 
@@ -21,16 +21,16 @@ def metric_learning(
     normalize=False,
     semi_hard_margin=0.0,
 ):
-    """Places both halves of an image near each other, and those of others far away.
+    """Moves both halves of an image together, and halves of other images apart.
 
-    The halves of an image are anchor and positive, those of the other images of the
-    batch the negatives. One encoder serves both halves and the metric has no
-    parameters. With an inner product, raising InfoNCE is then the same as lowering the
+    The halves of an image are anchor and positive. The halves of the other images of
+    the batch are the negatives. One encoder serves both halves, and the metric has no
+    parameters. With an inner product, maximizing InfoNCE is the same as minimizing the
     multi-class N-pair loss. The representation is the concatenation of both encodings.
 
     Train it with `losses.MultiClassNPair`, `losses.Triplet` or
-    `losses.LiftedStructure`, and the margins of the latter two in the units of the
-    metric, for which `normalize` sets a scale.
+    `losses.LiftedStructure`. The margins of the latter two are in the units of the
+    metric, whose scale `normalize` fixes.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -41,8 +41,8 @@ def metric_learning(
         encoding_dim: Size of the encoding of a half.
         metric: `"inner_product"`, or `"distance"`, the negated squared one.
         normalize: Whether encodings are scaled to unit length.
-        semi_hard_margin: Margin of `masks.SemiHard`, which then chooses the negatives;
-            0 keeps all.
+        semi_hard_margin: Margin of `masks.SemiHard`, which selects the negatives; 0
+            keeps all.
 
     Returns:
         `InfoMax` whose dataset elements are `((image,),)`.
@@ -71,7 +71,7 @@ def metric_learning(
     encode = encoders.build(encoder, anchor.shape[1:], encoder_units, encoding_dim)
     encodings = [encode(anchor), encode(positive)]
     if normalize:
-        # In half precision the squares of encodings would vanish or overflow.
+        # In half precision, squares of encodings would underflow or overflow.
         unit = keras.layers.UnitNormalization(dtype="float32")
         encodings = [unit(encoding) for encoding in encodings]
     network = keras.Model(

@@ -1,4 +1,4 @@
-"""MoCo: an augmented view, told from those of earlier batches in a queue."""
+"""MoCo: negatives are a queue of encodings of earlier batches."""
 
 import keras
 
@@ -21,17 +21,17 @@ def moco(
     symmetric=False,
     learned_temperature=False,
 ):
-    """MoCo: queries against a queue of keys, which a momentum encoder makes.
+    """MoCo: scores queries against a queue of keys of a momentum encoder.
 
-    The encoder makes a query of the first view; a moving average of it makes the key
-    of the second. A query is told from the keys of earlier batches, as many as the
-    queue holds, so that a small batch has many negatives. Train it with
-    `losses.InfoNCE()` on `views.Augmented`; its value is MoCo's less
-    log(queue_size + 1). The keys in the queue come from earlier encoders, so that
-    `"mi"` is close to a bound, and not strictly one.
+    The encoder maps the first view to a query; a moving average of it maps the second
+    view to the key. The negatives of a query are all keys in the queue, which come from
+    earlier batches, so a small batch has many negatives. Train it with
+    `losses.InfoNCE()` on `views.Augmented`; its value is MoCo's loss minus
+    log(queue_size + 1). The keys in the queue come from earlier encoders, so `"mi"` is
+    only approximately a bound.
 
-    The head is that of version 2. What is probed and exported is the encoding before
-    it, by the encoder that is trained.
+    The head is that of version 2. The encoding of the trained encoder, before the head,
+    is probed and exported.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -42,18 +42,19 @@ def moco(
         projection_units: Sizes of the layers of the projection head; all but the last
             have a ReLU.
         temperature: Temperature of the cosine between query and key.
-        queue_size: Number of keys in the queue, at least those of a batch.
-        momentum: How much of the key's encoder stays in a step. The paper's 0.999 is
-            for runs of a hundred thousand steps.
-        symmetric: Whether queries are made of the second view, too, with a queue of
-            their own; each of both terms has half of the weight.
-        learned_temperature: Whether the temperature is learned, from this value on.
+        queue_size: Number of keys in the queue, at least the rows of a batch.
+        momentum: Fraction of the key encoder's weights that a step keeps. The paper's
+            0.999 is for runs of a hundred thousand steps.
+        symmetric: Whether the second view also gives queries, with a second queue; each
+            of the two terms has weight 1/2.
+        learned_temperature: Whether the temperature is learned, starting from this
+            value.
 
     Returns:
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+        ValueError: If the encoder is unknown or cannot take images of this shape, or
             there is no projection layer.
 
     Reference:

@@ -1,4 +1,4 @@
-"""SimCLR: each augmented view of an image, told from both views of all others."""
+"""SimCLR: the negatives of a view are both views of all other images."""
 
 import keras
 
@@ -20,12 +20,12 @@ def simclr(
 
     Train it on `views.Augmented` with `losses.InfoNCE()`, whose value is NT-Xent less
     log(2N - 1), or with the loss `"nt_xent"`, which is NT-Xent itself; the gradients
-    are the same. `losses.DecoupledInfoNCE` makes DCL of it. The negatives of one image
-    come in pairs that depend on each other, so that `"mi"` is close to a bound, and not
-    strictly one.
+    are the same. With `losses.DecoupledInfoNCE` it is DCL, and DCLW with a `sigma`. The
+    two negatives of an image depend on each other, so `"mi"` is only approximately a
+    bound; its ceiling is log(2N - 1).
 
-    The projection head is thrown away: what is probed and exported is the encoding
-    before it. `methods.augmented_views` has the negatives of the other view alone.
+    The encoding before the projection head is probed and exported. In
+    `methods.augmented_views` only the other views of other images are negatives.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -36,13 +36,14 @@ def simclr(
         projection_units: Sizes of the layers of the projection head; all but the last
             have a ReLU.
         temperature: Temperature of the cosine between projections.
-        learned_temperature: Whether it is learned, from this value on, as in CLIP.
+        learned_temperature: Whether the temperature is learned, starting from this
+            value, as in CLIP.
 
     Returns:
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+        ValueError: If the encoder is unknown or cannot take images of this shape, or
             there is no projection layer.
 
     Reference:

@@ -1,4 +1,4 @@
-"""SimSiam: one view predicted from the other, which no gradient enters."""
+"""SimSiam: predicts one view from the other, without a gradient into the target."""
 
 from keras import ops
 
@@ -20,13 +20,13 @@ def simsiam(
 ):
     """SimSiam: BYOL without a moving average.
 
-    A predictor, narrow in the middle, stands behind the projection head of each view;
-    the target is the projection of the other view, which no gradient enters. There are
-    no negatives. Train it with `losses.CosineDistance()` on `views.Augmented`: both
-    directions count a half, which is the loss of the paper and 1. A loss near 0 from
-    the start is a sign that all encodings are one. No mutual information is reported.
+    A predictor with a bottleneck follows the projection head of each view. The target
+    is the projection of the other view, without a gradient. There are no negatives.
+    Train it with `losses.CosineDistance()` on `views.Augmented`. Both directions have
+    weight 1/2, so the loss is that of the paper plus 1. A loss near 0 from the start
+    indicates a collapse of the encodings. No mutual information is reported.
 
-    What is probed and exported is the encoding before the heads.
+    The encoding before the heads is probed and exported.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -35,17 +35,17 @@ def simsiam(
             [0, 1] to encodings `(rows, dim)`.
         encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
         projection_units: Sizes of the layers of the projection head; all but the last
-            have a batch normalization and a ReLU,
-            and the last a batch normalization.
-        prediction_units: Sizes of the layers of the predictor, whose last is as wide as
-            that of the projection.
+            have a batch normalization and a ReLU, and the last only a batch
+            normalization.
+        prediction_units: Sizes of the layers of the predictor; the last equals that of
+            the projection.
 
     Returns:
         `InfoMax` whose dataset elements are `((image_a, image_b),)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape,
-            there is no projection layer, or prediction and projection differ in width.
+        ValueError: If the encoder is unknown or cannot take images of this shape, there
+            is no projection layer, or prediction and projection have different sizes.
 
     Reference:
         Chen and He, 2021, "Exploring Simple Siamese Representation Learning", equations
@@ -58,4 +58,4 @@ def simsiam(
     projected = views.through(projection)
     predicted = [prediction(of_view) for of_view in projected]
     targets = [ops.stop_gradient(of_view) for of_view in projected]
-    return of_predictions(views, predicted, targets, weight=0.5)
+    return of_predictions(views, projected, predicted, targets, weight=0.5)

@@ -1,4 +1,4 @@
-"""SogCLR: SimCLR in small batches, by averages over all batches of an image."""
+"""SogCLR: SimCLR for small batches, with moving averages for each image."""
 
 import keras
 
@@ -19,11 +19,11 @@ def sogclr(
 ):
     """SogCLR: SimCLR whose denominators are moving averages, one for each image.
 
-    The gradient of a small batch then points to that of the whole data set. Train it
+    So the gradient of a small batch approximates that of the whole data set. Train it
     with `losses.DecoupledInfoNCE()` on `views.Augmented` and the numbers of the images,
     `datasets.pairs(images, views, batch_size, index=True)`; see `MovingAverageTerm`.
 
-    What is probed and exported is the encoding before the projection head.
+    The encoding before the projection head is probed and exported.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -35,7 +35,7 @@ def sogclr(
         projection_units: Sizes of the layers of the projection head; all but the last
             have a ReLU.
         temperature: Temperature of the cosine between projections.
-        momentum: How much of an average stays when it is moved: 1 less the paper's
+        momentum: Fraction of an average that an update keeps: 1 minus the paper's
             gamma.
 
     Returns:
@@ -43,7 +43,7 @@ def sogclr(
         an integer tensor `(rows,)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+        ValueError: If the encoder is unknown or cannot take images of this shape, or
             there is no projection layer.
 
     Reference:

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: the views of all images of a class attract."""
+"""Supervised contrastive learning: all views of one class are true pairs."""
 
 import keras
 
@@ -18,10 +18,10 @@ def supcon(
     """SimCLR with labels: both views of all images of a class are true pairs.
 
     Train it with `losses.SupCon()` on `views.Augmented` and the labels of the images,
-    `datasets.pairs(images, views, batch_size, labels=labels)`. It fine-tunes as well:
-    give it an encoder that was trained without labels. What is probed and exported is
-    the encoding before the projection head; a linear probe on it is the classifier of
-    the paper. No mutual information is reported.
+    `datasets.pairs(images, views, batch_size, labels=labels)`. It can also fine-tune an
+    encoder that was trained without labels. The encoding before the projection head is
+    probed and exported; a linear probe of it is the classifier of the paper. No mutual
+    information is reported.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -38,7 +38,7 @@ def supcon(
         an integer tensor `(rows,)`.
 
     Raises:
-        ValueError: If the encoder is unknown, or cannot take images of this shape, or
+        ValueError: If the encoder is unknown or cannot take images of this shape, or
             there is no projection layer.
 
     Reference:

@@ -1,4 +1,4 @@
-"""Two modalities, each with an encoder of its own, in one space of encodings."""
+"""Two modalities, each with its own encoder, in one space of encodings."""
 
 from keras_infomax import checks, encoders
 from keras_infomax.models.infomax import InfoMax
@@ -12,19 +12,20 @@ def two_towers(
     critic="clip",
     vocabulary_size=1000,
 ):
-    """Two towers: an image, a signal or a row of a table, and its text, label or tags.
+    """Two towers: an image, signal or row of a table, and its text, label or tags.
 
-    Each pair of an example is told from the pairs of all other examples. With
+    The negatives of an example are the pairs with parts of all other examples. With
     `losses.InfoNCE(axis=(0, 1))` and the critic `"clip"`, cosines with a learned
     temperature, this is CLIP; with `losses.SigLIP()` and the critic `"siglip"`, SigLIP.
-    Train it on the views `"parts"`. Tokens, labels and tags are integers; see
-    `callbacks.Retrieval` and `callbacks.ZeroShot` for what is measured.
+    Train it on the views `"parts"`. Tokens, labels and tags are integers.
+    `callbacks.Retrieval` and `callbacks.ZeroShot` measure the result.
 
     Args:
-        example_shape: Shapes of the two parts of an example without the rows: a pair,
-            or a dictionary of two, taken in the order of their names.
-        encoder: Pair of encoders, as in `encoders.get`: of the first part and of the
-            second, or Keras models from a part to encodings `(rows, encoding_dim)`.
+        example_shape: Shapes of the two parts of an example, without rows: a pair, or a
+            dictionary of two in the order of their names.
+        encoder: Pair of encoders for the first and the second part: names as in
+            `encoders.get`, or Keras models from a part to encodings
+            `(rows, encoding_dim)`.
         encoder_units: Pair of the sizes of their hidden layers; `None` for an
             encoder's own.
         encoding_dim: Size of the encodings of both.

@@ -1,4 +1,4 @@
-"""What methods of two views of an image share: the encoder, and a head behind it."""
+"""Common parts of methods of two views of an image: the encoder and its heads."""
 
 import dataclasses
 import inspect
@@ -19,7 +19,7 @@ HEAD_ADVICE = "Without a head, use InfoMax with CosineCritic."
 
 @dataclasses.dataclass(frozen=True)
 class TwoViews:
-    """Two images, and what one encoder makes of each.
+    """Two images and their encodings by one encoder.
 
     Args:
         images: Symbolic images, the inputs of a network.
@@ -32,12 +32,12 @@ class TwoViews:
     encoder: keras.Layer
 
     def through(self, layer: keras.Layer) -> list[Any]:
-        """What a layer makes of both encodings."""
+        """Applies a layer to both encodings."""
         return [layer(encoding) for encoding in self.encodings]
 
 
 def two_views(image_shape: Any, encoder: Any, encoding_dim: Any) -> TwoViews:
-    """Two images of a shape, and an encoder of both.
+    """Makes two symbolic images and an encoder for both.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -45,7 +45,8 @@ def two_views(image_shape: Any, encoder: Any, encoding_dim: Any) -> TwoViews:
         encoding_dim: As for `image_encoder`.
 
     Raises:
-        ValueError: If the encoder cannot take such images, or gives no encodings.
+        ValueError: If the encoder cannot take such images, or does not return
+            encodings.
     """
     image_shape = checks.image_shape("image_shape", image_shape)
     encoding_dim = checks.positive_integer("encoding_dim", encoding_dim, 128)
@@ -63,16 +64,20 @@ def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.La
 
     Args:
         encoder: Encoder of `encoders.get`; a backbone of `keras.applications`, such as
-            `"MobileNetV2"`, with random weights and mean pooling; or a Keras layer or
-            model, which is returned as it is.
+            `"MobileNetV2"`, with random weights and mean pooling; what
+            `encoders.pretrained` takes, a path or address; or a Keras layer or model,
+            which is returned unchanged.
         image_shape: `(height, width, channels)`.
         encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
 
     Raises:
-        ValueError: If the name is unknown, or it cannot take images of this shape.
+        ValueError: If the name is unknown, or the encoder cannot take images of this
+            shape.
     """
     if isinstance(encoder, keras.layers.Layer):
         return encoder
+    if encoders.is_source(encoder):
+        return encoders.pretrained(encoder, image_shape)
     backbones = {
         name: value
         for name, value in vars(keras.applications).items()
@@ -83,7 +88,7 @@ def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.La
         return builder(image_shape, output_dim=encoding_dim)
     options = {"include_top": False, "weights": None, "pooling": "avg"}
     if "include_preprocessing" in inspect.signature(builder).parameters:
-        options["include_preprocessing"] = False  # It takes pixels up to 255.
+        options["include_preprocessing"] = False  # For pixels up to 255.
     try:
         return _quick_to_normalize(builder(input_shape=image_shape, **options))
     except ValueError as error:
@@ -99,13 +104,13 @@ def head(
     """Dense layers, all but the last with a ReLU, behind an encoder.
 
     Args:
-        argument: What to call their sizes in messages.
+        argument: Name of the argument with their sizes, for messages.
         units: Sizes of the layers, at least one.
         normalized: Whether the hidden layers have a batch normalization.
-        example: Good sizes, for the message.
+        example: Example of sizes, for the message.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no layer.
     """
     *hidden, last = checks.sizes(
         argument, units, empty=False, advice=HEAD_ADVICE, example=example
@@ -124,12 +129,12 @@ def head(
 
 
 def batch_normalization(**options: Any) -> keras.layers.BatchNormalization:
-    """Batch normalization that follows the batches of short runs, and all replicas.
+    """Batch normalization for short runs, synchronized over replicas.
 
     Args:
         **options: As for `keras.layers.BatchNormalization`.
     """
-    # On other backends a batch is the global one.
+    # On other backends, a batch is always the global batch.
     synchronized = backends.is_tensorflow()
     return keras.layers.BatchNormalization(
         momentum=0.9, synchronized=synchronized, **options
@@ -139,7 +144,7 @@ def batch_normalization(**options: Any) -> keras.layers.BatchNormalization:
 def of_projections(
     image_shape: Any, encoder: Any, encoding_dim: Any, projection_units: Any
 ) -> InfoMax:
-    """The model of two views whose projections a loss on encodings compares.
+    """A model for losses on encodings, which compare the projections of two views.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -157,20 +162,20 @@ def of_projections(
     for view, projected in zip("ab", views.through(projection), strict=True):
         outputs[f"projection_{view}"] = projected
     network = keras.Model(views.images, outputs)
-    # The critic is there for losses on scores; one on encodings calls none.
+    # Only losses on scores call the critic.
     term = Term("projection_a", "projection_b", CosineCritic())
     return InfoMax(network=network, terms=[term], representation="encoding")
 
 
 def predictor(units: Any, projection_units: Any) -> keras.Sequential:
-    """A head from projections to what they should be in the other view.
+    """A head that predicts the projection of the other view.
 
     Args:
         units: Sizes of its layers.
         projection_units: Sizes of the layers of the projection.
 
     Raises:
-        ValueError: If it has no layer, or its last is not as wide as the projection.
+        ValueError: If it has no layer, or its last size is not that of the projection.
     """
     found = head("prediction_units", units, True)
     if units[-1] != projection_units[-1]:
@@ -184,17 +189,22 @@ def predictor(units: Any, projection_units: Any) -> keras.Sequential:
 
 
 def of_predictions(
-    views: TwoViews, predicted: list[Any], targets: list[Any], weight: float
+    views: TwoViews,
+    projected: list[Any],
+    predicted: list[Any],
+    targets: list[Any],
+    weight: float,
 ) -> InfoMax:
-    """The model whose views predict each other.
+    """A model whose views predict each other.
 
     Args:
         views: The views.
-        predicted: What is predicted from each of them.
-        targets: What should be predicted from the other one.
-        weight: Weight of each of both terms.
+        projected: Projection of each view.
+        predicted: Prediction from each view.
+        targets: Target of the prediction from the other view.
+        weight: Weight of each of the two terms.
     """
-    outputs = {"encoding": views.encodings[0]}
+    outputs = {"encoding": views.encodings[0], "projection": projected[0]}
     for view, prediction, target in zip("ab", predicted, targets, strict=True):
         outputs |= {f"prediction_{view}": prediction, f"target_{view}": target}
     terms = [
@@ -208,27 +218,29 @@ def of_predictions(
 def stacked(first: Any, second: Any) -> dict[str, Any]:
     """Both views of an example as locations of one encoding, in both orders.
 
-    A `Term` of `"views"` and `"swapped"` tells each view from both views of all other
-    examples: 2N - 2 negatives for N examples. Its own column is left out.
+    In a `Term` of `"views"` and `"swapped"`, the negatives of each view are both views
+    of all other examples: 2N - 2 for N examples. Its own column is left out.
 
     Args:
         first: Encodings of one view, `(rows, dim)`.
-        second: Those of the other.
+        second: Encodings of the other view.
 
     Returns:
-        Dictionary of two encodings `(rows, 2, dim)`.
+        Dictionary of two encodings `(rows, 2, dim)`, and of the first as
+        `"projection"`.
     """
     return {
+        "projection": first,
         "views": ops.stack([first, second], axis=1),
         "swapped": ops.stack([second, first], axis=1),
     }
 
 
 def _quick_to_normalize(backbone):
-    """Has batch normalization follow the batches of short runs, and of all replicas.
+    """Adapts batch normalization to short runs, and synchronizes it over replicas.
 
-    Averages of a momentum of 0.999 would take thousands of steps to leave their start,
-    and until then encodings in inference would tell nothing.
+    With a momentum of 0.999, moving averages would need thousands of steps to leave
+    their initial values, and until then encodings in inference would be useless.
     """
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

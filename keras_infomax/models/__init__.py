@@ -1,7 +1,7 @@
 """The models that `fit` trains, the terms of their losses, and their views.
 
-Which encodings are scored, by which critic and with which negatives, is said here; how
-scores are computed and judged is not.
+This room decides which encodings are scored, by which critic, and with which negatives.
+How scores are computed and turned into a loss is decided elsewhere.
 """
 
 from keras_infomax.models.averages import MovingAverageTerm

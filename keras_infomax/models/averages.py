@@ -13,46 +13,46 @@ from keras_infomax.models.terms import Term, num_locations
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class MovingAverageTerm(Term):
-    """Scores pairs as `Term` does, and remembers how hard the negatives of rows are.
+    """Scores pairs as `Term` does, and keeps an average over the negatives of each row.
 
-    In a small batch the sum over negatives is a poor estimate of that over the data
-    set, and the gradient of its logarithm a biased one. Here each row has a moving
-    average of the mean over its negatives, by the number of its example,
+    In a small batch the sum over negatives is a poor estimate of the sum over the data
+    set, and the gradient of its logarithm is biased. Here each example has a moving
+    average of the mean over its negatives, found by its number,
 
         average_i <- momentum * average_i + (1 - momentum) * mean_j exp(scores[i, j])
 
-    and the gradient of a negative is divided by that instead of by the mean in the
-    batch. With `losses.DecoupledInfoNCE` it is the gradient of SogCLR,
+    and the gradient of a negative is divided by this average instead of by the mean in
+    the batch. With `losses.DecoupledInfoNCE` this is the gradient of SogCLR,
 
         d loss[i] / d scores[i, j] = exp(scores[i, j]) / (negatives * average_i)
 
-    Scores, and so the loss and `"mi"`, are those of the batch; it is their gradient
-    that differs. In evaluation, where examples are held out, it is a `Term`.
+    Scores, and so the loss and `"mi"`, are those of the batch; only the gradient
+    differs. In evaluation, where examples are held out, the term behaves as a `Term`.
 
-    Under a `tf.distribute` strategy the averages are those of one device. They are
+    Under a `tf.distribute` strategy the averages equal those of one device. They are
     weights, so a resumed run continues exactly.
 
     Args:
         x: As for `Term`.
         y: As for `Term`.
-        index: Name of the number of each example, an integer tensor `(rows,)`: an
-            input of the network that is one of its outputs, too.
+        index: Name of the numbers of the examples, an integer tensor `(rows,)`, which
+            is an input and an output of the network.
         examples: Number of examples.
-        momentum: How much of an average stays when it is moved, in [0, 1); 0 takes the
-            batch alone. The paper's gamma is 1 less this.
+        momentum: Fraction of an average that an update keeps, in [0, 1); 0 uses only
+            the batch. The paper's gamma is 1 - momentum.
         critic: Critic, or its name. Defaults to `"cosine"`.
         weight: As for `Term`.
         **kwargs: As for `Term`.
 
     Call arguments:
         encodings: Dictionary of names and encodings.
-        training: Whether to use and to move the averages.
+        training: Whether to use and update the averages.
 
     Returns:
         Pair of partners and scores, as by `Term`.
 
     Raises:
-        ValueError: As `Term`, and in `fit` if an index is none of the examples.
+        ValueError: As `Term`, and in `fit` if an index is not that of an example.
 
     Example:
     >>> term = MovingAverageTerm("x", "y", "index", examples=1000)
@@ -67,7 +67,7 @@ class MovingAverageTerm(Term):
         https://arxiv.org/abs/2202.12387.
     """
 
-    # The rows of all replicas are gathered before the averages are moved.
+    # The rows of all replicas are gathered before the averages are updated.
     updates_see_all_rows = True
 
     def __init__(
@@ -90,16 +90,16 @@ class MovingAverageTerm(Term):
 
     def pair(self, encodings):
         raise ValueError(
-            f"{self.name}: a loss on encodings has no negatives, over which "
-            "MovingAverageTerm averages. Use Term, or compile with "
-            "'decoupled_infonce'."
+            f"{self.name}: MovingAverageTerm needs a loss on scores, since it "
+            "averages over negatives; received a loss on encodings. Use Term, or "
+            "compile with 'decoupled_infonce'."
         )
 
     def build(self, encodings_shape):
         super().build(encodings_shape)
         self._named(encodings_shape, self.index)
         locations = num_locations(self._named(encodings_shape, self.x))
-        # Logarithms: a temperature of 0.01 would overflow.
+        # Logarithms, since exponentials would overflow with a temperature of 0.01.
         self.log_averages = states.add(
             self,
             "log_averages",
@@ -125,13 +125,13 @@ class MovingAverageTerm(Term):
             ops.not_equal(scores, -math.inf),
             ops.logical_not(bounds.partner_mask(scores, partners)),
         )
-        # Zero, with a gradient.
+        # Its value is zero, its gradient is not.
         moved = ops.where(is_negative, scores, 0.0)
         moved = moved - ops.stop_gradient(moved)
         return partners, scores + (ratios - 1) * moved
 
     def _moved(self, index, means):
-        """Averages of the rows, moved by what they are in this batch, and kept."""
+        """Averages of the rows after an update with this batch, which are stored."""
         shape = (-1, self.log_averages.shape[1])
         before = ops.take(self.log_averages.value, index, axis=0)
         means = ops.reshape(means, shape)

@@ -15,20 +15,20 @@ from keras_infomax.models.steps import Steps
 
 @dataclasses.dataclass(frozen=True)
 class _Given:
-    """What `compile` was given, hidden from Keras, which tracks the metrics itself."""
+    """Arguments of `compile`, hidden from Keras, which tracks the metrics itself."""
 
     metrics: Any = None
     weighted_metrics: Any = None
 
 
 class BaseModel(Steps):
-    """Base of the models here: `fit` runs their steps as its backend plans.
+    """Base of the models here: `fit` runs their steps as the backend plans them.
 
-    Both options of `compile` that concern execution are `"auto"` unless they are given,
-    and saved as they were given.
+    The two options of `compile` that concern execution default to `"auto"`, and are
+    saved as they were given.
 
-    Callbacks may call any method in the middle of a run, also the one that called them.
-    What a run has chosen ends with it; see `_running`.
+    Callbacks may call any method during a run, including the one that called them. The
+    choices of a run end with it; see `_running`.
     """
 
     def __init__(self, **kwargs):
@@ -57,7 +57,7 @@ class BaseModel(Steps):
         jit_compile="auto",
         auto_scale_loss=True,
     ):
-        """As `keras.Model.compile`, but for two arguments.
+        """As `keras.Model.compile`, except for two arguments.
 
         Args:
             optimizer: As for `keras.Model.compile`.
@@ -66,18 +66,18 @@ class BaseModel(Steps):
             metrics: As for `keras.Model.compile`.
             weighted_metrics: As for `keras.Model.compile`.
             run_eagerly: As for `keras.Model.compile`.
-            steps_per_execution: Number of training steps in one call, between which no
-                callback is called. By default several, up to 32, from 100 steps of
-                training on, unless a callback of the run looks at every step.
+            steps_per_execution: Number of training steps in one call. No callback is
+                called between them. By default several steps, up to 32, if the run has
+                at least 100 steps and no callback needs every step.
             jit_compile: Whether XLA compiles all functions of the model, and the steps
-                of one call into one program. By default as in Keras, not on
-                processors, except for the training of models without convolutions
-                from 500 steps on, which gain by it.
+                of one call into one program. By default as in Keras, that is, not on
+                CPUs. An exception is training of at least 500 steps of models without
+                convolutions, which gain by it.
             auto_scale_loss: As for `keras.Model.compile`.
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive
-                number, or XLA is asked to compile a model that computes in chunks.
+                number, or XLA would have to compile a model that computes in chunks.
         """
         steps_per_execution = plan.checked_steps(steps_per_execution)
         by_keras = self.checked_compilation(
@@ -99,10 +99,11 @@ class BaseModel(Steps):
             auto_scale_loss,
         )
         if not metrics is weighted_metrics is None:
-            # As in Keras, which otherwise keeps those of an earlier call.
+            # As in Keras, which otherwise keeps the metrics of an earlier call.
             self._metrics_given = _Given(metrics, weighted_metrics)
         if self._run is not None:
-            # By a callback: its run goes on with the new parts, as many steps a call.
+            # Called by a callback: its run continues with the new parts, in as many
+            # steps a call.
             self.make_train_function()
             self.make_test_function()
             self.make_predict_function()
@@ -112,7 +113,7 @@ class BaseModel(Steps):
         return {**config, **self._asked} if config else config
 
     def save(self, *args, **kwargs):
-        # Keras empties the file before it asks for the config, which may be refused.
+        # Keras empties the file before it calls get_config, which may raise.
         self.get_config()
         super().save(*args, **kwargs)
 
@@ -192,7 +193,7 @@ class BaseModel(Steps):
             return super().predict_on_batch(**given)
 
     def checked_arguments(self, method, given):
-        """What a method of Keras is called with, once it is known to be fit for it.
+        """Checks the arguments of a method of Keras, and returns those to call it with.
 
         Args:
             method: Name of the method, such as `"fit"`.
@@ -202,13 +203,13 @@ class BaseModel(Steps):
             Dictionary of the same names.
 
         Raises:
-            ValueError: If an argument is unfit.
+            ValueError: If an argument is invalid.
         """
         return given
 
     @contextlib.contextmanager
     def _running(self, method, run=None):
-        """Runs a method of Keras as chosen, maybe in the middle of another run."""
+        """Runs a method of Keras as planned, possibly during another run."""
         outer = self._run
         kept = self._kept(method) if outer else contextlib.nullcontext()
         with inputs.as_value_errors(), kept:
@@ -222,7 +223,7 @@ class BaseModel(Steps):
 
     @contextlib.contextmanager
     def _kept(self, method):
-        """Puts back what a method changes, for the run in whose middle it is called."""
+        """Restores what a method changes, for the run during which it is called."""
         self.begin_run()
         attributes = private.state_of_run(self, method)
         metrics = [(variable, variable.numpy()) for variable in self.metrics_variables]
@@ -232,7 +233,7 @@ class BaseModel(Steps):
         finally:
             for name, value in attributes.items():
                 setattr(self, name, value)
-            self.reset_metrics()  # Some may have been built only now.
+            self.reset_metrics()  # The method may have built some metrics.
             for variable, value in metrics:
                 variable.assign(value)
             if method == "fit":
@@ -240,23 +241,23 @@ class BaseModel(Steps):
 
     @property
     def _execution(self):
-        """How steps run now: as the present run has chosen, or as was asked."""
+        """How steps run now: as the present run has planned, or as `compile` says."""
         return (self._run or plan.as_asked(self._asked)).execution
 
 
 def _given(values):
-    """The arguments of a method, of its local names."""
+    """The arguments of a method, from its local variables."""
     return {k: v for k, v in values.items() if k not in ("self", "__class__")}
 
 
 def _with_watch(callbacks, model):
-    """The callbacks of a run, one among them that stops it where numbers break."""
+    """The callbacks of a run, with one that stops it at NaN or infinity."""
     callbacks = fit_arguments.checked_callbacks(callbacks)
     is_list_of_keras = isinstance(callbacks, keras.callbacks.CallbackList)
     of_run = callbacks.callbacks if is_list_of_keras else callbacks
     if not any(isinstance(c, StopOnNonFinite) for c in of_run):
-        # NaN in the data would go unnoticed: a fused ReLU swallows it.
+        # Otherwise NaN in the data might be unnoticed: a fused ReLU turns it into zero.
         of_run.insert(0, StopOnNonFinite())
-        if is_list_of_keras:  # Keras has set the model of the others.
+        if is_list_of_keras:  # Keras has set the model of the other callbacks.
             of_run[0].set_model(model)
     return callbacks

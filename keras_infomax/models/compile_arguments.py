@@ -1,8 +1,8 @@
-"""What `compile` is given, as a model of scores needs it.
+"""Checks and converts the arguments of `compile` for a model of scores.
 
-Losses and metrics see partners, the column of each row's true pair, and scores, which
-are logits. Of Keras's own only those of sparse classes take that. Their names stand
-for logits here; those that compare two arrays of one shape are refused.
+Losses and metrics receive partners (the column of each row's true pair) and scores
+(logits). Of Keras's own, only those of sparse classes fit. Their names mean the
+versions for logits here. Losses and metrics of two arrays of one shape are refused.
 """
 
 import functools
@@ -15,7 +15,7 @@ import keras
 from keras_infomax import checks, losses, private
 from keras_infomax.checks import lookup, nearest
 
-# Names of Keras that choose a cross-entropy; the shapes here leave one.
+# Names by which Keras chooses a cross-entropy; only one fits the shapes here.
 _CROSSENTROPY = (
     "sparse_categorical_crossentropy",
     "SparseCategoricalCrossentropy",
@@ -53,8 +53,8 @@ def checked_loss(loss: Any) -> Any:
         Loss or function; `None` for `None`.
 
     Raises:
-        ValueError: If the name is unknown, or a loss of Keras takes something else
-            than partners and logits.
+        ValueError: If the name is unknown, or a loss of Keras does not take partners
+            and logits.
     """
     if loss is None:
         return None
@@ -71,7 +71,7 @@ def checked_loss(loss: Any) -> Any:
     if keras.tree.is_nested(loss) or not callable(loss):
         raise ValueError(
             "loss must be one loss of partners and scores, for all terms; received "
-            f"{loss!r}. {_USE_LOSS} Weigh terms with loss_weights."
+            f"{loss!r}. {_USE_LOSS} Weight the terms with loss_weights."
         )
     function, options = _parts(loss)
     if not _is_of_keras(function):
@@ -84,11 +84,11 @@ def checked_loss(loss: Any) -> Any:
 
 
 def checked_loss_weights(loss_weights: Any, terms: Sequence[str]) -> dict[str, float]:
-    """What the loss of each term is multiplied by.
+    """Factors of the losses of terms.
 
     Args:
-        loss_weights: Number for all, dictionary by name of a term, list of as many
-            numbers as there are terms, or `None`.
+        loss_weights: Number for all terms, dictionary by name of a term, list with one
+            number for each term, or `None`.
         terms: Names of the terms.
 
     Returns:
@@ -129,17 +129,17 @@ def checked_metrics(
     """Metrics of partners and scores.
 
     Args:
-        argument: What to call them in messages.
-        metrics: List of metrics or names; where there are several terms, a dictionary
-            of such lists by name of a term, or a list with one for each term.
+        argument: Name of the argument, for messages.
+        metrics: List of metrics or names; with several terms, a dictionary of such
+            lists by name of a term, or a list with one for each term.
         terms: Names of the terms.
 
     Returns:
         Dictionary of lists by term; `None` for `None`.
 
     Raises:
-        ValueError: If a name is unknown, or a metric of Keras takes something else
-            than partners and logits.
+        ValueError: If a name is unknown, or a metric of Keras does not take partners
+            and logits.
     """
     if not metrics:
         return None if metrics is None else {name: [] for name in terms}
@@ -157,7 +157,7 @@ def checked_metrics(
         by_term = dict(zip(terms, metrics, strict=True))
     else:
         raise ValueError(
-            f"{argument} must say of which term, as {{{terms[0]!r}: ['accuracy']}}; "
+            f"{argument} must name a term, as {{{terms[0]!r}: ['accuracy']}}; "
             f"received {metrics!r}. The terms are {', '.join(terms)}."
         )
     return {
@@ -168,7 +168,7 @@ def checked_metrics(
 
 
 def is_of_keras(part: Any) -> bool:
-    """Whether a loss or metric is one of Keras, which take one partner for each row.
+    """Whether a loss or metric is one of Keras, which takes one partner for each row.
 
     Args:
         part: What `checked_loss` returned, or one of `checked_metrics`.
@@ -177,7 +177,7 @@ def is_of_keras(part: Any) -> bool:
 
 
 def check_none_of_scores(loss: Any, *metrics: dict[str, list[Any]] | None) -> None:
-    """Refuses metrics of Keras where there are no scores that they could rate.
+    """Refuses metrics of Keras with a loss on encodings, which gives them no scores.
 
     Args:
         loss: A loss on encodings.
@@ -197,16 +197,16 @@ def check_none_of_scores(loss: Any, *metrics: dict[str, list[Any]] | None) -> No
 
 
 def check_densities(loss: Any, terms: Sequence[Any]) -> None:
-    """Refuses a bound on log densities where the critic's scores are none.
+    """Refuses a bound on log densities if the critic gives other scores.
 
     Args:
         loss: What `checked_loss` returned.
         terms: Terms of the model.
 
     Raises:
-        ValueError: If the scores of a term are no log densities.
+        ValueError: If the scores of a term are not log densities.
     """
-    of = getattr(loss, "bound", loss)  # That of a target loss.
+    of = getattr(loss, "bound", loss)  # The bound of a target loss.
     if not getattr(of, "takes_log_densities", False):
         return
     for term in terms:
@@ -220,21 +220,20 @@ def check_densities(loss: Any, terms: Sequence[Any]) -> None:
 
 
 def check_state(loss: Any, terms: Sequence[str]) -> None:
-    """Refuses a loss with a state where several terms would move it in turn.
+    """Refuses a loss with a state if several terms would update it in turn.
 
     Args:
         loss: What `checked_loss` returned.
         terms: Names of the terms.
 
     Raises:
-        ValueError: If the loss keeps something from step to step, and there are several
-            terms.
+        ValueError: If the loss has a state and there are several terms.
     """
     if len(terms) > 1 and getattr(loss, "variables", None):
         raise ValueError(
-            f"loss must keep nothing from step to step in a model of several terms, "
-            f"{', '.join(terms)}, whose states it would mix; received {loss.name!r}. "
-            "Use 'donsker_varadhan' or another loss, or one term."
+            f"loss must have no state in a model of several terms, {', '.join(terms)}, "
+            f"since they would share it; received {loss.name!r}. Use "
+            "'donsker_varadhan' or another loss, or one term."
         )
 
 
@@ -281,7 +280,7 @@ def _checked_metric(argument, metric):
 
 
 def _parts(part):
-    """What decides what a loss or metric takes, and its options.
+    """The function or class of a loss or metric, and its options.
 
     Returns:
         Pair of a function or class, and a dictionary.
@@ -332,16 +331,16 @@ def _check_terms(argument, given, terms):
 
 def _unfit(argument, part, use):
     return ValueError(
-        f"{argument} must rate scores (rows, columns) by partners (rows,), the column "
-        f"of each row's true pair; received {_name(part)}, which takes something else. "
-        f"{use}"
+        f"{argument} must take partners (rows,), the column of each row's true pair, "
+        f"and scores (rows, columns); received {_name(part)}, which takes something "
+        f"else. {use}"
     )
 
 
 def _takes_probabilities(argument, part):
     return ValueError(
         f"{argument} must take scores as logits; received {_name(part)}, which takes "
-        "them for probabilities. Use 'sparse_categorical_crossentropy', or give it "
+        "probabilities. Use 'sparse_categorical_crossentropy', or give it "
         "from_logits=True."
     )
 

@@ -1,6 +1,6 @@
 """Checks the arguments of `fit`, `evaluate`, `predict` and the methods on batches.
 
-What they hold as data is put into one form; see `fit_data`.
+`fit_data` brings the data among them into one form.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from keras_infomax.models import fit_data
 
 
 def checked(method: str, given: dict[str, Any], least: int) -> dict[str, Any]:
-    """The arguments of a method of Keras, of a model of pairs.
+    """Checks the arguments of a method of Keras, for a model of pairs.
 
     Args:
-        method: Its name.
+        method: Name of the method.
         given: All of its arguments, by name.
         least: Smallest number of rows in a batch.
 
     Returns:
-        The arguments, the data in the form in which such a model unpacks them.
+        The arguments, with the data in the form that such a model unpacks.
 
     Raises:
-        ValueError: If one is unfit.
+        ValueError: If one is invalid.
     """
     return _CHECKS[method](method, {**given}, least)
 
@@ -74,7 +74,7 @@ def _checked_fit(method, given, least):
 
 
 def _checked_evaluate(method, given, least):
-    # What `fit` evaluates on, it has checked.
+    # `fit` has checked its validation data already.
     if private.is_in_fit(given["kwargs"]):
         return given
     fit_data.check_no_targets(method, given["y"])
@@ -122,7 +122,7 @@ _CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def check_compiled(method: str, model: keras.Model) -> None:
-    """Refuses to run steps of a model that was not compiled.
+    """Raises if a model was not compiled.
 
     Args:
         method: Name of the method that was called.
@@ -139,7 +139,7 @@ def check_compiled(method: str, model: keras.Model) -> None:
 
 
 def check_counts(**counts: Any) -> None:
-    """Refuses what is neither `None` nor a positive integer.
+    """Raises unless counts are positive integers or `None`.
 
     Args:
         **counts: Numbers of rows or steps, by argument.
@@ -152,15 +152,15 @@ def check_counts(**counts: Any) -> None:
 
 
 def check_choices(shuffle: Any = True, verbose: Any = "auto", **lists: Any) -> None:
-    """Refuses values that Keras takes for others.
+    """Refuses values that Keras would read as other values.
 
     Args:
-        shuffle: `fit`'s argument of this name.
-        verbose: The same.
-        **lists: Arguments that may be an integer of at least 1, or several.
+        shuffle: Argument of `fit`.
+        verbose: Argument of `fit`.
+        **lists: Arguments that may be an integer of at least 1, or a list of them.
 
     Raises:
-        ValueError: If one is no value of the argument.
+        ValueError: If a value is not one that the argument takes.
     """
     checks.one_of(
         "shuffle",
@@ -188,7 +188,7 @@ def checked_callbacks(callbacks: Any) -> Any:
         New list, or the `CallbackList`.
 
     Raises:
-        ValueError: If one is no callback.
+        ValueError: If an element is not a callback.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
@@ -197,21 +197,21 @@ def checked_callbacks(callbacks: Any) -> Any:
         if not isinstance(callback, keras.callbacks.Callback):
             raise ValueError(
                 "callbacks must be a keras.callbacks.Callback, or a list of them; "
-                f"received {callback!r}. Make a callback of your own a subclass, and "
-                "pass an instance of it."
+                f"received {callback!r}. Derive your own callback from this class, and "
+                "pass an instance."
             )
     return found
 
 
 def check_validation(given: bool, **options: Any) -> None:
-    """Refuses options of validation where there are no data for it.
+    """Refuses options of validation without validation data.
 
     Args:
-        given: Whether there are data to validate on.
+        given: Whether there are validation data.
         **options: Values by argument.
 
     Raises:
-        ValueError: If an option is given and data are not.
+        ValueError: If an option is given without data.
     """
     for argument, value in options.items():
         if value is not None and not given:

@@ -1,8 +1,8 @@
-"""What `fit`, `evaluate` and `predict` are given as data, put into one form.
+"""Brings the data of `fit`, `evaluate` and `predict` into one form.
 
-The data of a model of pairs are views and, where some pairs count less than others,
-their weights. There are no targets and no classes. Keras drops the weights of arrays
-without targets, so they travel with the views, as `(views, (), weights)`.
+The data of a model of pairs are views and, optionally, weights of the pairs. There are
+no targets and no classes. Keras drops the weights of arrays that have no targets, so
+weights are passed together with the views, as `(views, (), weights)`.
 """
 
 import math
@@ -24,10 +24,10 @@ _FORMS = (
 
 
 def texts_as_tensors(data):
-    """Arrays of texts as tensors, as Keras iterates over no arrays of them.
+    """Converts arrays of texts to tensors, since Keras cannot iterate over the arrays.
 
     Args:
-        data: What `fit` is given, any structure of arrays, or a dataset.
+        data: Data of `fit`: any structure of arrays, or a dataset.
     """
 
     def tensor(part):
@@ -44,12 +44,12 @@ def _is_array_of_texts(part):
 
 
 def check_no_targets(method: str, y: Any, class_weight: Any = None) -> None:
-    """Refuses what only labeled data have.
+    """Refuses targets and weights of classes, which only labeled data have.
 
     Args:
         method: Name of the method that was called.
-        y: What was given as targets.
-        class_weight: What was given as weights of classes.
+        y: Targets.
+        class_weight: Weights of classes.
 
     Raises:
         ValueError: If either is not `None`.
@@ -67,19 +67,19 @@ def check_no_targets(method: str, y: Any, class_weight: Any = None) -> None:
 
 
 def split(x: Any, sample_weight: Any, part: float) -> tuple[Any, Any]:
-    """Arrays to train on and arrays to validate on, the last rows, as Keras splits.
+    """Splits arrays as Keras does: the last rows are for validation.
 
     Args:
         x: Views, arrays of equally many rows.
         sample_weight: Array of weights, or `None`.
-        part: The part of the rows to validate on, at least 0 and less than 1.
+        part: Fraction of the rows for validation, at least 0 and less than 1.
 
     Returns:
-        Pair of two pairs of views and weights.
+        Two pairs of views and weights, for training and for validation.
 
     Raises:
-        ValueError: If the part is no such number, the data are no arrays, or either
-            part would have fewer than 2 rows.
+        ValueError: If the fraction is out of range, the data are not arrays, or a part
+            would have fewer than 2 rows.
     """
     if not _is_arrays(x):
         raise ValueError(
@@ -114,25 +114,25 @@ def checked_data(
     least: int = 2,
     prefix: str = "",
 ) -> Any:
-    """Views and their weights, in the form in which a model unpacks them.
+    """Brings views and their weights into the form that a model unpacks.
 
-    A remainder of one row, which has no negatives, is left out with a warning: the
-    last row of arrays, the last batch of a `PyDataset`, a batch of a generator.
+    A batch of one row has no negatives and is left out with a warning: the last row of
+    arrays, the last batch of a `PyDataset`, or a batch of a generator.
 
     Args:
         method: Name of the method that was called.
         x: Arrays, dataset, `PyDataset` or generator.
         sample_weight: Weights `(rows,)` of arrays, or `None`.
         batch_size: Rows in a batch of arrays, or `None`.
-        steps: Batches of arrays where there is no batch size, or `None`.
+        steps: Number of batches of arrays if there is no batch size, or `None`.
         least: Smallest number of rows in a batch.
-        prefix: What precedes the names of arguments in messages: `"validation_"`.
+        prefix: Prefix of the names of arguments in messages, such as `"validation_"`.
 
     Returns:
-        What Keras takes as x, without targets and weights.
+        Argument `x` for Keras, without targets and weights.
 
     Raises:
-        ValueError: If the data have targets, too few rows, or weights that are unfit.
+        ValueError: If the data have targets, too few rows, or invalid weights.
     """
     if x is None:
         raise ValueError(f"x must be given. {_FORMS.format(method=method)}")
@@ -145,7 +145,7 @@ def checked_data(
         )
     if batch_size is not None and _is_batched(x):
         raise ValueError(
-            f"{prefix}batch_size must be None where the data come in batches; received "
+            f"{prefix}batch_size must be None if the data come in batches; received "
             f"{batch_size} with {_describe(x)}. Leave it out"
             + (", or give validation_batch_size." if method == "fit" else ".")
         )
@@ -161,21 +161,21 @@ def checked_data(
 
 
 def checked_views(method: str, x: Any) -> Any:
-    """Views that are to be encoded, or whatever else Keras iterates over.
+    """Checks views for `predict`; other data of Keras are passed on.
 
     Args:
         method: Name of the method that was called.
         x: Structure of arrays, dataset, `PyDataset` or generator.
 
     Raises:
-        ValueError: If it is a structure of something else, or has no rows.
+        ValueError: If it is not a structure of arrays, or has no rows.
     """
     empty = _is_arrays(x) and 0 in (part.shape[0] for part in keras.tree.flatten(x))
     if x is None or empty:
         raise ValueError(
             "x must be views of at least one row; received "
-            f"{structures.described(x) if empty else None}. Call {method} where there "
-            "is something to encode."
+            f"{structures.described(x) if empty else None}. Call {method} with at "
+            "least one row."
         )
     if not _is_arrays(x) and isinstance(x, (tuple, list, dict)):
         raise _no_arrays("x", x)
@@ -183,7 +183,7 @@ def checked_views(method: str, x: Any) -> Any:
 
 
 def checked_batch(method: str, x: Any, sample_weight: Any, least: int) -> tuple:
-    """One batch of views, and its weights.
+    """Checks one batch of views and its weights.
 
     Args:
         method: Name of the method that was called.
@@ -192,17 +192,17 @@ def checked_batch(method: str, x: Any, sample_weight: Any, least: int) -> tuple:
         least: Smallest number of rows.
 
     Returns:
-        Pair of both.
+        Pair of views and weights.
 
     Raises:
-        ValueError: If the views are no arrays, or have too few rows, or the weights
-            are none.
+        ValueError: If the views are not arrays or have too few rows, or the weights are
+            invalid.
     """
     if not _is_arrays(x):
         raise _no_arrays("x", x)
     rows = {part.shape[0] for part in keras.tree.flatten(x)}
     if len(rows) > 1 or None in rows:
-        return x, sample_weight  # The step says what is wrong, or finds out.
+        return x, sample_weight  # The step checks the rest.
     if min(rows) < least:
         raise ValueError(
             f"A batch must have at least {least} rows, since the other rows are the "
@@ -220,29 +220,29 @@ def checked_validation(
     steps: int | None,
     least: int,
 ) -> tuple:
-    """`validation_data` in the form in which Keras and a model unpack it.
+    """Brings `validation_data` into the form that Keras and a model unpack.
 
     Args:
         data: `(views,)`, `(views, None, weights)`, dataset, or views alone.
         batch_size: Rows in a batch of arrays, or `None` for that of `fit`.
         batch_size_of_fit: The same in training.
-        steps: Batches of arrays where there is no batch size, or `None`.
+        steps: Number of batches of arrays if there is no batch size, or `None`.
         least: Smallest number of rows in a batch.
 
     Returns:
         Tuple of x alone.
 
     Raises:
-        ValueError: If the data have targets, or are none.
+        ValueError: If the data have targets or are not valid data.
     """
     weights = None
     if isinstance(data, (tuple, list)):
         if not 1 <= len(data) <= 3 or (len(data) > 1 and not _is_nothing(data[1])):
             raise ValueError(
                 "validation_data must be ((x, y),), a tuple that holds one pair of "
-                f"views; received {_describe(data)}, of which Keras takes the second "
-                "for targets. Pass arrays as validation_data=((x, y),), or as "
-                "((x, y), None, weights) where pairs have weights."
+                f"views; received {_describe(data)}, whose second element Keras takes "
+                "as targets. Pass arrays as validation_data=((x, y),), or as ((x, y), "
+                "None, weights) where pairs have weights."
             )
         data, weights = data[0], (data[2] if len(data) == 3 else None)
     if batch_size is None and not _is_batched(data):
@@ -255,17 +255,17 @@ def checked_validation(
 
 
 def checked_weights(sample_weight: Any, rows: int) -> np.ndarray:
-    """Weights of pairs.
+    """Checks weights of pairs.
 
     Args:
         sample_weight: Array `(rows,)` or `(rows, 1)`.
         rows: Number of pairs.
 
     Returns:
-        Array `(rows,)` of the float type that Keras is set to.
+        Array `(rows,)` of Keras's default float type.
 
     Raises:
-        ValueError: If they are no finite numbers of at least 0, one for each pair.
+        ValueError: If they are not one finite number of at least 0 for each pair.
     """
     checks.unmasked("sample_weight", sample_weight)
     shape: Any = None
@@ -288,7 +288,7 @@ def checked_weights(sample_weight: Any, rows: int) -> np.ndarray:
 
 
 class _Batches(keras.utils.PyDataset):
-    """The batches of another `PyDataset` but the last ones, in the form of a model."""
+    """Batches of another `PyDataset` without its last ones, in the form of a model."""
 
     def __init__(self, batches, count):
         super().__init__(
@@ -314,7 +314,7 @@ def _checked_arrays(x, sample_weight, batch_size, steps, least, prefix):
     rows = _rows(x)
     if sample_weight is not None:
         x = (x, (), checked_weights(sample_weight, rows))
-    # As Keras chooses it.
+    # As Keras chooses the default.
     size = batch_size or (math.ceil(rows / steps) if steps else 32)
     if min(rows, size) < least:
         few = f"rows={rows}" if rows < least else f"{prefix}batch_size={size}"
@@ -339,9 +339,9 @@ def _checked_dataset(method, dataset):
     if len(element) > 3 or not _is_nothing(element[1]):
         raise ValueError(
             "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
-            f"received a tuple of {len(element)}, which Keras takes for inputs, "
-            "targets and weights. Map the dataset with lambda x, y: ((x, y),), or with "
-            "lambda x, y, weights: ((x, y), None, weights) where pairs have weights."
+            f"received a tuple of {len(element)}, which Keras takes as inputs, targets "
+            "and weights. Map the dataset with lambda x, y: ((x, y),), or with lambda "
+            "x, y, weights: ((x, y), None, weights) where pairs have weights."
         )
     in_form = tf.autograph.experimental.do_not_convert(_in_form)
     return dataset.map(lambda *element: in_form(element))
@@ -374,7 +374,7 @@ def _checked_generator(batches, least):
 
 
 def _in_form(element):
-    """An element without `None`, which not every way to run a step takes."""
+    """An element without `None`, which some ways to run a step do not support."""
     if isinstance(element, (tuple, list)) and 1 < len(element) <= 3:
         views, targets, *weights = element
         if _is_nothing(targets):
@@ -398,8 +398,8 @@ def _warn_of_remainder(what):
 def _no_arrays(argument, given):
     return ValueError(
         f"{argument} must be arrays or tensors, or a tuple or dictionary of them, or a "
-        f"dataset; received {_describe(given)} that holds something else. Make arrays "
-        "of lists of numbers, np.asarray(x)."
+        f"dataset; received {_describe(given)} that holds something else. Convert "
+        "lists of numbers with np.asarray(x)."
     )
 
 
@@ -407,8 +407,8 @@ def _rows(arrays):
     rows = {int(part.shape[0]) for part in keras.tree.flatten(arrays)}
     if len(rows) != 1:
         raise ValueError(
-            "The views x and y must have the same number of rows, row i of both being "
-            f"views of example i; received {' and '.join(map(str, sorted(rows)))}."
+            "The views x and y must have the same number of rows, since row i of both "
+            f"are views of example i; received {' and '.join(map(str, sorted(rows)))}."
         )
     return rows.pop()
 
@@ -432,7 +432,7 @@ def _is_nothing(part):
         return True
     if isinstance(part, (tuple, list, dict)):
         return all(map(_is_nothing, keras.tree.flatten(part)))
-    # What a dataset has in the place of None.
+    # A dataset has this in place of None.
     return hasattr(part, "value_type") and not hasattr(part, "dtype")
 
 

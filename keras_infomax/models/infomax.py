@@ -1,4 +1,4 @@
-"""The model that trains encoders by the mutual information of their encodings."""
+"""The model that trains encoders to raise the mutual information of encodings."""
 
 import contextlib
 import math
@@ -28,17 +28,16 @@ _SEED = "seed_state_"
 class InfoMax(PairSteps, BaseModel):
     """Two encoders and a critic, trained to share information between two views.
 
-    Used as any Keras model: `compile` with a loss of `kim.losses` or its name, then
-    `fit` on a dataset whose elements are `((x, y),)`, one batch of each view, row i of
-    x and row i of y being views of one example. The other rows are the negatives.
+    Used like any Keras model: `compile` with a loss of `kim.losses` or its name, then
+    `fit` on a dataset with elements `((x, y),)`. Row i of x and row i of y are views of
+    one example. The other rows of the batch are the negatives.
 
-    Two encoders and one critic are the plain case of a family. In general a `network`
-    makes any number of encodings from the views, and `terms` say which pairs of them
-    are scored, by which critic, with which weight and negatives; see `terms.Term` and
-    the functions of `methods`.
+    Two encoders and one critic are the simplest case. In general, a `network` maps the
+    views to any number of encodings, and `terms` say which pairs of them are scored, by
+    which critic, with which weight and negatives. See `terms.Term` and `methods`.
 
-    Under a `tf.distribute` strategy, the negatives are the whole global batch and the
-    weights after training are those of one device on the same global batch. Create
+    Under a `tf.distribute` strategy, the negatives are the whole global batch, and the
+    weights after training equal those of one device on the same global batch. Create
     and compile the model inside the strategy's scope.
 
     Args:
@@ -50,58 +49,58 @@ class InfoMax(PairSteps, BaseModel):
         network: Functional Keras model from the views to a dictionary of named
             encodings, instead of encoders and a critic.
         terms: The `Term`s of the network's encodings.
-        representation: Name of the encoding that is probed, predicted and exported,
-            as `encoder_x`. Its view is what it depends on. Defaults to the x of the
-            first term.
-        encoder_chunk_size: Largest number of rows that are encoded at a time, each
-            chunk a second time in the backward pass, with the same dropout. Memory is
-            then that of one chunk and the encodings, whatever the batch size. Defaults
-            to `None`, all rows.
+        representation: Name of the encoding that is probed, predicted and exported as
+            `encoder_x`. Its view is the input that it depends on. Defaults to the x of
+            the first term.
+        encoder_chunk_size: Largest number of rows that are encoded at a time. The
+            backward pass encodes each chunk again, with the same dropout. The memory
+            needed is then that of one chunk and of the encodings, whatever the batch
+            size. Defaults to `None`, all rows.
         **kwargs: Passed to `keras.Model`.
 
     Call arguments:
         views: Pair of views, each a tensor `(rows, ...)` or any structure of tensors
-            that its encoder takes, of the dtypes that it declares; with a network,
-            whatever it takes. Parts of dictionaries are told by their names, those of
-            tuples and lists by their positions. One view alone scores nothing.
+            that its encoder takes, with the encoder's dtypes; with a network, its
+            inputs. Parts of dictionaries are matched by name, parts of tuples and lists
+            by position. A single view cannot be scored.
         training: Whether the encoders run in training mode.
-        with_partners: Whether to return a pair of dictionaries by term, partners and
-            scores, as losses on scores take them.
-        as_pairs: Whether to return a pair of dictionaries by term, the encodings x and
-            y of all replicas, as losses on encodings take them.
+        with_partners: Whether to return partners and scores, two dictionaries by term,
+            for losses on scores.
+        as_pairs: Whether to return the encodings x and y of all replicas, two
+            dictionaries by term, for losses on encodings.
 
     Returns:
-        Scores `(rows, rows)`, a dictionary of them by term if there are several.
-        `predict` takes the same views, and returns the encodings of the first,
-        `(rows, dim_x)`, with a network the representation; it takes the view that it
-        encodes alone, too.
+        Scores `(rows, rows)`; with several terms, a dictionary of scores by term.
+        `predict` takes the same views, or only the one that it encodes. It returns the
+        encodings of the first view, `(rows, dim_x)`, or the representation of a
+        network.
 
-    The history has `"loss"`, with the layers' own losses, and `"mi"`, the estimate in
-    nats, with their `"val_"` twins; both are means over rows. With several terms `"mi"`
-    is their weighted sum, and `"mi_<term>"` tells each. An estimate of InfoNCE depends
-    on the batch size, so evaluate with the batch size of training. A loss on encodings,
-    such as `losses.VICReg`, scores no pairs: the critic is left as it is, and there is
-    no `"mi"`; nor is there with `losses.SupCon`, whose true pairs are told by labels.
+    The history has `"loss"`, which includes the layers' own losses, and `"mi"`, the
+    estimate in nats. Both are means over rows, and have `"val_"` counterparts. With
+    several terms, `"mi"` is their weighted sum, and `"mi_<term>"` is the estimate of
+    one term. An InfoNCE estimate depends on the batch size, so evaluate with the batch
+    size of training. A loss on encodings, such as `losses.VICReg`, scores no pairs: the
+    critic is not trained, and there is no `"mi"`. There is none with `losses.SupCon`
+    either, whose true pairs are given by labels.
 
     `fit` stops with an error when the loss or a weight is no longer finite, as
     `callbacks.StopOnNonFinite` does.
 
-    Pairs may have weights, the `sample_weight` of `fit`, `evaluate` and `*_on_batch`,
-    or the last part of elements `((x, y), None, weights)`. A pair of less weight counts
-    less in the mean over rows; its views stay negatives of the other pairs. As in
-    Keras, the loss is the sum of the weighted losses of rows divided by their number;
-    `"mi"` is the weighted mean, in nats.
+    Pairs may have weights: the `sample_weight` of `fit`, `evaluate` and `*_on_batch`,
+    or the last part of elements `((x, y), None, weights)`. A weight applies to a pair
+    in the mean over rows; its views remain negatives of the other pairs at full weight.
+    As in Keras, the loss is the sum of the weighted losses of rows divided by the
+    number of rows; `"mi"` is the weighted mean, in nats.
 
-    A batch needs two rows. Where the last batch would have one, as with 129 rows and a
-    `batch_size` of 64, that row is left out with a warning: the last row of arrays, of
-    validation data, too, or the last batch of a `keras.utils.PyDataset`. Batch a
-    `tf.data.Dataset` with `drop_remainder=True`.
+    A batch needs two rows. If the last batch would have one row, as with 129 rows and a
+    `batch_size` of 64, that row is left out with a warning. This applies to arrays,
+    validation data, and a `keras.utils.PyDataset`. Batch a `tf.data.Dataset` with
+    `drop_remainder=True`.
 
     Raises:
-        ValueError: If the critic cannot match the encodings, and in `fit` and
-            `evaluate` if the data are not pairs of views of equal length, as the
-            encoders take them, have targets or classes, or an option cannot have an
-            effect.
+        ValueError: If the critic does not fit the encodings. In `fit` and `evaluate`,
+            if the data are not pairs of views of equal length that the encoders take,
+            if they have targets or classes, or if an option would have no effect.
 
     Example:
     >>> import keras_infomax as kim
@@ -128,7 +127,7 @@ class InfoMax(PairSteps, BaseModel):
         encoder_chunk_size=None,
         **kwargs,
     ):
-        # The encoders know best in which precision they take their views.
+        # No autocast: each encoder casts its views to its own precision.
         super().__init__(autocast=False, **kwargs)
         self.encoder_chunk_size = encoder_chunk_size
         self.network = network
@@ -168,7 +167,7 @@ class InfoMax(PairSteps, BaseModel):
         _check_unique([term.name for term in self.terms])
         shapes = self._encoding.shapes()
         if None not in shapes.values():
-            # Built now, a model can be saved, restored and distributed before its
+            # A model that is built can be saved, restored and distributed before its
             # first batch; encoders that do not know their shape defer it to that.
             self._build_terms(shapes)
             self.built = True
@@ -186,12 +185,12 @@ class InfoMax(PairSteps, BaseModel):
 
     @property
     def scores_pairs(self):
-        """Whether the loss is one of scores, by which mutual information is known."""
+        """Whether the loss is one on scores, which can estimate mutual information."""
         return not isinstance(self.loss, losses.EncodingLoss)
 
     @property
     def estimates_mi(self):
-        """Whether `"mi"` is reported: of scores, unless their loss says otherwise."""
+        """Whether `"mi"` is reported: for scores, unless the loss opts out."""
         return self.scores_pairs and getattr(self.loss, "estimates_mi", True)
 
     @property
@@ -199,12 +198,13 @@ class InfoMax(PairSteps, BaseModel):
         every = super().trainable_variables
         if not self.compiled or self.scores_pairs:
             return every
-        # A critic that is not called gets no gradients; what encoders share of it does.
+        # A critic that is not called gets no gradients, except in parts that encoders
+        # share.
         of_critics = {id(v) for term in self.terms for v in term.critic.variables}
         used = {id(v) for layer in self._encoding.layers for v in layer.variables}
         return [v for v in every if id(v) in used or id(v) not in of_critics]
 
-    # What a step on PyTorch takes instead.
+    # A step on PyTorch uses this instead.
     trainable_weights = trainable_variables
 
     @property
@@ -215,6 +215,19 @@ class InfoMax(PairSteps, BaseModel):
         estimates = {id(metric) for metric in (self.mi_tracker, *self.term_trackers)}
         return [metric for metric in every if id(metric) not in estimates]
 
+    @property
+    def projection_head(self):
+        """What maps the representation to what is scored, `None` if nothing does.
+
+        Of a network it is the part from the representation to an output that is called
+        `"projection"`, `"projection_a"` or `"query_a"`; of encoders and a critic it is
+        the projection of a `critics.ProjectedCritic`.
+        """
+        if self.network is not None:
+            return networks.head_of(self.network, self.representation)
+        is_projected = isinstance(self.critic, critics.ProjectedCritic)
+        return self.critic.projection if is_projected else None
+
     def ceiling(self, rows):
         """The largest `"mi"` that a batch can have, in nats.
 
@@ -222,8 +235,8 @@ class InfoMax(PairSteps, BaseModel):
             rows: Number of rows of the global batch.
 
         Returns:
-            Number; infinite where the estimate has no ceiling, there is no loss on
-            scores, or the columns are not the rows of the batch.
+            Number; infinite if the estimate has no ceiling, there is no loss on scores,
+            or the columns are not the rows of the batch.
         """
         columns = [term.columns(rows) for term in self.terms]
         if self.loss is None or not self.estimates_mi or None in columns:
@@ -235,26 +248,26 @@ class InfoMax(PairSteps, BaseModel):
 
     @property
     def takes_index(self):
-        """Whether the number of each example follows its views, for a memory bank."""
+        """Whether the number of each example comes after its views, for a memory."""
         return any(term.index for term in self.terms)
 
     @property
     def takes_labels(self):
-        """Whether the class of each example follows its views, and its number."""
+        """Whether the class of each example comes after its views and its number."""
         return any(term.labels for term in self.terms)
 
     def encode(self, views, training=None):
         """Encodings of a batch of views.
 
         Args:
-            views: Pair of views, or with a network whatever it takes, as in a call.
+            views: Pair of views, or the inputs of a network, as in a call.
             training: Whether the encoders run in training mode.
 
         Returns:
-            Dictionary of names and encodings; without a network `"x"` and `"y"`.
+            Dictionary of encodings by name; without a network, `"x"` and `"y"`.
 
         Raises:
-            ValueError: If the views are not what the encoders take.
+            ValueError: If the encoders do not take the views.
         """
 
         def run(encoder, view):
@@ -266,18 +279,18 @@ class InfoMax(PairSteps, BaseModel):
         return self._encoding.encode(self._encoding.checked(views), run)
 
     def __call__(self, views, *args, **kwargs):
-        # Here, or Keras would wrap the one line that says what is wrong into many.
+        # Checked here, since Keras would wrap the message in many lines.
         views = self._encoding.checked(views)
         if not self.built:
             self._first_views = structures.to_config(views)
         return super().__call__(views, *args, **kwargs)
 
     def get_build_config(self):
-        # Of encoders that are built by their first batch; Keras knows no dtypes.
+        # For encoders that their first batch builds; Keras does not store dtypes.
         return self._first_views or super().get_build_config()
 
     def build_from_config(self, config):
-        # None, as Keras has it, of encoders that know what they take.
+        # None for encoders with a known input, as in Keras.
         if not config or "tensors" not in config:
             return super().build_from_config(config)
         return self(structures.from_config(config))
@@ -287,7 +300,7 @@ class InfoMax(PairSteps, BaseModel):
             with_partners, as_pairs = self.scores_pairs, not self.scores_pairs
         encodings = self.encode(views, training)
         if as_pairs:
-            # The critic is not called, but saved: a loaded model has built it.
+            # The critic is not called, but it is saved, so it must be built.
             self._build_terms({n: tuple(e.shape) for n, e in encodings.items()})
             pairs = {term.name: term.pair(encodings) for term in self.terms}
             return tuple({n: pair[i] for n, pair in pairs.items()} for i in (0, 1))
@@ -310,30 +323,30 @@ class InfoMax(PairSteps, BaseModel):
     ):
         """As `BaseModel.compile`, for losses and metrics of partners and scores.
 
-        Scores are logits. Of the losses and metrics of Keras, those of sparse classes
-        apply, whose names stand for logits here, and `"accuracy"`, the fraction of rows
-        whose partner has the highest score.
+        Scores are logits. The losses and metrics of Keras for sparse classes apply, and
+        their names mean the versions for logits here. `"accuracy"` is the fraction of
+        rows whose partner has the highest score.
 
         Args:
             optimizer: Optimizer, or its name.
             loss: Loss on partners and scores, or its name, ours or one of Keras, such
                 as `"infonce"` or `"sparse_categorical_crossentropy"`.
-            loss_weights: Number that multiplies the loss, a dictionary of numbers by
-                name of a term, which multiply their weights, or a list with one for
-                each term. The losses of layers and `"mi"` stay as they are.
-            metrics: List of metrics or their names; of a model of several terms a
-                dictionary of lists by term, or a list with one for each term. A loss
-                of `kim.losses` becomes a `losses.LossMetric`, a mean over rows.
+            loss_weights: Number that multiplies the loss, or a dictionary of numbers by
+                name of a term that multiply the terms' weights, or a list with one
+                number for each term. The losses of layers and `"mi"` do not change.
+            metrics: List of metrics or their names; for a model of several terms, a
+                dictionary of lists by term, or a list with one for each term. A loss of
+                `kim.losses` becomes a `losses.LossMetric`, a mean over rows.
             weighted_metrics: The same, weighted by `sample_weight`.
-            run_eagerly: Whether nothing is compiled.
+            run_eagerly: Whether steps run in eager mode.
             steps_per_execution: As for `BaseModel.compile`.
             jit_compile: As for `BaseModel.compile`.
             auto_scale_loss: Whether the loss is scaled under the policy
                 `"mixed_float16"`.
 
         Raises:
-            ValueError: If a name is unknown, a loss or metric of Keras takes something
-                else than partners and logits, or a number is not finite.
+            ValueError: If a name is unknown, a loss or metric of Keras does not take
+                partners and logits, or a number is not finite.
         """
         names = [term.name for term in self.terms]
         loss = compile_arguments.checked_loss(loss)
@@ -377,9 +390,9 @@ class InfoMax(PairSteps, BaseModel):
         try:
             super().compile_from_config(config)
         except ValueError as error:
-            # What was once accepted: the encoders can be used all the same.
+            # Earlier versions accepted it, and the encoders can still be used.
             warnings.warn(
-                f"The model is loaded without what it was compiled with. {error}",
+                f"The model is loaded, but not compiled. {error}",
                 stacklevel=2,
             )
 
@@ -394,11 +407,11 @@ class InfoMax(PairSteps, BaseModel):
         return fit_arguments.checked(method, given, self._fewest_rows)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
-        """Encodings of the first view, with a network those of the representation.
+        """Encodings of the first view, or the representation of a network.
 
         Args:
-            x: All views, in the structure in which `fit` takes them, or the one that
-                is encoded by itself.
+            x: All views in the structure that `fit` takes, or only the view that is
+                encoded.
             batch_size: As for `keras.Model.predict`.
             verbose: As for `keras.Model.predict`.
             steps: As for `keras.Model.predict`.
@@ -408,14 +421,14 @@ class InfoMax(PairSteps, BaseModel):
             Array of shape `(rows, dim)`.
 
         Raises:
-            ValueError: If it is neither, or of another dtype or shape.
+            ValueError: If `x` is neither, or has another dtype or shape.
         """
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
-        """As `keras.Model.export`, of the scores of pairs of views.
+        """As `keras.Model.export`, for the scores of pairs of views.
 
-        What others use is an encoder: `keras_infomax.saved_model.export` writes it.
+        To export the encoder, use `keras_infomax.saved_model.export`.
 
         Args:
             filepath: Path to write to.
@@ -424,7 +437,7 @@ class InfoMax(PairSteps, BaseModel):
             **kwargs: As for `keras.Model.export`.
 
         Raises:
-            ValueError: If there is no signature.
+            ValueError: If `input_signature` is missing.
         """
         if input_signature is None:
             raise ValueError(
@@ -438,7 +451,7 @@ class InfoMax(PairSteps, BaseModel):
         )
 
     def unpacked(self, data):
-        """An element of a dataset, as the steps of Keras take it.
+        """An element of a dataset, in the form of Keras's steps.
 
         Args:
             data: Element of a dataset.
@@ -447,15 +460,16 @@ class InfoMax(PairSteps, BaseModel):
             Views, `None` for targets, and weights or `None`.
 
         Raises:
-            ValueError: If it holds targets, or weights that are unfit.
+            ValueError: If it holds targets or invalid weights.
         """
         views, weights = inputs.unpack(data)
         return views, None, inputs.checked_weights(weights, views)
 
     @contextlib.contextmanager
     def scoring(self):
-        """Has a call return what the loss takes: a pair of dictionaries by term."""
-        # As one call, or a shared encoder's second would drop the losses of its first.
+        """Makes a call return the loss's two arguments, as dictionaries by term."""
+        # One call, since a second call of a shared encoder would drop the first's
+        # losses.
         self._is_scoring = True
         try:
             yield
@@ -463,7 +477,7 @@ class InfoMax(PairSteps, BaseModel):
             self._is_scoring = False
 
     def representation_of(self, views):
-        """Encodings of all views, or of the one that is encoded, in inference mode.
+        """Encodings by the representation's encoder, in inference mode.
 
         Args:
             views: As for `predict`.
@@ -471,11 +485,11 @@ class InfoMax(PairSteps, BaseModel):
         return self.encoder_x(self._encoding.view_to_encode(views), training=False)
 
     def end_step(self):
-        """Moves what follows the weights, once a step of training has changed them."""
+        """Updates momentum encoders after a training step has changed the weights."""
         momentum.follow(self)
 
     def check_trainable(self):
-        """Refuses to train where nothing can be.
+        """Raises if there is nothing to train.
 
         Raises:
             ValueError: If there is no optimizer, or no weight is trainable.
@@ -484,25 +498,25 @@ class InfoMax(PairSteps, BaseModel):
         if not self.trainable_variables:
             raise ValueError(
                 "There is nothing to train: no weight of the encoders and critics is "
-                "trainable. Set encoder_x.trainable = True, or take a critic that has "
+                "trainable. Set encoder_x.trainable = True, or use a critic that has "
                 "weights, and compile again."
             )
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Weighted losses of the terms, and those of the layers.
+        """Weighted losses of the terms plus the losses of the layers.
 
         Divided by the number of replicas, as in Keras.
 
         Args:
             x: Views, whose rows are this replica's.
-            y: What the loss takes first: partners, `(rows,)` or `(rows, positives)`,
-                or encodings `(rows, dim)`; a dictionary of them by term if there are
-                several. `None` if `y_pred` is the pair of both that a call gives
-                within `scoring`.
-            y_pred: What it takes then: scores `(rows, columns)` or encodings, in the
-                same way.
+            y: First argument of the loss: partners, `(rows,)` or `(rows, positives)`,
+                or encodings `(rows, dim)`; with several terms, a dictionary by term.
+                `None` if `y_pred` is the pair of both that a call returns within
+                `scoring`.
+            y_pred: Second argument of the loss: scores `(rows, columns)` or encodings,
+                in the same form.
             sample_weight: Weights of the examples, `(examples,)`, or `None`.
             training: Unused.
 
@@ -511,8 +525,8 @@ class InfoMax(PairSteps, BaseModel):
 
         Raises:
             ValueError: If the model was compiled without a loss, the loss takes no
-                weights, or several replicas cannot tell the loss of the whole batch
-                from those of its parts.
+                weights, or several replicas cannot compute the loss of the whole batch
+                from its parts.
         """
         if self.loss is None:
             raise ValueError(
@@ -530,42 +544,42 @@ class InfoMax(PairSteps, BaseModel):
         rows = _rows(outputs[self.terms[0].name] if x is None else x)
         for layer_loss in replica_losses.layer_losses(self, rows):
             loss += ops.sum(ops.cast(layer_loss, loss.dtype))
-        # Here, since in `compute_metrics` a step on JAX has no state of a loss.
+        # Here, since a step on JAX has no state of a loss in `compute_metrics`.
         if self._is_scoring:
             self.update_estimates(y_pred, sample_weight)
         return loss
 
     def _by_terms(self, targets, outputs):
-        """What the loss takes of every term, first and second, as dictionaries."""
-        if targets is None and isinstance(outputs, tuple):  # By a call that scores.
+        """First and second arguments of the loss, two dictionaries by term."""
+        if targets is None and isinstance(outputs, tuple):  # Made within `scoring`.
             targets, outputs = outputs
         outputs = self._by_term(outputs)
         if targets is not None:
             return self._by_term(targets), outputs
-        # Keras looks into a batch to build a model, and has no targets then.
+        # When Keras builds a model from a batch, it has no targets.
         if not self.scores_pairs:
             return outputs, outputs
         rows = {n: ops.arange(_rows(of), dtype="int32") for n, of in outputs.items()}
         return rows, outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Updates the compiled metrics by what the loss takes; returns all results.
+        """Updates the compiled metrics with the loss's arguments; returns all results.
 
         Any metric of sparse labels and logits applies to scores; see `compile`.
 
         Args:
             x: Unused.
-            y: Partners `(rows,)` or encodings `(rows, dim)`, a dictionary of them by
-                term if there are several; `None` as for `compute_loss`.
-            y_pred: Scores `(rows, columns)` or encodings, in the same way.
-            sample_weight: Weights of the examples, `(examples,)`, or `None`; those of
-                `weighted_metrics`.
+            y: Partners `(rows,)` or encodings `(rows, dim)`; with several terms, a
+                dictionary by term. `None` as for `compute_loss`.
+            y_pred: Scores `(rows, columns)` or encodings, in the same form.
+            sample_weight: Weights of the examples, `(examples,)`, for
+                `weighted_metrics`; or `None`.
 
         Returns:
-            Dictionary of the names and values of all metrics.
+            Dictionary of the values of all metrics by name.
 
         Raises:
-            ValueError: If a metric of Keras meets rows of several partners.
+            ValueError: If a metric of Keras receives rows with several partners.
         """
         targets, outputs = self._by_terms(y, y_pred)
         weights = None
@@ -616,7 +630,7 @@ class InfoMax(PairSteps, BaseModel):
     def _seed_states(self):
         """States of the random layers, which Keras does not save with the weights.
 
-        Without them dropout would start over, and a resumed run would not end as an
+        Without them dropout would start over, and a resumed run would differ from an
         uninterrupted one.
         """
         saved = {id(v) for v in [*self.weights, *self.metrics_variables]}
@@ -658,17 +672,17 @@ class InfoMax(PairSteps, BaseModel):
 
     @property
     def _estimator(self):
-        """The loss by whose estimate `"mi"` is reported."""
-        # Any scores bound mutual information by InfoNCE, whatever they are trained by.
+        """The loss whose estimate is reported as `"mi"`."""
+        # InfoNCE is a bound for any scores, whatever loss trains them.
         return (
             self.loss if isinstance(self.loss, losses.ScoreLoss) else losses.InfoNCE()
         )
 
     def update_estimates(self, outputs, weights=None):
-        """Updates `"mi"`, and that of each term, where the loss estimates it.
+        """Updates `"mi"` and `"mi_<term>"`, if the loss estimates them.
 
         Args:
-            outputs: Partners and scores, as a call gives them within `scoring`.
+            outputs: Partners and scores, as a call returns them within `scoring`.
             weights: Weights of the examples, `(examples,)`, or `None`.
         """
         if not self.estimates_mi:
@@ -694,12 +708,12 @@ class InfoMax(PairSteps, BaseModel):
 
 
 def _rows(structure):
-    """Number of rows of tensors; that of the first stands for all."""
+    """Number of rows of a structure of tensors, taken from the first."""
     return ops.shape(keras.tree.flatten(structure)[0])[0]
 
 
 def _of_rows(weights, scores):
-    """Weights of examples as weights of rows, of which each location is one."""
+    """Repeats the weights of examples for their rows; each location is a row."""
     if weights is None or weights.shape[0] == scores.shape[0] is not None:
         return weights
     examples = ops.maximum(ops.shape(weights)[0], 1)
@@ -710,8 +724,8 @@ def _check_one_partner(what, partners):
     if len(partners.shape) > 1:
         raise ValueError(
             f"{what} of Keras must have one partner for each row; received partners of "
-            f"shape {tuple(partners.shape)}. Use what keras_infomax.losses has, a "
-            "function of your own, or encodings without locations."
+            f"shape {tuple(partners.shape)}. Use a loss of keras_infomax.losses, your "
+            "own function, or encodings without locations."
         )
 
 

@@ -1,6 +1,6 @@
-"""The views that a dataset hands to a model, checked at the border.
+"""Checks the views that a dataset gives to a model.
 
-What is known before a run is checked before it, all else while it runs.
+Static properties are checked before a run, all others during it.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ from keras_infomax.lazy_tensorflow import tf
 
 
 def unpack(data):
-    """The views and the weights of a dataset element.
+    """Unpacks a dataset element into views and weights.
 
     Args:
-        data: Element of a dataset, as Keras gives it to `train_step`: `((x, y),)`, or
-            `((x, y), None, weights)`, with `()` for `None` where a structure must have
-            tensors alone, or that as one, as arrays come.
+        data: Element of a dataset, as Keras gives it to `train_step`: `((x, y),)` or
+            `((x, y), None, weights)`. `()` may replace `None`, and the whole tuple may
+            be the only element of another one, which is the form of arrays.
 
     Returns:
-        Pair of the views and of the weights of their rows, `None` if they have none.
+        Pair of the views and the weights of their rows, or `None`.
 
     Raises:
         ValueError: If it holds targets.
@@ -37,13 +37,13 @@ def unpack(data):
     raise ValueError(
         "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
         f"received a tuple of {2 if sample_weight is None else 3}, which Keras takes "
-        "for inputs, targets and weights. Map the dataset with "
-        "lambda x, y: ((x, y),), and pass arrays as fit((x, y))."
+        "as inputs, targets and weights. Map the dataset with lambda x, y: ((x, y),), "
+        "and pass arrays as fit((x, y))."
     )
 
 
 def checked_weights(sample_weight, views):
-    """Weights of the rows of a batch, once it is known that they are weights.
+    """Checks the weights of the rows of a batch.
 
     Args:
         sample_weight: Tensor `(rows,)` or `(rows, 1)`, or `None`.
@@ -53,9 +53,9 @@ def checked_weights(sample_weight, views):
         Float tensor `(rows,)`, or `None`.
 
     Raises:
-        ValueError: If its shape is known to be another.
-        InvalidArgumentError: When run, if a weight is negative or not finite, or they
-            are more or fewer than rows.
+        ValueError: If its static shape is another.
+        InvalidArgumentError: At run time, if a weight is negative or not finite, or
+            their number is not that of the rows.
     """
     if sample_weight is None:
         return None
@@ -79,28 +79,28 @@ def checked_weights(sample_weight, views):
         ops.all(ops.logical_and(ops.isfinite(weights), weights >= 0)),
         "sample_weight must be finite numbers of at least 0; received numbers from {} "
         "to {}.",
-        # With a start, as a replica may have no rows.
+        # With an initial value, since a replica may have no rows.
         [ops.min(weights, initial=np.inf), ops.max(weights, initial=-np.inf)],
         weights,
     )
 
 
 def checked_pair(views, encoder_x, encoder_y):
-    """The two views of two encoders, as tensors.
+    """Checks the two views of two encoders, and converts them to tensors.
 
     Args:
-        views: What should be a pair.
-        encoder_x: What takes the first; see `structures.of`.
-        encoder_y: What takes the second.
+        views: The pair to check.
+        encoder_x: Encoder of the first view; see `structures.of`.
+        encoder_y: Encoder of the second view.
 
     Raises:
-        ValueError: If they are no pair, not what the encoders take, or of different
-            length, as far as that is known.
+        ValueError: If they are not a pair, the encoders do not take them, or their
+            static lengths differ.
     """
     if not isinstance(views, (tuple, list)) or len(views) != 2:
         raise ValueError(
             "Dataset elements must be ((x, y),), a tuple that holds one pair of views; "
-            f"received {structures.described(views)} where the pair should be. Map the "
+            f"received {structures.described(views)} in place of the pair. Map the "
             "dataset with lambda x, y: ((x, y),), and pass arrays as fit((x, y)). One "
             "view alone is encoded by predict(x) or encoder_x(x)."
         )
@@ -111,21 +111,21 @@ def checked_pair(views, encoder_x, encoder_y):
     rows = {structures.rows_of(part) for part in keras.tree.flatten((x, y))} - {None}
     if len(rows) > 1:
         raise ValueError(
-            "The views x and y must have the same number of rows, row i of both being "
-            f"views of example i; received {structures.described((x, y))}."
+            "The views x and y must have the same number of rows, since row i of both "
+            f"are views of example i; received {structures.described((x, y))}."
         )
     return x, y
 
 
 def checked_inputs(network, views):
-    """The views that a network takes, as tensors.
+    """Checks the views of a network, and converts them to tensors.
 
     Args:
         network: Functional Keras model.
-        views: Structure of as many tensors as it has inputs.
+        views: Structure with one tensor for each input of the network.
 
     Raises:
-        ValueError: If they are not what it takes.
+        ValueError: If the network does not take them.
     """
     expected = structures.of(network)
     return structures.checked(
@@ -134,27 +134,27 @@ def checked_inputs(network, views):
 
 
 def checked_view(argument, encoder, view):
-    """One view as the encoder takes it, a structure of tensors.
+    """Checks one view of an encoder, and converts it to a structure of tensors.
 
     Args:
-        argument: What to call it in messages.
-        encoder: Keras model or layer.
+        argument: Name of the view, for messages.
+        encoder: Keras model or layer that takes it.
         view: Structure of tensors or arrays.
 
     Raises:
-        ValueError: If it is another structure, or of another dtype or shape.
+        ValueError: If it has another structure, dtype or shape.
     """
     return structures.checked(argument, structures.of(encoder), _tensors(view))
 
 
 def view_to_encode(every, one, pick, views):
-    """The view that an encoder takes, given by itself or among all of them.
+    """The view that an encoder takes, given alone or among all views.
 
     Args:
         every: `structures.Spec`s of all views.
-        one: Those of the view.
-        pick: Function from all views to the one.
-        views: What is given.
+        one: `structures.Spec`s of the view.
+        pick: Function from all views to this one.
+        views: The views to choose from.
 
     Raises:
         ValueError: If it is neither.
@@ -166,8 +166,8 @@ def view_to_encode(every, one, pick, views):
     if is_one:
         return arranged
     raise ValueError(
-        f"predict takes all views as fit does, {structures.described(every)}, or the "
-        f"one that it encodes, {structures.described(one)}; received "
+        f"predict takes all views as fit does, {structures.described(every)}, or only "
+        f"the one that it encodes, {structures.described(one)}; received "
         f"{structures.described(views)}. Give them by the same names or in the same "
         "order."
     )
@@ -182,19 +182,20 @@ def _tensors(views):
 
 
 def asserted(holds, message, found, values):
-    """Values, once it is known that something about them holds.
+    """Returns values after an assertion about them.
 
     Args:
-        holds: Whether it does; a boolean scalar tensor where only a run can tell.
-        message: What to say if not, with `{}` in the place of each of `found`.
+        holds: The condition: a boolean, or a boolean scalar tensor if it is known only
+            at run time.
+        message: Message if it does not hold, with `{}` in the place of each of `found`.
         found: Numbers, or scalar tensors.
         values: Float tensor.
 
     Raises:
-        ValueError: If it is known not to hold.
-        InvalidArgumentError: When run, if it does not hold; `as_value_errors` makes a
-            `ValueError` of that. XLA, and so JAX, has no assertions: the values are
-            NaN there.
+        ValueError: If it is known before the run that the condition does not hold.
+        InvalidArgumentError: At run time, if it does not hold; `as_value_errors`
+            converts it to a `ValueError`. XLA, and so JAX, has no assertions; there,
+            the values become NaN.
     """
     known = _known(holds)
     if known is not None:
@@ -203,14 +204,14 @@ def asserted(holds, message, found, values):
         return values
     if not backends.is_tensorflow():
         return ops.where(holds, values, np.nan)
-    # Without the order, an operation on the values may fail first, obscurely.
+    # Otherwise an operation on the values may fail first, with an obscure message.
     with tf.control_dependencies([tf.debugging.Assert(holds, [message, *found])]):
         checked = tf.where(holds, values, tf.constant(np.nan, values.dtype))
     return tf.ensure_shape(checked, values.shape)
 
 
 def _known(holds):
-    """A boolean, or `None` where only a run can tell."""
+    """A boolean, or `None` if it is known only at run time."""
     if isinstance(holds, bool):
         return holds
     if backends.is_tensorflow():
@@ -218,7 +219,7 @@ def _known(holds):
     try:
         return bool(ops.convert_to_numpy(holds))
     except (NotImplementedError, RuntimeError, TypeError):
-        return None  # Of a function that is traced, for its shapes or to compile it.
+        return None  # A tracer has no value.
 
 
 def _known_number(number):
@@ -227,10 +228,10 @@ def _known_number(number):
 
 @contextlib.contextmanager
 def as_value_errors():
-    """Makes a plain `ValueError` of what a step raises.
+    """Converts errors of a step to plain `ValueError`s.
 
-    That is, of what `asserted` raises from within a graph, and of errors that AutoGraph
-    has wrapped in lines of code.
+    These are errors of `asserted` inside a graph, and errors that AutoGraph has wrapped
+    in lines of code.
     """
     try:
         yield
@@ -248,12 +249,12 @@ def as_value_errors():
 
 
 def _invalid_argument():
-    """What TensorFlow raises from within a graph; nothing on another backend."""
+    """Errors of TensorFlow inside a graph; none on other backends."""
     return tf.errors.InvalidArgumentError if backends.is_tensorflow() else ()
 
 
 def _is_weighted(x):
-    """Whether these are views and weights as `fit_data` puts them together."""
+    """Whether these are views and weights in the form of `fit_data`."""
     return isinstance(x, (tuple, list)) and len(x) == 3 and _is_empty(x[1])
 
 

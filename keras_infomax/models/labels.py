@@ -1,4 +1,4 @@
-"""A term whose true pairs are all those of one class."""
+"""A term whose true pairs are all pairs of one class."""
 
 import keras
 import numpy as np
@@ -11,18 +11,19 @@ from keras_infomax.models.terms import TermOfOwnPairs, num_locations
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class LabelTerm(TermOfOwnPairs):
-    """Scores pairs as `Term` does, where all encodings of one class are true pairs.
+    """Scores pairs as `Term` does; all encodings of one class are true pairs.
 
-    A row has as many partners as its class has members in the batch of all replicas,
-    its own y among them, so the loss must be `losses.SupCon`. Encodings of equally many
-    locations may be the views of an example, stacked: a location of x is then told from
-    all locations of y but the others of its own example; see `methods.supcon`.
+    The partners of a row are all y of its class in the batch of all replicas, including
+    its own y, so the loss must be `losses.SupCon`. Encodings with the same number of
+    locations may be stacked views of an example; see `methods.supcon`. A location of x
+    is then scored against all locations of y except the other locations of its own
+    example.
 
     Args:
-        x: Name of the encoding whose partners are sought.
+        x: Name of the encoding whose partners are identified.
         y: Name of the encoding that is gathered from all replicas.
-        labels: Name of the classes, an integer tensor `(rows,)`: an input of the
-            network that is one of its outputs, too.
+        labels: Name of the classes, an integer tensor `(rows,)`, which is an input and
+            an output of the network.
         critic: Critic, or its name. Defaults to `"cosine"`.
         weight: Non-negative float, the weight of the term in the loss.
         **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
@@ -32,11 +33,11 @@ class LabelTerm(TermOfOwnPairs):
         training: Whether the critic runs in training mode.
 
     Returns:
-        Pair of partners, a boolean tensor, and scores, both `(rows, columns)`, where a
-        location counts as a row or column.
+        Pair of partners, a boolean tensor, and scores. Both are `(rows, columns)`, with
+        a row or column for each location.
 
     Raises:
-        ValueError: As `Term`, and if there is not one integer for each example.
+        ValueError: As `Term`, or if there is not one integer for each example.
 
     Example:
     >>> term = LabelTerm("x", "y", "label", "inner_product")
@@ -50,7 +51,7 @@ class LabelTerm(TermOfOwnPairs):
         https://arxiv.org/abs/2004.11362.
     """
 
-    pairs_come_from = "tells true pairs from others by their classes"
+    pairs_come_from = "takes its true pairs from the classes"
 
     def __init__(self, x, y, labels, critic="cosine", weight=1.0, **kwargs):
         super().__init__(x, y, critic, weight, **kwargs)
@@ -58,8 +59,9 @@ class LabelTerm(TermOfOwnPairs):
 
     def pair(self, encodings):
         raise ValueError(
-            f"{self.name}: a loss on encodings has one true pair for each row, where "
-            "LabelTerm has many. Use Term, or compile with 'supcon'."
+            f"{self.name}: LabelTerm needs the loss 'supcon', since its rows have "
+            "several true pairs; received a loss on encodings. Use Term, or compile "
+            "with 'supcon'."
         )
 
     def build(self, encodings_shape):

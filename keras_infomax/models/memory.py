@@ -14,51 +14,51 @@ from keras_infomax.models.terms import TermOfOwnPairs, checked_rows
 class MemoryTerm(TermOfOwnPairs):
     """Scores x against a bank that remembers the encoding y of every example.
 
-    The bank gives many negatives at the price of a row of numbers for each example,
-    without encoding them anew. In training, true pairs and negatives are both rows of
-    the bank, and no gradient enters it: the columns are the rows of the batch's
-    examples, then `num_negatives` rows drawn from all. Another row of the same example
-    is left out. Then the rows of the batch are moved towards their new encodings:
+    The bank provides many negatives that need not be encoded again, for one stored row
+    per example. In training, true pairs and negatives are both rows of the bank, which
+    receives no gradient: the columns are the rows of the batch's examples, then
+    `num_negatives` rows drawn from the whole bank. A drawn row of the same example is
+    left out. Then the rows of the batch are moved toward their new encodings:
 
         bank[index_i] <- unit(momentum * bank[index_i] + (1 - momentum) * unit(y_i))
 
     The bank starts with random directions, so the first passes over the data teach
-    little. Its rows come from earlier encoders: take a learning rate so low that
-    encodings change little in a pass over the data, or they outrun the bank and
-    collapse. The estimate is only as good a bound as the bank is fresh. True pairs are
-    rows of the bank as well because new encodings could be told from old ones by
-    their age alone, and what views share would not be learned.
+    little. Its rows come from earlier encoders. Choose a learning rate so low that
+    encodings change little in a pass over the data; otherwise they collapse. The
+    estimate is a bound only as far as the bank is up to date. True pairs are rows of
+    the bank, too. Otherwise the critic could tell true pairs from negatives by their
+    age alone, and would not learn what the views share.
 
-    In evaluation examples are held out and have no row in the bank. Their true pairs
-    are their own y, the negatives the other y of the batch and one fixed draw from the
-    bank, which is not moved.
+    In evaluation, examples are held out and have no row in the bank. Their true pairs
+    are their own y. The negatives are the other y of the batch and one fixed draw from
+    the bank, which is not updated.
 
-    Under a `tf.distribute` strategy all replicas make the same draw and move the bank
-    by the rows of all, as one device would. What is drawn depends on a counter that is
-    a weight, so a resumed run continues exactly.
+    Under a `tf.distribute` strategy all replicas make the same draw and update the bank
+    with the rows of all replicas, as one device would. The draw depends on a counter
+    that is a weight, so a resumed run continues exactly.
 
     Args:
-        x: Name of the encoding whose partner is sought, `(rows, dim)`.
-        y: Name of the encoding that is remembered, `(rows, dim)`.
-        index: Name of the number of each example, an integer tensor `(rows,)`: an
-            input of the network that is one of its outputs, too.
+        x: Name of the encoding whose partner is identified, `(rows, dim)`.
+        y: Name of the encoding that the bank stores, `(rows, dim)`.
+        index: Name of the numbers of the examples, an integer tensor `(rows,)`, which
+            is an input and an output of the network.
         examples: Number of examples, that is, of rows in the bank.
         num_negatives: Number of rows drawn for each batch, with replacement.
-        momentum: How much of a row stays when it is moved, in [0, 1).
+        momentum: Fraction of a row that an update keeps, in [0, 1).
         critic: Critic, or its name. Defaults to `"cosine"`.
         weight: Non-negative float, the weight of the term in the loss.
         **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
 
     Call arguments:
         encodings: Dictionary of names and encodings.
-        training: Whether to score against the bank and to move it.
+        training: Whether to score against the bank and update it.
 
     Returns:
         Pair of partners `(rows,)` and scores `(rows, batch + num_negatives)`.
 
     Raises:
-        ValueError: If a number is out of range, the encodings lack a name, or are no
-            matrices, and in `fit` if an index is no row of the bank.
+        ValueError: If a number is out of range, an encoding is missing or not a matrix,
+            or, in `fit`, an index is not a row of the bank.
 
     Example:
     >>> term = MemoryTerm("x", "y", "index", examples=1000, num_negatives=256)
@@ -74,7 +74,7 @@ class MemoryTerm(TermOfOwnPairs):
         https://arxiv.org/abs/1805.01978.
     """
 
-    # The rows of all replicas are gathered before the bank is moved.
+    # The rows of all replicas are gathered before the bank is updated.
     updates_see_all_rows = True
 
     pairs_come_from = "draws its negatives from the bank"
@@ -107,9 +107,9 @@ class MemoryTerm(TermOfOwnPairs):
 
     def pair(self, encodings):
         raise ValueError(
-            f"{self.name}: a loss on encodings has no negatives, of which MemoryTerm "
-            "keeps a bank. Use Term, or compile with a loss on scores, such as "
-            "'infonce'."
+            f"{self.name}: MemoryTerm needs a loss on scores, since its bank holds "
+            "negatives; received a loss on encodings. Use Term, or compile with a loss "
+            "on scores, such as 'infonce'."
         )
 
     def build(self, encodings_shape):
@@ -146,12 +146,12 @@ class MemoryTerm(TermOfOwnPairs):
         return self.critic(x, ops.cast(y, self.compute_dtype))
 
     def _drawn(self, training):
-        """The rows of the bank that are negatives of the whole global batch."""
+        """Rows of the bank that are the negatives of the whole global batch."""
         seed = ops.copy(self.draw.value)
         if training:
             self.draw.assign(seed + ops.array([0, 1], dtype="int32"))
         else:
-            # A draw that training never makes.
+            # Training never uses this draw.
             seed = ops.stack([seed[0], ops.full_like(seed[1], -1)])
         return philox.integers(seed, self.num_negatives, self.examples)
 
@@ -171,7 +171,7 @@ class MemoryTerm(TermOfOwnPairs):
 
 
 def _same_example(partners, index, index_of_columns):
-    """Boolean `(rows, columns)`: whether another column is of the same example."""
+    """Boolean `(rows, columns)`: whether another column has the same example."""
     same = ops.equal(index[:, None], index_of_columns[None])
     column = ops.arange(ops.shape(index_of_columns)[0], dtype="int32")
     return ops.logical_and(same, ops.not_equal(partners[:, None], column[None]))

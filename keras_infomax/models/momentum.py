@@ -1,4 +1,6 @@
-"""An encoder whose weights follow those of another one, step by step."""
+"""An encoder whose weights are moving averages of another encoder's weights."""
+
+import math
 
 import keras
 from keras import ops
@@ -10,34 +12,41 @@ from keras_infomax.models import states
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class MomentumEncoder(keras.layers.Layer):
-    """What an encoder would make of a view with the moving average of its weights.
+    """Encodes a view with moving averages of an encoder's weights.
 
         average <- momentum * average + (1 - momentum) * weight
 
-    after every training step of the `InfoMax` that it is a part of. At first the
-    averages are the weights. Those of frozen layers follow, too, since these may be
-    trained later. No gradient passes. Moving statistics of batch
-    normalization are its own: in training it normalizes by the batch, as the encoder
-    does.
+    after every training step of the `InfoMax` that contains it. With `rising_steps` the
+    momentum rises to 1, after which the averages stay:
 
-    The averages are weights, so a resumed run continues exactly, and under a
-    `tf.distribute` strategy they are those of one device. There an encoder that draws
-    random numbers, as by dropout, is refused.
+        1 - (1 - momentum) * (cos(pi * step / rising_steps) + 1) / 2
+
+    The averages start at the weights. Averages of frozen layers are updated, too, since
+    these layers may be trained later. No gradient passes. The layer has its own moving
+    statistics of batch normalization: in training it normalizes by the batch, as the
+    encoder does.
+
+    The averages are weights, so a resumed run continues exactly. Under a
+    `tf.distribute` strategy they equal those of one device; an encoder that draws
+    random numbers, as by dropout, is refused there.
 
     Args:
-        encoder: Keras layer or model, which the same network trains.
-        momentum: How much of an average stays in a step, in [0, 1].
+        encoder: Keras layer or model that is trained in the same network.
+        momentum: Fraction of an average that a step keeps, in [0, 1]; of the first
+            step, if it rises.
+        rising_steps: Number of steps in which it rises to 1; 0 keeps it constant.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        view: What the encoder takes.
+        view: Input of the encoder.
         training: Whether it runs in training mode.
 
     Returns:
-        What the encoder would return.
+        Encodings, as the encoder returns them.
 
     Raises:
-        ValueError: If the encoder is none, or the momentum is out of range.
+        ValueError: If the encoder is not a layer, the momentum is out of range, or
+            `rising_steps` is not a number of steps.
 
     Example:
     >>> dense = keras.layers.Dense(3)
@@ -52,14 +61,15 @@ class MomentumEncoder(keras.layers.Layer):
 
     Reference:
         He et al., 2020, "Momentum Contrast for Unsupervised Visual Representation
-        Learning", equation 2, https://arxiv.org/abs/1911.05722.
+        Learning", equation 2, https://arxiv.org/abs/1911.05722; Grill et al., 2020,
+        "Bootstrap Your Own Latent", appendix J, https://arxiv.org/abs/2006.07733.
     """
 
-    # Statistics of batches are those of all replicas, or refused.
+    # Batch statistics are those of all replicas, or the model is refused.
     updates_see_all_rows = True
 
-    def __init__(self, encoder, momentum=0.99, **kwargs):
-        # The encoder knows best in which precision it takes its view.
+    def __init__(self, encoder, momentum=0.99, rising_steps=0, **kwargs):
+        # No autocast: the encoder casts its view to its own precision.
         super().__init__(autocast=False, **kwargs)
         self.encoder = checks.instance(
             "encoder",
@@ -69,11 +79,14 @@ class MomentumEncoder(keras.layers.Layer):
             "Write, for example, encoder=keras_infomax.encoders.mlp((8,)).",
         )
         self.momentum = checks.probability("momentum", momentum, "[]", 0.99)
+        self.rising_steps = checks.integer(
+            "rising_steps", rising_steps, least=0, example=3000
+        )
 
     def build(self, input_shape):
         if not self.encoder.built:
             self.encoder.build(input_shape)
-        # Also what is frozen now: it may be trained later.
+        # Including frozen weights, which may be trained later.
         followed = private.learned_variables(self.encoder)
         of_gradients = {id(variable) for variable in followed}
         others = [v for v in self.encoder.variables if id(v) not in of_gradients]
@@ -81,15 +94,17 @@ class MomentumEncoder(keras.layers.Layer):
         self._others = tuple(others)
         self.averages = [self._copy(v, f"average_{i}") for i, v in enumerate(followed)]
         self.states = [self._copy(v, f"state_{i}") for i, v in enumerate(others)]
+        if self.rising_steps:
+            self.step = states.add(self, "step", (), "int32", "zeros")
 
     def _copy(self, variable, name):
         dtype = keras.backend.standardize_dtype(variable.dtype)
         if "float" in dtype:
-            # In half precision an average would hardly move.
+            # In half precision, small updates of an average would be lost.
             dtype = keras.backend.result_type(dtype, "float32")
 
         def value(shape, dtype=None):
-            # A copy: JAX hands its buffers on, and must not find one twice.
+            # A copy: JAX donates its buffers, and must not find one twice.
             return ops.copy(ops.cast(ops.convert_to_tensor(variable), dtype))
 
         return states.add(self, name, variable.shape, dtype, value)
@@ -97,9 +112,8 @@ class MomentumEncoder(keras.layers.Layer):
     def call(self, view, training=None):
         if distribution.num_replicas() > 1 and random_layers.draws(self.encoder):
             raise ValueError(
-                f"{self.name}: an encoder that draws random numbers cannot be followed "
-                "under a strategy of several replicas. Remove dropout and noise, or "
-                "train on one device."
+                f"{self.name}: encoder must not draw random numbers under a strategy "
+                "of several replicas. Remove dropout and noise, or train on one device."
             )
         copies = zip(
             (*self._followed, *self._others),
@@ -107,7 +121,7 @@ class MomentumEncoder(keras.layers.Layer):
             strict=True,
         )
         values = [(v, ops.cast(copy.value, v.dtype)) for v, copy in copies]
-        # Its losses are those of the encoder, which has them already.
+        # Losses of this call are dropped: the encoder itself adds them.
         with keras.StatelessScope(state_mapping=values) as scope:
             encodings = self.encoder(view, training=training)
         for variable, state in zip(self._others, self.states, strict=True):
@@ -120,10 +134,21 @@ class MomentumEncoder(keras.layers.Layer):
         return self.encoder.compute_output_shape(input_shape)
 
     def follow(self):
-        """Moves the averages towards the weights of the encoder."""
+        """Moves the averages toward the weights of the encoder."""
         for variable, average in zip(self._followed, self.averages, strict=True):
             value = ops.cast(ops.convert_to_tensor(variable), average.dtype)
-            average.assign(self.momentum * average.value + (1 - self.momentum) * value)
+            momentum = self._momentum_in(average.dtype)
+            average.assign(momentum * average.value + (1 - momentum) * value)
+        if self.rising_steps:
+            self.step.assign(self.step.value + 1)
+
+    def _momentum_in(self, dtype):
+        """The momentum of this step: a number, or a tensor if it rises."""
+        if not self.rising_steps:
+            return self.momentum
+        done = ops.cast(self.step.value, dtype) / self.rising_steps
+        height = (ops.cos(math.pi * ops.minimum(done, 1.0)) + 1) / 2
+        return 1 - (1 - self.momentum) * height
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)
@@ -131,6 +156,7 @@ class MomentumEncoder(keras.layers.Layer):
             **super().get_config(),
             "encoder": encoder,
             "momentum": self.momentum,
+            "rising_steps": self.rising_steps,
         }
 
     @classmethod
@@ -140,7 +166,7 @@ class MomentumEncoder(keras.layers.Layer):
 
 
 def follow(model):
-    """Moves all averages in a model, after a step has changed its weights.
+    """Updates all averages in a model after a step has changed its weights.
 
     Args:
         model: Keras model.

@@ -1,5 +1,6 @@
-"""What a model asks of the networks that encode its views."""
+"""Networks that encode the views of a model."""
 
+import contextlib
 import warnings
 from typing import Any, Protocol
 
@@ -8,33 +9,36 @@ import keras
 from keras_infomax import structures
 from keras_infomax.models import inputs
 
+# What methods call the projection of a first view; the first one there counts.
+PROJECTIONS = ("projection", "projection_a", "query_a")
+
 
 class Network(Protocol):
-    """What makes the encodings of a model from its views.
+    """Interface of the networks that map views to encodings.
 
     Args:
-        layers: The Keras layers that it consists of.
+        layers: The Keras layers of the network.
     """
 
     layers: list[keras.Layer]
 
     def checked(self, views: Any) -> Any:
-        """The views as tensors, once it is known that they are what it takes."""
+        """Checks the views, and converts them to tensors."""
 
     def encode(self, views: Any, run: Any) -> dict[str, Any]:
         """Encodings by name; `run(encoder, view)` calls an encoder."""
 
     def shapes(self) -> dict[str, Any]:
-        """Shapes of the encodings, `None` while an encoder does not know its own."""
+        """Shapes of the encodings; `None` while a shape is unknown."""
 
     def view_to_encode(self, views: Any) -> Any:
-        """The view of the representation, of all views or given by itself."""
+        """The view of the representation, given alone or among all views."""
 
 
 class TwoEncoders:
     """A network of two encoders, each with a view of its own.
 
-    Encoders may learn from their first batch what they take.
+    An encoder may be built by its first batch.
 
     Args:
         encoder_x: Keras model or layer that makes the encoding `"x"`, which is the
@@ -42,7 +46,7 @@ class TwoEncoders:
         encoder_y: The same for `"y"`.
 
     Raises:
-        ValueError: If one of them is no encoder.
+        ValueError: If one of them is not an encoder.
     """
 
     def __init__(self, encoder_x: Any, encoder_y: Any):
@@ -61,7 +65,7 @@ class TwoEncoders:
             was_built = encoder.built
             encodings[name] = run(encoder, view)
             if not was_built:
-                # It may know only now what it takes.
+                # The call may have built it.
                 inputs.checked_view(f"View {name}", encoder, view)
             check_encodings(f"encoder_{name}", encodings[name].shape)
         return encodings
@@ -88,7 +92,7 @@ class OneNetwork:
         representation: Name of the encoding that is the representation.
 
     Raises:
-        ValueError: If the model makes none of this name.
+        ValueError: If the model has no encoding of this name.
     """
 
     def __init__(self, network: Any, representation: str):
@@ -125,11 +129,11 @@ def encoder_of(network, name):
         name: Name of the encoding.
 
     Returns:
-        Model of the inputs that the encoding is made of: of a tensor, if it is one, or
-        else of what is left of the network's structure without the others.
+        Model from the inputs that the encoding depends on. Its input is a tensor if
+        there is one; otherwise it is the network's structure without the others.
 
     Raises:
-        ValueError: If it makes none of this name.
+        ValueError: If the network has no encoding of this name.
     """
     is_functional = isinstance(network, keras.Model) and hasattr(network, "output")
     outputs = network.output if is_functional else repr(network)
@@ -146,9 +150,28 @@ def encoder_of(network, name):
             needed = others
     taken = _only(network.input, {id(view) for view in needed})
     with warnings.catch_warnings():
-        # Keras warns of a dictionary, though not of one inside another structure.
+        # Keras warns of a dictionary, but not of one inside another structure.
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
         return keras.Model(taken, outputs[name], name=name)
+
+
+def head_of(network, representation):
+    """The part of a network that makes the projection of its representation.
+
+    Args:
+        network: Functional Keras model that returns a dictionary of encodings.
+        representation: Name of the encoding that is the representation.
+
+    Returns:
+        Model from representations to projections; `None` if the network makes none of
+        the representation alone.
+    """
+    outputs = network.output
+    for name in PROJECTIONS:
+        if name in outputs and name != representation:
+            with contextlib.suppress(ValueError):  # It depends on more.
+                return keras.Model(outputs[representation], outputs[name], name="head")
+    return None
 
 
 def _makes(views, output, name):
@@ -163,9 +186,9 @@ def _makes(views, output, name):
 
 
 def _only(structure, ids):
-    """What a structure holds of some tensors; a part that is alone stands for itself.
+    """The part of a structure that holds some tensors; single parts are unwrapped.
 
-    `None` if it holds none of them.
+    `None` if no tensor is left.
     """
     if isinstance(structure, dict):
         parts = {key: _only(part, ids) for key, part in structure.items()}
@@ -179,12 +202,12 @@ def _only(structure, ids):
 
 
 def view_from(network, encoder, views):
-    """What an encoder takes of all views of a network.
+    """The views that an encoder takes, out of all views of a network.
 
     Args:
         network: Functional Keras model.
         encoder: The part of it that `encoder_of` returns.
-        views: Structure of tensors, arranged as the network's input.
+        views: Structure of tensors, like the network's input.
     """
     given = {
         id(tensor): view
@@ -194,14 +217,14 @@ def view_from(network, encoder, views):
 
 
 def checked_encoder(argument, encoder):
-    """An encoder, once it is known to be a layer of one output.
+    """Checks that an encoder is a layer with one output.
 
     Args:
-        argument: What to call it in messages.
-        encoder: What should be one.
+        argument: Name of the argument, for messages.
+        encoder: The encoder to check.
 
     Raises:
-        ValueError: If it is none, as far as is known before it is called.
+        ValueError: If it is not, as far as this is known before a call.
     """
     if not isinstance(encoder, keras.Layer):
         raise ValueError(
@@ -214,13 +237,14 @@ def checked_encoder(argument, encoder):
         names = [*outputs] if isinstance(outputs, dict) else len(outputs)
         raise ValueError(
             f"{argument} must give one tensor of encodings (rows, dim); received a "
-            f"model of the outputs {names}. Take one: keras.Model(model.input, output)."
+            f"model with the outputs {names}. Choose one: keras.Model(model.input, "
+            "output)."
         )
     return encoder
 
 
 def encoding_shape(encoder):
-    """Shape of an encoder's output, or `None` while it does not know.
+    """Shape of an encoder's output, or `None` while it is unknown.
 
     Args:
         encoder: Keras model or layer.
@@ -231,14 +255,14 @@ def encoding_shape(encoder):
 
 
 def check_encodings(argument, shape):
-    """Raises a `ValueError` unless an encoder has given one vector a row.
+    """Raises a `ValueError` unless an encoder returned one vector for each row.
 
-    Encoders that are built are checked with the critic; the output of others is known
-    only here. Feature maps would be scored, too, as encodings of many locations.
+    Built encoders are checked with the critic. The output of other encoders is known
+    only here. Feature maps would be scored as encodings of many locations.
 
     Args:
-        argument: What to call the encoder in messages.
-        shape: Shape of what it gives.
+        argument: Name of the encoder, for messages.
+        shape: Shape of its output.
     """
     if len(shape) != 2:
         raise ValueError(

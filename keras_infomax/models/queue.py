@@ -1,4 +1,4 @@
-"""A term whose negatives are the encodings of earlier batches, in a queue."""
+"""A term whose negatives are a queue of encodings of earlier batches."""
 
 import keras
 import numpy as np
@@ -12,40 +12,40 @@ from keras_infomax.models.terms import TermOfOwnPairs, checked_rows
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class QueueTerm(TermOfOwnPairs):
-    """Scores x against its own y, and against the y of earlier batches.
+    """Scores x against its own y and the y of earlier batches.
 
-    The columns are the y of the batch, then those in the queue. In training the y of
-    the batch enter the queue when all are scored, and the oldest leave it: first in,
-    first out. The queue starts with random directions. It remembers directions, in
-    float32, and no gradient enters y, neither by the queue nor by the batch: y should
-    come from a `MomentumEncoder`, which changes so slowly that what it made of earlier
-    batches is of use.
+    The columns are the y of the batch, then those in the queue. In training, the y of
+    the batch enter the queue after scoring, and the oldest ones leave it: first in,
+    first out. The queue stores directions in float32, and starts with random ones. No
+    gradient flows into y, whether in the queue or in the batch. So y should come from a
+    `MomentumEncoder`, which changes so slowly that its encodings of earlier batches
+    remain useful.
 
-    In evaluation the queue is as training left it.
+    Evaluation does not change the queue.
 
     Under a `tf.distribute` strategy the y of all replicas enter the queue, as on one
-    device. Queue and place are weights, so a resumed run continues exactly.
+    device. The queue and its position are weights, so a resumed run continues exactly.
 
     Args:
-        x: Name of the encoding whose partner is sought, `(rows, dim)`.
+        x: Name of the encoding whose partner is identified, `(rows, dim)`.
         y: Name of the encoding that is queued, `(rows, dim)`.
-        queue_size: Number of rows in the queue, at least those of a batch.
-        batch_negatives: Whether the other y of the batch are negatives, too. MoCo
-            leaves them out.
+        queue_size: Number of rows in the queue, at least the rows of a batch.
+        batch_negatives: Whether the other y of the batch are negatives, too. In MoCo
+            they are not.
         critic: Critic, or its name. Defaults to `"cosine"`.
         weight: Non-negative float, the weight of the term in the loss.
         **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
 
     Call arguments:
         encodings: Dictionary of names and encodings.
-        training: Whether to move the queue.
+        training: Whether to update the queue.
 
     Returns:
         Pair of partners `(rows,)` and scores `(rows, batch + queue_size)`.
 
     Raises:
-        ValueError: If a number is out of range, the encodings lack a name, or are no
-            matrices, and in `fit` if a batch is larger than the queue.
+        ValueError: If a number is out of range, an encoding is missing or not a matrix,
+            or, in `fit`, a batch is larger than the queue.
 
     Example:
     >>> term = QueueTerm("x", "y", queue_size=256)
@@ -58,10 +58,10 @@ class QueueTerm(TermOfOwnPairs):
         Learning", algorithm 1, https://arxiv.org/abs/1911.05722.
     """
 
-    # The rows of all replicas are gathered before the queue is moved.
+    # The rows of all replicas are gathered before the queue is updated.
     updates_see_all_rows = True
 
-    pairs_come_from = "has its negatives in the queue"
+    pairs_come_from = "takes its negatives from the queue"
 
     def __init__(
         self,
@@ -83,9 +83,9 @@ class QueueTerm(TermOfOwnPairs):
 
     def pair(self, encodings):
         raise ValueError(
-            f"{self.name}: a loss on encodings has no negatives, of which QueueTerm "
-            "keeps a queue. Use Term, or compile with a loss on scores, such as "
-            "'infonce'."
+            f"{self.name}: QueueTerm needs a loss on scores, since its queue holds "
+            "negatives; received a loss on encodings. Use Term, or compile with a loss "
+            "on scores, such as 'infonce'."
         )
 
     def columns(self, rows):
@@ -96,7 +96,7 @@ class QueueTerm(TermOfOwnPairs):
         self.queue = states.directions(
             self, "queue", self.queue_size, self._dim_of_y(encodings_shape)
         )
-        # Where the oldest row is, which the next one replaces.
+        # Position of the oldest row, which the next one replaces.
         self.place = states.add(self, "place", (), "int32", "zeros")
 
     def call(self, encodings, training=None):

@@ -1,8 +1,8 @@
-"""Saves and loads the parts of a model so that layers they share stay one.
+"""Saves and loads the parts of a model, and keeps shared layers shared.
 
-Keras writes a layer that two parts share into the configs of both, its weights once,
-and makes two layers of it when it loads, one of them without weights. Here each place
-of a shared layer bears the same number, and loading makes one layer of a number.
+If two parts share a layer, Keras writes it into the configs of both, but its weights
+only once. On loading it makes two layers, one of them without weights. Here all places
+of a shared layer have the same number, and loading makes one layer for each number.
 """
 
 import copy
@@ -15,22 +15,22 @@ import keras
 from keras_infomax import backends, private
 
 _PACKAGE = "keras_infomax"
-# Where Keras notes which object a config is of, once it has seen the object before.
+# Key under which Keras notes the identity of an object that it has seen before.
 _MARK = private.SHARED_OBJECT
 _loading: list[dict[int, keras.Layer]] = []
 
 
 def serialize(parts: dict[str, Any]) -> dict[str, Any]:
-    """Configs of the parts of a model, from which `deserialize` makes them again.
+    """Configs of the parts of a model, which `deserialize` reads.
 
     Args:
         parts: Layers, lists of them or `None`, by the name of an argument.
 
     Raises:
-        ValueError: If two of them share a layer that the config of one does not hold.
+        ValueError: If two parts share a layer that is missing in the config of one.
     """
     with private.marking_shared_objects():
-        # Keras marks what it sees a second time, so all of it at the second pass.
+        # Keras marks objects that it has seen before: in a second pass, all of them.
         keras.saving.serialize_keras_object(parts)
         configs = keras.saving.serialize_keras_object(parts)
     _check_all_shared_are_held(parts, configs)
@@ -40,15 +40,15 @@ def serialize(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def deserialize(configs: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a model that `serialize` gave the configs of.
+    """Makes the parts of a model from the configs of `serialize`.
 
     Args:
-        configs: Configs, by the name of an argument; other values are left as they are.
+        configs: Configs, by the name of an argument; other values do not change.
     """
     _loading.append({})
     try:
         return {
-            # Functional models take their config apart.
+            # A copy, since functional models modify their config.
             name: keras.saving.deserialize_keras_object(
                 _for_this_backend(copy.deepcopy(config))
             )
@@ -61,10 +61,10 @@ def deserialize(configs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _for_this_backend(config: Any) -> Any:
-    """A config without what only TensorFlow takes.
+    """A config without options that only TensorFlow supports.
 
-    On other backends a batch normalization sees the global batch without being
-    synchronized, and Keras refuses to make one that is.
+    On other backends a batch normalization always sees the global batch, and Keras
+    refuses the option `synchronized`.
     """
     if backends.is_tensorflow():
         return config
@@ -76,7 +76,7 @@ def _for_this_backend(config: Any) -> Any:
 
 
 class _Place:
-    """What stands in a config for a layer. It never is an object of a model."""
+    """Placeholder for a layer in a config; it is never part of a model."""
 
     def get_config(self):
         return {}
@@ -84,7 +84,7 @@ class _Place:
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class SharedLayer(_Place):
-    """Place of a layer that has other places; in a file only."""
+    """Placeholder for a shared layer, only in files."""
 
     @classmethod
     def from_config(cls, config):
@@ -98,10 +98,10 @@ class SharedLayer(_Place):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class SharingModel(_Place):
-    """Place of a functional model with layers that have other places; in a file only.
+    """Placeholder for a functional model with shared layers, only in files.
 
-    Keras looks for the outputs of such a model among the calls of its layers by their
-    number in this model alone, so it is made of layers of its own at first.
+    Keras finds the outputs of such a model by the number of a layer's call within this
+    model. So the model is first made with layers of its own.
     """
 
     @classmethod
@@ -127,10 +127,10 @@ class SharingModel(_Place):
 
 
 def _is_layer(config: Any) -> bool:
-    """Whether a config is that of a layer that may have weights.
+    """Whether a config belongs to a layer that may have weights.
 
-    Other objects, such as initializers, are equal if their configs are. They may also
-    have been made for the config alone, and their number be that of another one.
+    Other objects, such as initializers, are equal if their configs are. They may exist
+    only for the config, and their identity may be reused.
     """
     if not isinstance(config, dict) or _MARK not in config:
         return False
@@ -148,9 +148,9 @@ def _children(config: Any) -> list[Any]:
 
 
 def _layers_once(config: Any, seen: set[int]) -> Iterator[int]:
-    """Identities of layers, each as often as it has a place.
+    """Identities of layers, once for each of their places.
 
-    What lies in a layer that was met before has no further places.
+    Layers inside a layer that was found before are not counted again.
     """
     if _is_layer(config):
         yield config[_MARK]
@@ -162,7 +162,7 @@ def _layers_once(config: Any, seen: set[int]) -> Iterator[int]:
 
 
 def _noted(config: Any, numbers: dict[int, int]) -> Any:
-    """A config with the numbers of shared layers, and without marks of Keras."""
+    """A config with the numbers of shared layers and without Keras's marks."""
     if isinstance(config, (list, tuple)):
         return type(config)(_noted(child, numbers) for child in config)
     if not isinstance(config, dict):
@@ -175,10 +175,10 @@ def _noted(config: Any, numbers: dict[int, int]) -> Any:
 
 
 def _without_mark(config: dict[str, Any], numbers: dict[int, int]) -> dict[str, Any]:
-    """A config whose own place is not noted, only those that lie in it."""
+    """A config with numbers only for the layers inside it."""
     plain = {k: v for k, v in config.items() if k != _MARK}
     inner = plain.get("config")
-    # The layers of a functional model, and of no other, have nodes.
+    # Only layers of functional models have nodes.
     if not (isinstance(inner, dict) and _is_functional(inner)):
         return {key: _noted(value, numbers) for key, value in plain.items()}
     shared = {
@@ -194,7 +194,7 @@ def _without_mark(config: dict[str, Any], numbers: dict[int, int]) -> dict[str, 
     }
     if not shared:
         return model
-    # To the model that this one is a layer of.
+    # Calls by the model that contains this one as a layer.
     outer: dict[str, Any] = {
         k: model.pop(k) for k in ("name", "inbound_nodes") if k in model
     }
@@ -218,7 +218,7 @@ def _place(kind: type, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_all_shared_are_held(parts: dict[str, Any], configs: Any) -> None:
-    """Refuses a layer that is shared, but that a config does not tell of."""
+    """Refuses a shared layer that is missing in a config."""
     held = _held(configs)
     owner_of: dict[int, keras.Layer] = {}
     for layer in _all_layers(parts):
@@ -230,15 +230,15 @@ def _check_all_shared_are_held(parts: dict[str, Any], configs: Any) -> None:
                 raise ValueError(
                     f"Layer {hidden.name!r} is a part of {layer.name!r} and of another "
                     f"part of the model, but the config of {layer.name!r} does not "
-                    "hold it, so that they would be two after loading. Make it an "
+                    "hold it, so loading would make two layers of it. Make it an "
                     f"argument of {type(layer).__name__}, and return it from its "
-                    "get_config by keras.saving.serialize_keras_object, or give each a "
-                    "layer of its own."
+                    "get_config by keras.saving.serialize_keras_object, or use two "
+                    "layers."
                 )
 
 
 def _held(config: Any) -> dict[int, set[int]]:
-    """Identities of the layers in the config of each layer, in its own excluded."""
+    """Identities of the layers inside each layer's config, without itself."""
     held: dict[int, set[int]] = {}
 
     def visit(config: Any, around: tuple[int, ...]) -> None:
@@ -255,7 +255,7 @@ def _held(config: Any) -> dict[int, set[int]]:
 
 
 def _all_layers(values: Any, without: Any = ()) -> Iterator[keras.Layer]:
-    """Layers that can be reached by attributes, not through those that are left out."""
+    """Layers reached through attributes, except through those in `without`."""
     seen: set[int] = set()
     waiting = [values]
     while waiting:

@@ -1,4 +1,4 @@
-"""Variables that training moves without gradients, such as banks and averages."""
+"""Variables that training updates without gradients, such as banks and averages."""
 
 import keras
 import numpy as np
@@ -9,14 +9,14 @@ from keras_infomax.models import inputs
 
 
 def add(layer, name, shape, dtype, initializer):
-    """A variable of a layer that no gradient changes, and all replicas set alike.
+    """A variable of a layer that has no gradient and is the same on all replicas.
 
     Args:
         layer: The layer.
         name: Name of the variable.
-        shape: Its shape.
-        dtype: Its dtype, also in half precision.
-        initializer: What it starts with; see `keras.layers.Layer.add_weight`.
+        shape: Shape of the variable.
+        dtype: Dtype of the variable under every policy.
+        initializer: Initializer; see `keras.layers.Layer.add_weight`.
     """
     return layer.add_weight(
         name=name,
@@ -30,32 +30,31 @@ def add(layer, name, shape, dtype, initializer):
 
 
 def checked_index(index, examples, x):
-    """The number of each row, and x, once it is known that there are no others.
+    """Checks that the numbers of rows are in range.
 
     Args:
         index: Integer tensor `(rows,)`.
-        examples: Number of examples that are remembered.
+        examples: Number of examples in the memory.
         x: Float tensor.
 
     Returns:
         Pair of the index, int32, and x.
 
     Raises:
-        ValueError: If one lies outside of them; see `inputs.asserted`.
+        ValueError: If one is out of range; see `inputs.asserted`.
     """
     index = ops.cast(index, "int32")
-    # With a start, as a replica may have no rows.
+    # With an initial value, since a replica may have no rows.
     limits = np.iinfo("int32")
     smallest = ops.min(index, initial=limits.max)
     largest = ops.max(index, initial=limits.min)
     message = (
         "The index of an example must be at least 0 and less than "
-        f"examples={examples}, the number of those that are remembered; received {{}} "
-        "to {}."
+        f"examples={examples}, the size of the memory; received {{}} to {{}}."
     )
     known = ops.all(ops.logical_and(index >= 0, index < examples))
     x = inputs.asserted(known, message, [smallest, largest], x)
-    # Or what takes rows of the memory may fail first, obscurely.
+    # Otherwise a lookup in the memory may fail first, with an obscure message.
     return ops.clip(index, 0, examples - 1), x
 
 
@@ -69,7 +68,7 @@ def unit(vectors):
 
 
 def directions(layer, name, rows, dim):
-    """A variable `(rows, dim)` that starts with random unit vectors, in float32.
+    """A float32 variable `(rows, dim)` that starts with random unit vectors.
 
     Args:
         layer: The layer.

@@ -1,15 +1,15 @@
-"""How the steps of models run: one file for each backend, chosen here.
+"""Chooses how the steps of models run: there is one file for each backend.
 
-What JAX and PyTorch have in common stands in `steps_keras`.
+`steps_keras` holds the common part of JAX and PyTorch.
 
-Each gives two classes. `Steps` is a `keras.Model` that plans and compiles the steps of
-a run; `PairSteps` are the steps of a model that has
+Each file defines two classes. `Steps` is a `keras.Model` that plans and compiles the
+steps of a run. `PairSteps` has the steps of a model that defines
 
 - `unpacked(data)`: views, `None` and weights of an element of a dataset,
-- `scoring()`: a context in which a call returns what the loss takes,
-- `end_step()`, called once the weights of a training step have changed,
-- `compute_loss`, which updates the estimates where it scores, `compute_metrics`, and
-- `representation_of(views)`: what `predict` returns.
+- `scoring()`: a context in which a call returns the arguments of the loss,
+- `end_step()`: called after a training step has changed the weights,
+- `compute_loss`, which also updates the estimates, and `compute_metrics`,
+- `representation_of(views)`: result of `predict`.
 """
 
 import importlib

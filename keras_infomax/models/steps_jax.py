@@ -1,6 +1,6 @@
-"""How a step runs on JAX: Keras's own step, compiled as a whole.
+"""Steps on JAX: Keras's own step, compiled as a whole.
 
-Under a `keras.distribution` the batch is the global one, so nothing is gathered.
+Under a `keras.distribution` a batch is the global batch, so nothing is gathered.
 """
 
 import jax
@@ -10,24 +10,23 @@ from keras_infomax.models.steps_keras import KerasPairSteps, KerasSteps
 
 
 class Steps(KerasSteps):
-    """Steps that run as in Keras, on one process or several of one distribution."""
+    """Steps that run as in Keras, in one process or in several of one distribution."""
 
     def checked_compilation(self, loss, metrics, steps, jit_compile):
-        """The `jit_compile` for Keras; JAX compiles loops over chunks, too."""
+        """The `jit_compile` for Keras; JAX can also compile loops over chunks."""
         return jit_compile
 
     def check_processes(self):
         if jax.process_count() > 1 and keras.distribution.distribution() is None:
             raise ValueError(
-                "fit must be told how the processes of JAX share the data; received "
-                f"{jax.process_count()} processes and no keras.distribution, so that "
-                "each would train a model of its own. Call "
-                "keras.distribution.set_distribution("
+                "fit needs a keras.distribution if JAX has several processes; received "
+                f"{jax.process_count()} processes and none, so each would train its "
+                "own model. Call keras.distribution.set_distribution("
                 "keras.distribution.DataParallel()) before the model is made."
             )
 
     def begin_run(self):
-        """Puts the state of a run in whose middle another one begins on the model."""
+        """Copies the state of the present run to the model, before another run."""
         self.jax_state_sync()
 
 
@@ -36,7 +35,7 @@ class PairSteps(KerasPairSteps):
 
     @property
     def non_trainable_variables(self):
-        # A loss may have a state as well. What a step does not return is lost.
+        # Includes the state of a loss. JAX loses variables that a step does not return.
         of_loss = getattr(getattr(self, "loss", None), "variables", ())
         return [*super().non_trainable_variables, *of_loss]
 
@@ -63,7 +62,7 @@ class PairSteps(KerasPairSteps):
             return self.representation_of(views), non_trainable_variables
 
     def _mapped(self, trainable_variables, non_trainable_variables):
-        """Pairs of variables and values, as a stateless scope takes them."""
+        """Pairs of variables and values for a stateless scope."""
         return [
             *zip(self.trainable_variables, trainable_variables, strict=True),
             *zip(self.non_trainable_variables, non_trainable_variables, strict=True),

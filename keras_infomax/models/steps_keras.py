@@ -1,4 +1,4 @@
-"""What JAX and PyTorch have in common: Keras's own steps, as `compile` was told."""
+"""Common part of JAX and PyTorch: Keras's own steps with the options of `compile`."""
 
 import keras
 
@@ -7,13 +7,13 @@ from keras_infomax.execution import plan
 
 
 class KerasSteps(keras.Model):
-    """Steps that run as in Keras, one in a call unless `compile` was told otherwise."""
+    """Steps that run as in Keras, one in a call unless `compile` sets a number."""
 
-    # Here NaN is not swallowed by a fused ReLU: the loss tells.
+    # No fused ReLU hides NaN on these backends, so the loss shows it.
     first_broken_step = None
 
     def check_processes(self):
-        """Refuses processes that would each train a model of their own.
+        """Refuses several processes that would each train their own model.
 
         Raises:
             ValueError: If there are such processes.
@@ -31,7 +31,7 @@ class KerasSteps(keras.Model):
 
 
 class KerasPairSteps(private.BuiltBySteps):
-    """Model of pairs whose metrics are built by what a step scores; see `steps`."""
+    """Model of pairs whose metrics are built from the scores of a step; see `steps`."""
 
     def look_at(self, data):
         views, _, weights = self.unpacked(data)

@@ -1,4 +1,4 @@
-"""How a step runs on TensorFlow: on replicas, several in a call, compiled by XLA."""
+"""Steps on TensorFlow: on replicas, several in a call, compiled by XLA."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from keras_infomax.lazy_tensorflow import tf
 
 
 class Steps(keras.Model):
-    """Steps that run as `plan.choose` says, and tell which of them broke the weights.
+    """Steps that run as `plan.choose` decides, and record the first non-finite step.
 
     There is one compiled function for each `plan.Execution`; see `_by_execution`.
     """
@@ -41,9 +41,9 @@ class Steps(keras.Model):
 
     @property
     def first_broken_step(self) -> int | None:
-        """Step of `fit` whose loss or weights broke first; `None` if none did.
+        """First step of `fit` with a non-finite loss or weight, or `None`.
 
-        See `callbacks.StopOnNonFinite`, which tells.
+        `callbacks.StopOnNonFinite` reports it.
         """
         return self._first_broken_step.value
 
@@ -55,14 +55,14 @@ class Steps(keras.Model):
         """The `jit_compile` for Keras.
 
         Raises:
-            ValueError: If XLA is asked to compile a model that computes in chunks.
+            ValueError: If XLA would have to compile a model that computes in chunks.
         """
         if not fusion.has_chunks(self, loss, metrics):
             return jit_compile
         if jit_compile not in ("auto", False, None):
             raise ValueError(
-                "jit_compile must be off where rows are computed in chunks, whose "
-                f"loops XLA cannot compile; received jit_compile={jit_compile!r}. "
+                "jit_compile must be off if rows are computed in chunks, since XLA "
+                f"cannot compile their loops; received jit_compile={jit_compile!r}. "
                 "Leave it at its default, or leave out chunk_size and "
                 "encoder_chunk_size."
             )
@@ -79,7 +79,7 @@ class Steps(keras.Model):
             arguments["initial_epoch"],
         )
         chosen = plan.choose(self, length, arguments["callbacks"], **asked)
-        # Keras looks into a batch to build a model, and weights each by its class.
+        # Keras reads a batch to build a model, and weights each row by its class.
         in_blocks = chosen.fused and self.built and arguments["class_weight"] is None
         blocks = fusion.blocks(arguments["x"], chosen.steps) if in_blocks else None
         return plan.Run(chosen, blocks)
@@ -96,16 +96,17 @@ class Steps(keras.Model):
         )
 
     def begin_run(self):
-        """Nothing: variables hold their values at all times."""
+        """Does nothing: variables always hold their values."""
 
     def predict_on_batch(self, x):
         return super().predict_on_batch(replicas.split(x, self.distribute_strategy))
 
     def _by_execution(self, make):
-        """Function of data that does what the present run executes.
+        """Function of data that runs the execution of the present run.
 
-        One is made for each execution, and kept until the model is compiled anew. So
-        a run never calls what was compiled for the choice of another run.
+        There is one compiled function for each execution, kept until the model is
+        compiled again. So a run never calls a function that was compiled for another
+        execution.
         """
         made = {}
 
@@ -120,14 +121,15 @@ class Steps(keras.Model):
     def make_train_function(self, force=False):
         is_distributed = plan.is_distributed(self)
         if is_distributed:
-            # What Keras can do depends on the strategy that it finds.
+            # Some checks depend on the current strategy.
             with self.distribute_strategy.scope():
                 replica_checks.refuse_what_differs(self)
 
         def make():
             if is_distributed:
                 return replicas.step_function(self, self._watched_train_step)
-            # A callback may have compiled the model anew, with parts unfit for XLA.
+            # A callback may have compiled the model again, with parts that XLA cannot
+            # compile.
             fused = self._execution.fused and plan.can_fuse(
                 self, self._asked["jit_compile"]
             )
@@ -139,7 +141,7 @@ class Steps(keras.Model):
             self.train_function = self._by_execution(make)
 
     def _in_blocks(self, batches):
-        """What is iterated over: what Keras gives, or stacked batches of a stream."""
+        """Data to iterate over: those of Keras, or the stacked batches of a stream."""
         blocks = self._run.blocks if self._run else None
         return batches if blocks is None else blocks.of_call(batches)
 
@@ -186,8 +188,8 @@ class PairSteps(private.BuiltBeforeFit):
             loss = self.compute_loss(views, None, outputs, weights, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
-        # Otherwise a variable may be updated before a slow branch of the loss, such as
-        # a discriminator that no other gradient waits for, has read it.
+        # Otherwise a variable may be updated before a slow branch of the loss has read
+        # it, such as a discriminator that no gradient depends on.
         with tf.control_dependencies([loss]):
             gradients = [None if g is None else tf.identity(g) for g in gradients]
         gradients = replica_losses.summed(gradients, self.optimizer)

@@ -1,4 +1,4 @@
-"""How a step runs on PyTorch: Keras's own step, in eager mode, on one device."""
+"""Steps on PyTorch: Keras's own step, in eager mode, on one device."""
 
 import keras
 
@@ -14,7 +14,8 @@ class Steps(KerasSteps):
         """The `jit_compile` for Keras.
 
         Raises:
-            ValueError: If Keras is asked to compile, or to run several steps in a call.
+            ValueError: If the step is to be compiled, or several steps are to run in a
+                call.
         """
         for argument, value, taken in (
             ("jit_compile", jit_compile, ("auto", False, None)),
@@ -32,7 +33,7 @@ class Steps(KerasSteps):
         distribution.refuse_processes_of_torch()
 
     def begin_run(self):
-        """Nothing: variables hold their values at all times."""
+        """Does nothing: variables always hold their values."""
 
 
 class PairSteps(KerasPairSteps):

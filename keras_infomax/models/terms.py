@@ -1,7 +1,7 @@
-"""What a model scores: pairs of encodings, each with a critic, weight and negatives.
+"""Terms of a loss: which encodings are paired, by which critic, with which negatives.
 
-A method of the family is a network from views to named encodings and a list of terms.
-All else, that is bounds, distribution, metrics, probe and export, is shared.
+A method is a network from views to named encodings and a list of terms. Bounds,
+distribution, metrics, probes and export are the same for all methods.
 """
 
 import math
@@ -20,36 +20,37 @@ NEGATIVES = ("other_examples", "same_position", "all_positions", "same_example")
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Term(keras.layers.Layer):
-    """Scores one encoding of every example against another one of every example.
+    """Scores one encoding of each example against another encoding of all examples.
 
-    The other examples of the batch are the negatives. Under a `tf.distribute` strategy
-    they are those of all replicas.
+    The other examples of the batch are the negatives, under a `tf.distribute` strategy
+    those of all replicas.
 
     Encodings are `(rows, dim)`, or have locations, `(rows, locations, dim)` or
     `(rows, height, width, dim)`: positions of a feature map, steps of a sequence. If
     x has one location, its true pairs are all locations of y of the same example. If
-    both have equally many, location l of x is paired with location l of y, and
-    `negatives` says what it is told from:
+    both have the same number of locations, location l of x is paired with location l of
+    y, and `negatives` chooses the negatives:
 
-    - `"other_examples"`: all locations of the other examples. Locations of the same
-      example are left out.
-    - `"same_position"`: the same location of the other examples. For sequences this
-      is the choice under which pairs are independent and InfoNCE bounds the mutual
+    - `"other_examples"`: all locations of the other examples. Other locations of the
+      same example are left out.
+    - `"same_position"`: the same location of the other examples. For sequences, only
+      this choice makes pairs independent, so that InfoNCE bounds the mutual
       information.
-    - `"all_positions"`: all else, other locations of the same example included. Their
-      dependence makes the estimate neither a lower nor an upper bound (Tschannen et
+    - `"all_positions"`: all other locations, including those of the same example. These
+      are dependent, so the estimate is neither a lower nor an upper bound (Tschannen et
       al., 2020, section 4), although representations may be good.
-    - `"same_example"`: the other locations of the same example alone, which are all
-      dependent; no bound, either. So a moment is told from others of its sequence.
+    - `"same_example"`: only the other locations of the same example. All are dependent,
+      so this is not a bound, either. A moment is distinguished from other moments of
+      its sequence.
 
     Args:
-        x: Name of the encoding whose partner is sought.
+        x: Name of the encoding whose partner is identified.
         y: Name of the encoding that is gathered from all replicas.
         critic: Critic, or its name. Defaults to `"bilinear"`.
         weight: Non-negative float, the weight of the term in the loss.
         negatives: See above.
-        mask: Callable from partners and scores to scores with minus infinity where
-            a pair is no negative, such as `masks.SemiHard`; or `None`.
+        mask: Function from partners and scores to scores with minus infinity for pairs
+            that are left out, such as `masks.SemiHard`; or `None`.
         **kwargs: Passed to `keras.layers.Layer`. `name` defaults to `"{x}_{y}"`.
 
     Call arguments:
@@ -58,11 +59,11 @@ class Term(keras.layers.Layer):
 
     Returns:
         Pair of partners, `(rows,)` or `(rows, positives)`, and scores,
-        `(rows, columns)`, where a location counts as a row or column.
+        `(rows, columns)`, with a row or column for each location.
 
     Raises:
-        ValueError: If the encodings lack a name, or have locations that cannot be
-            paired, if the weight is negative, or `negatives` is none of the above.
+        ValueError: If an encoding is missing, locations cannot be paired, the weight is
+            negative, or `negatives` is not one of the above.
 
     Example:
     >>> encodings = {"global": ops.ones((4, 8)), "local": ops.ones((4, 7, 7, 8))}
@@ -78,7 +79,7 @@ class Term(keras.layers.Layer):
 
     gains_by_xla = True
 
-    # Names of what a term takes besides encodings: the numbers of examples, or classes.
+    # Names of further inputs of a term: the numbers of examples, or their classes.
     index: str | None = None
     labels: str | None = None
 
@@ -108,18 +109,18 @@ class Term(keras.layers.Layer):
         self.weight = float(weight)
         self.negatives = negatives
         self.mask = mask
-        self._one_location = False
+        self._locations = None
 
     @property
     def fewest_rows(self):
-        """Smallest number of examples in a batch: 2 where the others are negatives."""
+        """Smallest number of examples in a batch: 2 if the others are the negatives."""
         return 2
 
     def build(self, encodings_shape):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         locations = [num_locations(shape) for shape in shapes]
         self._check_locations(*locations)
-        self._one_location = locations == [1, 1]
+        self._locations = locations
         critics.ensure_built(self.critic, *map(_flat_shape, shapes))
 
     def call(self, encodings, training=None):
@@ -140,22 +141,22 @@ class Term(keras.layers.Layer):
         return partners, scores
 
     def pair(self, encodings):
-        """The encodings of all replicas that a loss on encodings takes.
+        """The encodings of all replicas, for a loss on encodings.
 
         Args:
             encodings: Dictionary of names and encodings.
 
         Returns:
-            Pair of tensors `(rows, dim)`, where a location counts as a row.
+            Pair of tensors `(rows, dim)`, with a row for each location.
 
         Raises:
-            ValueError: If x and y have not equally many locations, or the term says
-                which pairs are negatives, of which such a loss has none.
+            ValueError: If x and y have different numbers of locations, or the term
+                chooses negatives, which such a loss does not use.
         """
         x, y = (self._named(encodings, name) for name in (self.x, self.y))
         if self.mask is not None or self.negatives != "other_examples":
             raise ValueError(
-                f"{self.name}: a loss on encodings has no negatives; received "
+                f"{self.name}: a loss on encodings uses no negatives; received "
                 f"negatives={self.negatives!r} and mask={self.mask!r}. Leave them out, "
                 "or compile with a loss on scores, such as 'infonce'."
             )
@@ -171,18 +172,29 @@ class Term(keras.layers.Layer):
         return _flat(distribution.gather(x)), _flat(y)
 
     def columns(self, rows):
-        """Number of columns of the scores of a batch, if they are its rows.
+        """Number of columns of a row that are not left out.
 
         Args:
             rows: Number of examples in the global batch.
 
         Returns:
-            Integer, or `None` if locations, a mask or a memory make it another number.
+            Integer, or `None` if a mask or a memory decides, a row has several true
+            pairs, or the term is not built.
         """
-        return rows if self._one_location and self.mask is None else None
+        if self._locations is None or self.mask is not None:
+            return None
+        of_x, of_y = self._locations
+        if of_x != of_y:
+            return None
+        return {
+            "other_examples": (rows - 1) * of_y + 1,
+            "same_position": rows,
+            "all_positions": rows * of_y,
+            "same_example": of_y,
+        }[self.negatives]
 
     def _pairs(self, examples, columns, locations_x, locations_y):
-        """Partners of the rows, and which pairs are left out: boolean, or `None`."""
+        """Partners of the rows, and booleans of pairs that are left out, or `None`."""
         if locations_x == locations_y == 1:
             return examples, None
         if locations_x == 1:
@@ -215,9 +227,9 @@ class Term(keras.layers.Layer):
             )
         if self.negatives != "other_examples" and locations_x != locations_y:
             raise ValueError(
-                f"{self.name}: negatives={self.negatives!r} needs encodings of equally "
-                f"many locations; received {locations_x} and {locations_y}. Use "
-                "negatives='other_examples'."
+                f"{self.name}: negatives={self.negatives!r} needs encodings with the "
+                f"same number of locations; received {locations_x} and {locations_y}. "
+                "Use negatives='other_examples'."
             )
         if self.negatives == "same_example" and locations_x == 1:
             raise ValueError(
@@ -257,10 +269,10 @@ class Term(keras.layers.Layer):
 
 
 class TermOfOwnPairs(Term):
-    """Base of terms that say themselves which pairs are true, and which negatives.
+    """Base of terms that choose their true pairs and negatives themselves.
 
-    They take neither `negatives` nor `mask`. Subclasses say in `pairs_come_from` where
-    their pairs come from, for messages: a clause whose subject is the class.
+    They take neither `negatives` nor `mask`. In a subclass, `pairs_come_from` is a
+    phrase for messages that completes the sentence "<class> ...".
     """
 
     pairs_come_from: str
@@ -289,7 +301,7 @@ class TermOfOwnPairs(Term):
         return config
 
     def _dim_of_y(self, encodings_shape):
-        """Size of the encodings y, once it is known that all are `(rows, dim)`."""
+        """Size of the encodings y; raises unless all encodings are `(rows, dim)`."""
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         if any(len(shape) != 2 for shape in shapes):
             raise ValueError(
@@ -302,13 +314,13 @@ class TermOfOwnPairs(Term):
 
 
 def num_locations(shape):
-    """Number of locations of encodings of this shape.
+    """Number of locations of encodings with this shape.
 
     Args:
         shape: `(rows, dim)`, or `(rows, ..., dim)`.
 
     Raises:
-        ValueError: If it is not known.
+        ValueError: If the number is unknown.
     """
     sizes = shape[1:-1]
     if None in sizes:
@@ -324,29 +336,29 @@ def _flat_shape(shape):
 
 
 def _flat(encodings):
-    """Encodings with one row for each location."""
+    """Encodings reshaped to one row for each location."""
     if len(encodings.shape) < 3:
         return encodings
     return ops.reshape(encodings, (-1, encodings.shape[-1]))
 
 
 def checked_rows(x, y):
-    """Number of examples, and y, once it is known that x has as many.
+    """Checks that x and y have the same number of rows.
 
     Args:
         x: Tensor `(rows, ...)`.
         y: Tensor `(rows, ...)`.
 
     Returns:
-        Pair of the number, an integer or a scalar tensor, and y.
+        Pair of the number of rows, an integer or a scalar tensor, and y.
 
     Raises:
-        ValueError: If x and y are known to differ in rows.
-        InvalidArgumentError: When run, if they do.
+        ValueError: If their static numbers of rows differ.
+        InvalidArgumentError: At run time, if the numbers differ.
     """
     rows, rows_of_y = _rows(x), _rows(y)
     message = (
-        "The views x and y must have the same number of rows, row i of both being "
+        "The views x and y must have the same number of rows, since row i of both are "
         "views of example i; received {} and {}."
     )
     return rows, inputs.asserted(rows == rows_of_y, message, [rows, rows_of_y], y)
@@ -360,25 +372,25 @@ def _with_several_rows(y, why="the loss measures how encodings vary over them"):
     columns = _rows(y)
     message = (
         f"A batch must have at least 2 rows, since {why}; "
-        "received {}. Use a larger batch size, and batch(..., drop_remainder=True) if "
+        "received {}. Use a larger batch size, or batch(..., drop_remainder=True) if "
         "it was the last batch of a dataset."
     )
     return inputs.asserted(columns > 1, message, [columns], y)
 
 
 def _rows(values):
-    """Number of rows, an integer if it is known before the run."""
+    """Number of rows; an integer if it is static."""
     return ops.shape(values)[0]
 
 
 def checked_terms(terms):
-    """Terms of a model, as a list.
+    """Checks the terms of a model.
 
     Args:
-        terms: What should be a list of them.
+        terms: List of terms.
 
     Raises:
-        ValueError: If it is none, or holds anything else.
+        ValueError: If it is not a list of terms.
     """
     found = list(terms) if isinstance(terms, (list, tuple)) else []
     if found and all(isinstance(term, Term) for term in found):

@@ -2,10 +2,11 @@
 
 import importlib.util
 import os
+import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from keras_infomax import files
+from keras_infomax import checks, files
 
 # What curves are compared with.
 REFERENCE = {"color": "0.4", "linestyle": "--"}
@@ -17,6 +18,33 @@ def check_installed() -> None:
         raise ImportError(
             "Drawing needs Matplotlib. Install it with "
             '`pip install "keras_infomax[plots]"`.'
+        )
+
+
+def check_format(path: str | os.PathLike) -> None:
+    """Raises an error if no picture can be written there: before a run, not after.
+
+    Args:
+        path: Picture to write; its suffix chooses the format.
+
+    Raises:
+        ValueError: If its suffix is that of no format.
+        ImportError: If Matplotlib is missing.
+
+    Example:
+    >>> check_format("curves.svg")
+    """
+    check_installed()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    suffix = pathlib.PurePath(path).suffix.removeprefix(".")
+    if suffix and suffix not in known:
+        raise checks.refusal(
+            "path",
+            f"that of a picture, ending in one of {', '.join(known)}",
+            os.fspath(path),
+            "Write, for example, curves.png.",
         )
 
 

@@ -1,12 +1,11 @@
-"""Judges encoders by how well supervised models read what they encode.
+"""Evaluates encoders by supervised models that are trained on their encodings.
 
-`encode` turns views into encodings and makes sure that looking did not change the
-encoder. A probe is then an object with `fit(x, labels)`, `predict(x)`,
-`predict_log_proba(x)` and `score(x, labels)`, whose score is an accuracy, and with
-`information(x, labels)`, what it reads of the labels in nats; see `Probe`. Most know
-nothing of encoders: fitted on raw views instead of encodings, the same probe gives a
-baseline. `FineTuning` is the one that trains a copy of the encoder, too. `judge` puts
-an encoder before several probes.
+`encode` turns views into encodings, and checks that this did not change the encoder. A
+probe is an object with `fit(x, labels)`, `predict(x)`, `predict_log_proba(x)`,
+`score(x, labels)`, an accuracy, and `information(x, labels)`, the nats of information
+about the labels that it finds; see `Probe`. Most probes do not depend on an encoder:
+fitted on raw views instead of encodings, the same probe gives a baseline. `FineTuning`
+also trains a copy of the encoder. `judge` evaluates an encoder by several probes.
 """
 
 from keras_infomax.probes.encoding import checked_views, encode

@@ -1,4 +1,4 @@
-"""Draws rows class by class, so that a small part of the data still holds them all."""
+"""Draws rows class by class, so that a small part of the data has all classes."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ def draw(
 
     Args:
         targets: Classes as integers of shape `(rows,)`.
-        count_of: How many rows to draw of a class that has this many.
-        generator: Source of the randomness.
+        count_of: Function from the number of rows of a class to the number to draw.
+        generator: Random generator.
 
     Returns:
-        Indices of the rows that were drawn, sorted.
+        Sorted indices of the drawn rows.
     """
     drawn = [
         generator.choice(rows, count_of(len(rows)), replace=False)
@@ -30,15 +30,15 @@ def draw(
 def hold_out(
     targets: np.ndarray, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sets a tenth of each class aside, to see when to stop training.
+    """Sets a tenth of each class aside, for early stopping.
 
     Args:
         targets: Classes as integers of shape `(rows,)`.
-        generator: Source of the randomness.
+        generator: Random generator.
 
     Returns:
-        Indices of the rows to train on and of those held out. Where every class has
-        fewer than ten rows nothing can be spared, and both are all rows.
+        Indices of the training rows and of the held-out rows. If every class has fewer
+        than ten rows, both are all rows.
     """
     held_out = draw(targets, lambda rows: rows // 10, generator)
     every = np.arange(len(targets))

@@ -1,4 +1,4 @@
-"""Trains until rows that were set aside are predicted no better."""
+"""Trains until the predictions of held-out rows no longer improve."""
 
 import math
 from collections.abc import Callable
@@ -13,19 +13,20 @@ def best_epoch(
     epochs: int,
     patience: int,
 ) -> State:
-    """Trains epoch after epoch and returns what the best of them left.
+    """Trains for several epochs and returns the state after the best one.
 
-    Judged by the cross-entropy, as the accuracy goes on rising while a model becomes
-    overconfident, which is what V-information punishes.
+    Epochs are compared by the cross-entropy. The accuracy may still rise while a model
+    becomes overconfident, which V-information penalizes.
 
     Args:
-        train_epoch: Trains for an epoch and returns the loss on held-out rows.
-        state: Returns a copy of what has been trained.
+        train_epoch: Function that trains for an epoch and returns the loss on held-out
+            rows.
+        state: Function that returns a copy of the trained state.
         epochs: Largest number of epochs.
         patience: Number of epochs without a new lowest loss after which to stop.
 
     Returns:
-        The state after the epoch of the lowest loss.
+        The state after the epoch with the lowest loss.
 
     Raises:
         ValueError: If the loss is never finite.
@@ -41,7 +42,7 @@ def best_epoch(
             break
     if best is None:
         raise ValueError(
-            "The probe's loss must be finite; it has been infinite or NaN from the "
-            "first epoch. Rescale the rows or lower learning_rate."
+            "The probe's loss must be finite; received NaN or infinity in every epoch. "
+            "Rescale the rows or lower learning_rate."
         )
     return best

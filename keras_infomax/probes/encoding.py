@@ -1,4 +1,4 @@
-"""Turns views into encodings and makes sure that looking did not change the encoder."""
+"""Turns views into encodings, and checks that this did not change the encoder."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,26 +12,27 @@ from keras_infomax.probes.rows import views_as_arrays
 
 
 def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarray:
-    """Encodes views in inference mode and checks that the encoder stood still.
+    """Encodes views in inference mode, and checks that the encoder did not change.
 
-    Runs on the local device and takes part in no collective, so a callback may call it
-    while `fit` runs under a `tf.distribute` strategy.
+    It runs on the local device, without collectives, so a callback may call it while
+    `fit` runs under a `tf.distribute` strategy.
 
     Args:
         encoder: Keras model or layer from views to encodings.
-        views: Array of shape `(rows, ...)`, or any structure of them that the encoder
+        views: Array of shape `(rows, ...)`, or any structure of arrays that the encoder
             takes. Floats are cast to float32.
-        batch_size: Number of rows encoded at once; bounds the memory, not the result.
+        batch_size: Number of rows encoded at once. It limits the memory and does not
+            change the result.
 
     Returns:
         Encodings, a float32 array of shape `(rows, dim)`.
 
     Raises:
-        ValueError: If there are no rows, if the views are not what the encoder takes,
-            if `batch_size` is not a positive integer, or if the encodings are not of
-            shape `(rows, dim)` or not all finite.
-        RuntimeError: If encoding moved a variable of the encoder: a weight, a statistic
-            of a batch normalization, the seed of a dropout.
+        ValueError: If there are no rows, the encoder does not take the views,
+            `batch_size` is not a positive integer, or the encodings are not of shape
+            `(rows, dim)` or not all finite.
+        RuntimeError: If encoding changed a variable of the encoder, such as a weight, a
+            statistic of a batch normalization, or the seed of a dropout.
 
     Example:
     >>> encoder = keras.Sequential([keras.layers.Dense(8)])
@@ -44,11 +45,11 @@ def encode(encoder: keras.Layer, views: Any, batch_size: int = 1000) -> np.ndarr
 def encode_all(
     encoder: keras.Layer, sets: Sequence[Any], batch_size: int = 1000
 ) -> list[np.ndarray]:
-    """Encodes several sets of views as `encode` does one, traced and checked once.
+    """Encodes several sets of views as `encode` does; traces and checks only once.
 
     Args:
         encoder: As for `encode`.
-        sets: Views.
+        sets: Sets of views.
         batch_size: As for `encode`.
 
     Returns:
@@ -72,10 +73,10 @@ def encode_all(
     moved = [variable.path for variable, old in before if _state(variable) != old]
     if moved:
         raise RuntimeError(
-            f"Encoding moved {len(moved)} variable(s) of encoder {encoder.name!r}, "
-            f"first {moved[0]!r}, although it was called with training=False: its "
+            f"Encoding changed {len(moved)} variable(s) of encoder {encoder.name!r}, "
+            f"first {moved[0]!r}, although it was called with training=False. Its "
             "accuracy would not be that of a frozen encoder. Find the layer that "
-            "updates its variables without asking `training`."
+            "updates its variables without checking `training`."
         )
     for encodings in encoded:
         _check_finite(encoder, encodings)
@@ -85,21 +86,21 @@ def encode_all(
 def checked_views(
     encoder: keras.Layer, views: Any, argument: str = "views", cast: bool = True
 ) -> Any:
-    """Views as arrays in the structure that an encoder takes, which is built then.
+    """Views as arrays in the encoder's structure; builds the encoder.
 
     Args:
         encoder: Keras model or layer.
         views: Array `(rows, ...)`, or any structure of them.
-        argument: What to call them in messages.
-        cast: Whether numbers of any dtype do where the encoder takes floats.
+        argument: Name of the views, for messages.
+        cast: Whether an encoder of floats accepts numbers of any dtype.
 
     Raises:
-        ValueError: If they are not what the encoder takes.
+        ValueError: If the encoder does not take them.
     """
     taker = f"encoder {encoder.name!r} takes it"
     expected = structures.of(encoder)
     if not isinstance(expected, structures.Spec | None):
-        # Or a list of arrays would pass for an array.
+        # Otherwise a list of arrays would be read as one array.
         views = structures.checked(argument, expected, views, taker, cast)
     views = views_as_arrays(argument, views)
     if not encoder.built:
@@ -109,7 +110,7 @@ def checked_views(
 
 
 def tensor_specs(views: Any) -> Any:
-    """Specs of tensors of any number of rows like these, TensorFlow's or Keras's.
+    """Specs, TensorFlow's or Keras's, of such tensors with any number of rows.
 
     Args:
         views: Structure of arrays.
@@ -125,7 +126,7 @@ def tensor_specs(views: Any) -> Any:
 
 
 def ensure_built(encoder: keras.Layer, specs: Any) -> None:
-    """Makes sure that the encoder has its variables, without touching their values."""
+    """Builds the encoder if needed, without changing values of variables."""
     if not encoder.built:
         inputs = keras.tree.map_structure(
             lambda spec: keras.Input(spec.shape[1:], dtype=structures.dtype_of(spec)),
@@ -135,7 +136,7 @@ def ensure_built(encoder: keras.Layer, specs: Any) -> None:
 
 
 def _function(encoder, specs):
-    """One function for all batches of such rows, the last and smaller one included."""
+    """One function for all batches of such rows, including a smaller last one."""
 
     def call(batch):
         return encoder(batch, training=False)
@@ -150,8 +151,8 @@ def _function(encoder, specs):
     except (TypeError, ValueError, *_errors_of_calls()) as error:
         received = structures.described(specs)
         raise ValueError(
-            f"views must be what encoder {encoder.name!r} takes; received {received}, "
-            "with which it cannot be called. Give views as it was trained on."
+            f"views must be inputs of encoder {encoder.name!r}; received {received}, "
+            "which its call refuses. Give views like those of its training."
         ) from error
     shape = keras.tree.map_structure(lambda output: output.shape, outputs)
     if not hasattr(outputs, "shape") or len(outputs.shape) != 2:
@@ -167,7 +168,7 @@ def _one_row(spec):
 
 
 def _errors_of_calls():
-    """What an encoder raises on what it does not take, beyond the usual."""
+    """Further errors of an encoder with inputs that it does not take."""
     if backends.is_tensorflow():
         return (tf.errors.InvalidArgumentError,)
     return (RuntimeError,)
@@ -187,7 +188,7 @@ def _in_batches(encode_batch, views, batch_size):
 
 
 def _tensor(array):
-    if backends.is_tensorflow():  # Of texts, too.
+    if backends.is_tensorflow():  # Also for texts.
         return tf.constant(array)
     return keras.ops.convert_to_tensor(array)
 
@@ -205,5 +206,5 @@ def _check_finite(encoder, encodings):
 
 
 def _state(variable: keras.Variable) -> bytes:
-    """Returns the value bit by bit, so that NaN equals itself."""
+    """Returns the bytes of the value, so that NaN equals itself."""
     return keras.ops.convert_to_numpy(variable).tobytes()

@@ -1,4 +1,4 @@
-"""A probe that gets only a few of the labels, and tells how much depends on which."""
+"""A probe with few labels, and the variation of its accuracy over their draws."""
 
 import copy
 import math
@@ -19,27 +19,27 @@ from keras_infomax.structures import taken
 class FewLabels(Probe):
     """Fits a probe on several small draws of the training rows.
 
-    Draws are stratified, without replacement, and reproducible; each fits a copy of
-    the probe that knows nothing of the others. `score` and `information` are means
-    over the draws, what one draw is to expect; the single values are in `scores`.
-    `predict` and `predict_log_proba` are those of the draws' mixture, whose accuracy is
-    usually above that mean.
+    Draws are stratified, without replacement, and reproducible. Each draw fits a
+    separate copy of the probe. `score` and `information` are means over the draws, that
+    is, the expectation for one draw; `scores` has the single values. `predict` and
+    `predict_log_proba` use the mixture of all draws, whose accuracy is usually above
+    the mean.
 
     Args:
         probe: Probe to copy, a frozen one or `FineTuning`. Defaults to
             `LogisticProbe()`.
         per_class: Number of rows to draw of every class.
-        fraction: Share of the rows of every class to draw instead, in (0, 1]; rounded,
-            and at least one row.
+        fraction: Fraction of the rows of every class to draw instead, in (0, 1]. The
+            number of rows is rounded, and at least one.
         draws: Number of draws, at least 2. Defaults to 5.
         seed: Seed of the draws.
 
     Attributes:
-        fitted: The fitted probes, one a draw.
+        fitted: The fitted probes, one for each draw.
 
     Raises:
-        ValueError: If `probe` is not a probe, not exactly one of `per_class` and
-            `fraction` is given, or a number is out of range.
+        ValueError: If `probe` is not a probe, both or neither of `per_class` and
+            `fraction` are given, or a number is out of range.
 
     Example:
     >>> x = np.arange(100.0)[:, None]
@@ -73,9 +73,7 @@ class FewLabels(Probe):
         checks.positive_integer("per_class", per_class, 10, optional=True)
         if fraction is not None:
             checks.probability("fraction", fraction, "(]", 0.1)
-        checks.integer(
-            "draws", draws, 2, 5, "One draw does not tell how much depends on it."
-        )
+        checks.integer("draws", draws, 2, 5, "One draw has no standard error.")
         checks.seed("seed", seed)
         self.frozen = self.probe.frozen
         self.per_class = per_class
@@ -86,7 +84,7 @@ class FewLabels(Probe):
         self.fitted: list[Probe] = []
 
     def of(self, encoder: keras.Layer) -> Self:
-        """Returns a copy that draws for the probe of this encoder; see `Probe.of`."""
+        """Returns a copy for the probe of this encoder; see `Probe.of`."""
         tuned = copy.copy(self)
         tuned.probe = self.probe.of(encoder)
         return tuned
@@ -115,10 +113,10 @@ class FewLabels(Probe):
     def interval(
         self, x: Any, labels: Any, confidence: float = 0.95
     ) -> tuple[float, float]:
-        """Returns limits of the accuracy that a draw is to expect.
+        """Returns a confidence interval of the expected accuracy of a draw.
 
-        Student's interval of the mean over the draws. The test rows are taken as they
-        are: what depends on them is not in it.
+        It is Student's interval of the mean over the draws. The test rows are fixed, so
+        their variation is not included.
 
         Args:
             x: Encodings or views as wide as those given to `fit`.
@@ -158,7 +156,8 @@ class FewLabels(Probe):
         for number in range(self.draws):
             generator = np.random.default_rng([self.seed, number])
             rows = draw(targets, self._count, generator)
-            # Shallow: fitting replaces what was fitted and changes nothing in place.
+            # A shallow copy, since fitting replaces attributes and changes none in
+            # place.
             probe = copy.copy(self.probe)
             self.fitted.append(probe.fit(taken(x, rows), self.classes[targets[rows]]))
 

@@ -1,4 +1,4 @@
-"""Trains the whole encoder on labels: what it is worth as a place to start from."""
+"""Fine-tunes the whole encoder on labels: its value as an initialization."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from keras_infomax.probes.encoding import checked_views, tensor_specs
 from keras_infomax.probes.probe import Probe
 from keras_infomax.structures import rows_of, taken
 
-# Rows encoded at once in inference: bounds the memory, not the result.
+# Number of rows encoded at once in inference, which limits the memory.
 _ROWS_AT_ONCE = 1000
 
-# Adam's decay rates and the term that protects its division, as in Keras.
+# Adam's decay rates and the epsilon of its division, as in Keras.
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-7
 
 
 class FineTuning(Probe):
     """A copy of the encoder with a linear softmax layer, trained on views and labels.
 
-    Where the other probes read frozen encodings, this one takes views, and all of the
-    encoder's trainable weights start where the encoder has them. The encoder itself
-    does not move: what is trained are copies of its weights, put in its place for the
-    length of a call (`keras.Layer.stateless_call`).
+    Other probes read frozen encodings. This one takes views and trains all trainable
+    weights of the encoder, from their present values. The encoder itself does not
+    change: copies of its weights are trained, and replace the weights during a call
+    (`keras.Layer.stateless_call`).
 
-    The encoder runs in training mode, its regularization losses count, and Adam
-    minimizes the cross-entropy. The epoch is kept after which a tenth of the rows,
-    held out, were predicted best. The softmax layer starts at zero.
+    The encoder runs in training mode. Adam minimizes the cross-entropy plus the
+    encoder's regularization losses. A tenth of the rows is held out, and the weights
+    after the epoch with the best predictions for these rows are kept. The softmax layer
+    starts at zero.
 
     Args:
         encoder: Keras model or layer from views to encodings, or `None` until
@@ -44,7 +45,7 @@ class FineTuning(Probe):
             to 128.
         epochs: Largest number of passes over the data. Defaults to 200.
         patience: Epochs without improvement after which to stop. Defaults to 10.
-        seed: Seed of the order of the rows and of the rows held out.
+        seed: Seed of the order of the rows and of the held-out rows.
 
     Raises:
         ValueError: If a number is not positive.
@@ -95,8 +96,8 @@ class FineTuning(Probe):
     def _fit(self, x, targets):
         if self.encoder is None:
             raise ValueError(
-                "FineTuning must have an encoder to start from; received None. Give it "
-                "one, FineTuning(encoder), or use of(encoder)."
+                "FineTuning needs an encoder to start from; received None. Write "
+                "FineTuning(encoder), or use of(encoder)."
             )
         backends.needs(
             "FineTuning",
@@ -115,14 +116,14 @@ class FineTuning(Probe):
         def train_epoch():
             nonlocal network, adam
             order = generator.permutation(train)
-            # Equal parts, lest a batch norm meet a remainder of one row.
+            # Equal parts, so that no batch normalization gets a single row.
             for rows in np.array_split(order, -(-len(order) // self.batch_size)):
                 network, adam = step(network, adam, taken(x, rows), targets[rows])
             held = logits(network, taken(x, held_out))
             losses = _cross_entropy(targets[held_out], held)
             return float(tf.reduce_mean(losses))
 
-        # Tensors do not change, so that a network needs no copy.
+        # Tensors do not change, so a network needs no copy.
         self._network = best_epoch(
             train_epoch, lambda: network, self.epochs, self.patience
         )
@@ -134,7 +135,7 @@ class FineTuning(Probe):
 
 
 class _Network(NamedTuple):
-    """Values of an encoder's variables, and a softmax layer: a copy of the encoder."""
+    """A copy of the encoder, as values of its variables, and a softmax layer."""
 
     trainable: list[tf.Tensor]
     others: list[tf.Tensor]
@@ -143,11 +144,11 @@ class _Network(NamedTuple):
 
     @property
     def weights(self) -> list[tf.Tensor]:
-        """All that is trained."""
+        """All trained weights."""
         return [*self.trainable, self.kernel, self.bias]
 
     def replaced(self, weights: list[tf.Tensor], others: list[tf.Tensor]) -> _Network:
-        """The network of other weights."""
+        """The network with other weights."""
         *trainable, kernel, bias = weights
         return _Network(trainable, others, kernel, bias)
 
@@ -155,7 +156,7 @@ class _Network(NamedTuple):
 class _Adam(NamedTuple):
     """Adam (Kingma and Ba, 2015) on tensors.
 
-    Not Keras's: its state would be variables, which a strategy would distribute.
+    Keras's Adam keeps its state in variables, which a strategy would distribute.
     """
 
     means: list[tf.Tensor]
@@ -173,7 +174,7 @@ class _Adam(NamedTuple):
         gradients: list[tf.Tensor],
         learning_rate: float,
     ) -> tuple[list[tf.Tensor], _Adam]:
-        """The weights after a step, and the state."""
+        """The weights and the state after a step."""
         steps = self.steps + 1
         means = _averages(self.means, gradients, _MEAN_DECAY)
         squares = _averages(self.squares, [g * g for g in gradients], _SQUARE_DECAY)
@@ -213,7 +214,7 @@ def _start(encoder: keras.Layer, specs: Any, classes: int) -> _Network:
 def _forward(
     encoder: keras.Layer, network: _Network, views: Any, training: bool
 ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-    """Logits, the encoder's other variables afterwards, and its own losses."""
+    """Logits, the new values of the encoder's other variables, and its own losses."""
     encodings, others, losses = encoder.stateless_call(
         network.trainable,
         network.others,
@@ -236,7 +237,7 @@ def _step(
     network: _Network,
     adam: _Adam,
 ) -> Callable:
-    """A training step as one graph, for networks and states like these."""
+    """A training step as one graph, for networks and states of these shapes."""
 
     def take_step(network, adam, views, targets):
         with tf.GradientTape() as tape:
@@ -247,10 +248,10 @@ def _step(
         gradients = tape.gradient(loss, network.weights)
         if all(gradient is None for gradient in gradients[:-2]):
             raise ValueError(
-                f"encoder must have weights that train; received {encoder.name!r}, "
-                f"with {len(network.trainable)} trainable variables, none of which "
-                "takes part in its encodings. Set trainable=True, and give a Keras "
-                "model rather than a loaded SavedModel."
+                f"encoder must have trainable weights; received {encoder.name!r}, with "
+                f"{len(network.trainable)} trainable variables, none of which affects "
+                "its encodings. Set trainable=True, and give a Keras model rather than "
+                "a loaded SavedModel."
             )
         gradients = [
             tf.zeros_like(weight)
@@ -284,5 +285,5 @@ def _logits(encoder: keras.Layer, specs: Any, network: _Network) -> Callable:
 
 
 def _of_arrays(graph: Callable) -> Callable:
-    """A function of tensors as one of arrays."""
+    """Converts a function of tensors to a function of arrays."""
     return lambda *values: graph(*tf.nest.map_structure(tf.constant, values))

@@ -1,4 +1,4 @@
-"""Gauges of encodings that need no labels: a collapsed encoder is seen at once."""
+"""Measures of encodings without labels, which reveal a collapsed encoder."""
 
 import math
 from typing import Any
@@ -7,21 +7,21 @@ import numpy as np
 
 from keras_infomax import checks
 
-# A deviation below this part of the largest one is that of a dead dimension.
+# Dimensions with a deviation below this fraction of the largest one are dead.
 _DEAD = 1e-4
 
 
 def alignment(x: Any, y: Any) -> float:
     """Mean squared distance of the directions of the two encodings of a pair.
 
-    0 where both point the same way, 2 where they know nothing of each other, 4 at most.
+    It is 0 for equal directions, 2 on average for unrelated ones, and at most 4.
 
     Args:
         x: Encodings `(rows, dim)`.
         y: Encodings of the other view, of the same shape.
 
     Raises:
-        ValueError: If they are no finite matrices of one shape.
+        ValueError: If they are not finite matrices of one shape.
 
     Example:
     >>> alignment([[2.0, 0.0]], [[0.0, 3.0]])
@@ -35,8 +35,8 @@ def alignment(x: Any, y: Any) -> float:
     first, second = _encodings("x", x), _encodings("y", y)
     if first.shape != second.shape:
         raise ValueError(
-            "x and y must be encodings of one shape (rows, dim), row i of both being "
-            f"one pair; received {first.shape} and {second.shape}. Encode the same "
+            "x and y must be encodings of one shape (rows, dim), since row i of both "
+            f"is one pair; received {first.shape} and {second.shape}. Encode the same "
             "rows."
         )
     return float(np.mean(np.sum((_units(first) - _units(second)) ** 2, axis=1)))
@@ -47,16 +47,16 @@ def uniformity(encodings: Any, temperature: float = 2.0) -> float:
 
         log mean_{i < j} exp(-temperature |u_i - u_j|^2)
 
-    0 where all point the same way. Directions that are uniform in many dimensions have
-    about `-2 * temperature`.
+    It is 0 if all directions are equal, and about `-2 * temperature` for uniform
+    directions in many dimensions.
 
     Args:
         encodings: Encodings `(rows, dim)` of at least two rows.
         temperature: Positive number.
 
     Raises:
-        ValueError: If they are no finite matrix of two rows, or the temperature is not
-            positive.
+        ValueError: If they are not a finite matrix of at least two rows, or the
+            temperature is not positive.
 
     Example:
     >>> uniformity([[1.0, 0.0], [-1.0, 0.0]])
@@ -74,15 +74,15 @@ def uniformity(encodings: Any, temperature: float = 2.0) -> float:
 
 
 def effective_rank(encodings: Any) -> float:
-    """RankMe: how many dimensions encodings use, from 1 to their number.
+    """RankMe: the effective number of dimensions of encodings, from 1 to `dim`.
 
-    The exponential of the entropy of the singular values, scaled to sum to 1.
+    It is the exponential of the entropy of the singular values, scaled to sum to 1.
 
     Args:
         encodings: Encodings `(rows, dim)`.
 
     Raises:
-        ValueError: If they are no finite matrix.
+        ValueError: If they are not a finite matrix.
 
     Example:
     >>> round(effective_rank(np.eye(4)), 3)
@@ -102,13 +102,13 @@ def effective_rank(encodings: Any) -> float:
 
 
 def dead_dimensions(encodings: Any) -> float:
-    """Share of dimensions that are the same in all rows.
+    """Fraction of dimensions that are constant over all rows.
 
     Args:
         encodings: Encodings `(rows, dim)` of at least two rows.
 
     Raises:
-        ValueError: If they are no finite matrix of two rows.
+        ValueError: If they are not a finite matrix of at least two rows.
 
     Example:
     >>> dead_dimensions([[1.0, 5.0], [2.0, 5.0]])
@@ -116,7 +116,7 @@ def dead_dimensions(encodings: Any) -> float:
     """
     found = _encodings("encodings", encodings, 2)
     deviations = found.std(axis=0)
-    # Of constants, rounding leaves a little.
+    # Rounding makes deviations of constants slightly positive.
     least = max(_DEAD * deviations.max(), 1e-7 * np.abs(found).max())
     return float(np.mean(deviations <= least))
 
@@ -149,7 +149,7 @@ def covariance_log_condition(encodings: Any) -> float:
 
 def _encodings(argument, values, least=1):
     expected = f"finite encodings (rows, dim) of at least {least} rows"
-    advice = "Take what keras_infomax.probes.encode returns."
+    advice = "Use the result of keras_infomax.probes.encode."
     found = checks.array(argument, values, expected, advice).astype("float64")
     if found.ndim != 2 or len(found) < least or not found.shape[1]:
         raise checks.refusal(argument, expected, values, advice)

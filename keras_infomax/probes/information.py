@@ -1,9 +1,9 @@
-"""Predictive V-information: how much of the labels a family of models can read.
+"""Predictive V-information: how much a family of models can learn about the labels.
 
-Mutual information asks what is there, whoever reads it: no encoder can raise it, and a
-bijective one keeps all of it. V-information asks what a reader limited to the family V
-gets out, so an encoder can create it by making things easier to read. For the family
-of all models the two are the same.
+Mutual information does not depend on a model: no encoder can raise it, and a bijective
+encoder keeps all of it. V-information is the part that models of a family V can use, so
+an encoder can raise it by making information easier to use. For the family of all
+models, the two are equal.
 """
 
 from typing import Any
@@ -13,21 +13,21 @@ import numpy as np
 from keras_infomax import checks
 
 _CLASSES = "Give the class of each row."
-# Of a probability of 1 in float32.
+# Rounding error of the logarithm of 1 in float32.
 _ROUNDING = 1e-5
-_LOGARITHMS = "Give those of predict_log_proba."
+_LOGARITHMS = "Use the result of predict_log_proba."
 
 
 def label_entropy(labels: Any) -> float:
-    """Entropy of the labels' own frequencies, in nats.
+    """Entropy of the empirical frequencies of labels, in nats.
 
-    It is what the best constant prediction of these very labels would pay a row.
+    It is the cross-entropy per row of the best constant prediction of these labels.
 
     Args:
         labels: Integers of shape `(rows,)`, at least one.
 
     Returns:
-        A number from 0, for one class, to log(classes), for equally frequent ones.
+        A number from 0, for one class, to log(classes), for equally frequent classes.
 
     Raises:
         ValueError: If `labels` is empty or not a vector.
@@ -39,14 +39,14 @@ def label_entropy(labels: Any) -> float:
     labels = checks.array("labels", labels, "a vector of integers", _CLASSES)
     if labels.ndim != 1 or not len(labels):
         raise ValueError(
-            "labels must be a vector of at least one; received shape "
+            "labels must be a vector with at least one element; received shape "
             f"{labels.shape}. {_CLASSES}"
         )
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise checks.refusal("labels", "free of NaN and infinity", labels, _CLASSES)
     _, counts = np.unique(labels, return_counts=True)
     frequencies = counts / len(labels)
-    # Not -sum: the entropy of one class should not print as -0.0.
+    # Not -sum, which would print the entropy of one class as -0.0.
     return float(np.sum(frequencies * -np.log(frequencies)))
 
 
@@ -64,27 +64,26 @@ def v_information(log_probabilities: Any, labels: Any, classes: Any) -> float:
 
         I_V = H(labels) - mean_i (-log p(label_i | x_i))
 
-    that is, the `label_entropy` of the held-out labels less the cross-entropy that a
-    member of the family V pays on them, which was fitted on other rows. The first term
-    is the cost of ignorance, of the best constant prediction. It is taken on the
-    held-out labels, not fitted on the training ones; the latter would cost their
-    Kullback-Leibler divergence more, so this choice is the cautious one. Hence
+    that is, the `label_entropy` of the held-out labels minus the cross-entropy on them
+    of a model of the family V that was fitted on other rows. The first term is the loss
+    of the best constant prediction. Its frequencies are those of the held-out labels;
+    frequencies of the training labels would raise the estimate by a Kullback-Leibler
+    divergence, so this choice is conservative. Hence
 
-    - a model that predicts a constant, whichever, has 0 or less;
-    - no model has more than `label_entropy`, which takes a probability of 1 for every
+    - a constant prediction has at most 0;
+    - a model has at most `label_entropy`, which needs a probability of 1 for every
       label;
-    - in expectation the estimate is at most I_V, whose definition takes the best
-      member of V where this takes a fitted one; an overconfident one can have far less
-      than 0.
+    - the expected estimate is at most I_V, which is defined by the best model of V,
+      not by a fitted one. An overconfident model can be far below 0.
 
     Args:
         log_probabilities: Natural logarithms of shape `(rows, classes)`.
         labels: Held-out integer labels of shape `(rows,)`.
         classes: The class of each column, sorted, of shape `(classes,)`. A label that
-            is not among them had probability 0, which makes the result minus infinity.
+            is not among them has probability 0, which makes the result minus infinity.
 
     Returns:
-        The information that the predictions hold about the labels, in nats a row.
+        The information of the predictions about the labels, in nats per row.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -106,11 +105,11 @@ def v_information(log_probabilities: Any, labels: Any, classes: Any) -> float:
     entropy = label_entropy(labels)
     if log_probabilities.shape != (len(labels), len(classes)):
         raise ValueError(
-            f"log_probabilities must have shape (rows, classes), "
-            f"({len(labels)}, {len(classes)}); received {log_probabilities.shape}. "
-            "Predict the rows whose labels these are."
+            f"log_probabilities must have shape (rows, classes), ({len(labels)}, "
+            f"{len(classes)}); received {log_probabilities.shape}. Predict the rows of "
+            "these labels."
         )
-    if not (log_probabilities <= _ROUNDING).all():  # Nor is NaN.
+    if not (log_probabilities <= _ROUNDING).all():  # False for NaN.
         raise checks.refusal(
             "log_probabilities",
             "at most 0, and not NaN",

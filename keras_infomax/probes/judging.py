@@ -1,4 +1,4 @@
-"""Puts an encoder before several probes, encoding its views once for all of them."""
+"""Evaluates an encoder by several probes, and encodes the views only once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,29 +23,29 @@ def judge(
     train: Labelled,
     test: Labelled,
 ) -> dict[str, Judgement]:
-    """Fits probes on one labeled set and measures them on another.
+    """Fits probes on one labeled set and evaluates them on another.
 
-    Probes that are frozen see encodings and are fitted in place. The others see views,
-    and what is fitted is the copy that they make for this encoder.
+    Frozen probes receive encodings and are fitted in place. The others receive views
+    and are copied for this encoder; the copies are fitted.
 
     Args:
-        probes: Probes by name. Each is a `Probe`, or any object with `fit(x, labels)`
-            that returns an object with `score(x, labels)`, whose judgement then has the
-            accuracy alone.
-        encoder: Keras model or layer from views to encodings, which is checked not to
-            move; or `None` for the baseline, frozen probes on the raw views. The other
-            probes have none and are left out, and so are all for views with texts.
-        train: Pair `(views, labels)` to fit on; views are an array, or any structure of
-            arrays that the encoder takes.
-        test: Pair `(views, labels)` to measure on.
+        probes: Probes by name. Each is a `Probe`, or any object whose `fit(x, labels)`
+            returns an object with `score(x, labels)`; the judgement of the latter has
+            only the accuracy.
+        encoder: Keras model or layer from views to encodings, which must not change; or
+            `None` for the baseline of frozen probes on the raw views. Probes that are
+            not frozen have no baseline and are left out. Views with texts have none.
+        train: Pair `(views, labels)` for fitting; views are an array, or any structure
+            of arrays that the encoder takes.
+        test: Pair `(views, labels)` for evaluation.
 
     Returns:
         The judgement of each probe, by name.
 
     Raises:
-        ValueError: If rows, labels or encodings are unfit, see `Probe.fit` and
+        ValueError: If rows, labels or encodings are invalid; see `Probe.fit` and
             `encode`.
-        RuntimeError: If encoding moves the encoder.
+        RuntimeError: If encoding changes the encoder.
 
     Example:
     >>> from keras_infomax.probes import LogisticProbe

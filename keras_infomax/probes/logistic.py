@@ -1,4 +1,4 @@
-"""The linear probe: how well a linear classifier reads what an encoder encodes."""
+"""The linear probe: accuracy of a linear classifier on encodings."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,60 +11,63 @@ from keras_infomax.probes import softmax_regression
 from keras_infomax.probes.probe import Probe, flat
 from keras_infomax.probes.threads import one_thread
 
-# The largest gradient entry of the mean log-likelihood at which L-BFGS stops, in
-# whitened coordinates. On half digits and half MNIST, pixels and encodings, a hundred
-# times less changes the class of two in 10,000 test rows at most.
+# L-BFGS stops if no gradient entry of the mean log-likelihood is larger, in whitened
+# coordinates. For pixels and encodings of half digits and half MNIST, a tolerance a
+# hundred times smaller changes the class of at most two in 10,000 test rows.
 TOLERANCE = 1e-5
 
-# Half digits and their encodings take 40 to 160 iterations: a guard, not a budget.
+# A safeguard: half digits and their encodings take 40 to 160 iterations.
 MAX_ITERATIONS = 10_000
 
 SCALERS = ("min_max", "standardized", "whitened")
 
-# Of the variance, by whitening: directions that hold less are rounding errors.
+# Fraction of the variance that whitening leaves out as rounding errors.
 _LEFT_OUT = 1e-6
 
-# Rows that choose C are these parts in turn.
+# Number of parts for the choice of C by cross-validation.
 _FOLDS = 3
 
 
 class LogisticProbe(Probe):
     """Multinomial logistic regression on scaled encodings, to [0, 1] by default.
 
-    The protocol of Tschannen et al.: each feature is scaled so that the training
-    encodings span [0, 1], then a linear classifier with an L2 penalty is fitted,
+    This is the protocol of Tschannen et al.: each feature is scaled so that the
+    training encodings span [0, 1], then a linear classifier with an L2 penalty is
+    fitted,
 
         minimize  ||W||^2 / 2 - C * sum_i log softmax(W z_i + b)[label_i]
 
-    over the scaled encodings `z_i`, of two classes with one vector W for the second.
-    The optimum is unique; L-BFGS finds it from zero, and the same encodings always give
-    the same accuracy, bit by bit. See `softmax_regression` for what makes it fast.
+    over the scaled encodings `z_i`. With two classes, W is one vector, for the second
+    class. The optimum is unique. L-BFGS starts at zero, and the same encodings always
+    give the same accuracy, bit by bit. `softmax_regression` explains why it is fast.
 
     A feature whose training range is below ten times the float32 epsilon (1.2e-6)
     counts as constant: it becomes 0 (within that range) and does not contribute. Old
-    versions of scikit-learn, such as the one behind the published figures, stretched
-    even a range of 1e-9 to [0, 1]; on nearly lossless encodings of digits, whose border
-    pixels are constant, that alone added one percentage point.
+    versions of scikit-learn, such as the one used for the published figures, stretched
+    even a range of 1e-9 to [0, 1]. This alone added one percentage point for nearly
+    lossless encodings of digits, whose border pixels are constant.
 
-    The paper's notebook did not solve to convergence: it used scikit-learn's SAGA with
-    a tolerance of 0.1, which stops after a few passes over the data. Where features
-    are nearly collinear, as under its MLP critic, that alone costs several points;
-    `solver="saga", tolerance=0.1` repeats it.
+    The paper's notebook did not run to convergence: it used scikit-learn's SAGA with a
+    tolerance of 0.1, which stops after a few passes over the data. This alone costs
+    several percentage points if features are nearly collinear, as with its MLP critic.
+    `solver="saga", tolerance=0.1` reproduces it.
 
     Args:
-        C: Positive float, the weight of the data against the penalty, or several, of
-            which three-fold cross-validation on the training rows chooses the one with
-            the highest accuracy, the smallest of equals. Defaults to 10, as in the
-            paper.
-        solver: `"lbfgs"`, or `"saga"` for that of scikit-learn.
-        tolerance: The solver's tolerance: of the gradient in whitened coordinates, or
-            SAGA's of the change of weights.
+        C: Positive float, the weight of the data relative to the penalty; or a list of
+            floats. From a list, three-fold cross-validation on the training rows
+            chooses the value with the highest accuracy, and the smallest of equals.
+            Defaults to 10, as in the paper.
+        solver: `"lbfgs"`, or `"saga"` for scikit-learn's SAGA.
+        tolerance: Tolerance of the solver: of the gradient in whitened coordinates for
+            L-BFGS, of the change of weights for SAGA.
         scaler: `"min_max"`, `"standardized"` (a mean of 0 and a deviation of 1 for each
             feature) or `"whitened"` (a covariance of 1 on the principal axes, without
-            the last that hold a millionth of the variance). The optimum depends on it
-            only by the penalty; a solver that stops early depends on it entirely.
-        max_iterations: Most iterations of the solver; of SAGA, passes over the rows.
-        seed: Seed of the order in which SAGA visits rows. The converged probe has none.
+            the last axes, which hold a millionth of the variance). The optimum depends
+            on the scaling only through the penalty; the result of a solver that stops
+            early depends on it strongly.
+        max_iterations: Largest number of iterations of the solver; for SAGA, passes
+            over the rows.
+        seed: Seed of the order in which SAGA visits rows. L-BFGS uses no seed.
 
     Attributes:
         chosen_C: The C of the fit.
@@ -130,8 +133,9 @@ class LogisticProbe(Probe):
         self.pipeline = make_pipeline(scaler, regression)
 
     def _choose(self, scaled, targets, weights):
-        """The C whose fits on two thirds of the rows are most accurate on the rest."""
-        # Row i is in part i modulo the number of parts, of its class: all hold all.
+        """The C with the highest accuracy in cross-validation."""
+        # Row i of a class is in part i modulo the number of parts, so parts are
+        # stratified.
         order = np.argsort(targets, kind="stable")
         fold = np.empty(len(targets), "int64")
         fold[order] = np.arange(len(targets)) % _FOLDS
@@ -166,7 +170,7 @@ class LogisticProbe(Probe):
         if self.solver == "saga":
             with warnings.catch_warnings():
                 if self.max_iterations < MAX_ITERATIONS:
-                    # To stop it there is what was asked for.
+                    # The user chose to stop early.
                     warnings.simplefilter("ignore", ConvergenceWarning)
                 regression.fit(scaled, self.classes[targets])
         else:
@@ -174,14 +178,14 @@ class LogisticProbe(Probe):
         return regression
 
     def _solve(self, regression, scaled, targets):
-        """Gives a regression of scikit-learn the weights that its own L-BFGS seeks."""
+        """Sets a regression of scikit-learn to the optimum of its own objective."""
         assert self.classes is not None
         two = len(self.classes) == 2
         weights, intercept, iterations = softmax_regression.fit(
             scaled,
             targets,
             len(self.classes),
-            # Shared by two vectors, the penalty of one is half as large.
+            # Two opposite vectors share the penalty, so that of one vector is half.
             regression.C / 2 if two else regression.C,
             self.tolerance,
             self.max_iterations,
@@ -194,7 +198,7 @@ class LogisticProbe(Probe):
     def _logits(self, x):
         with one_thread():
             logits = self.pipeline.decision_function(flat(x))
-        # Of two classes scikit-learn gives the second's log-odds alone.
+        # For two classes, scikit-learn returns only the log-odds of the second.
         if logits.ndim == 1:
             return np.stack([np.zeros_like(logits), logits], axis=1)
         return logits

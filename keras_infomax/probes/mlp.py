@@ -1,4 +1,4 @@
-"""A probe with one hidden layer: what a linear one misses without a network's depth."""
+"""A probe with one hidden layer, which also uses nonlinear information."""
 
 import copy
 from typing import Any
@@ -15,18 +15,18 @@ from keras_infomax.probes.threads import one_thread
 class MLPProbe(Probe):
     """A multilayer perceptron with one hidden layer of ReLU units.
 
-    Each feature is scaled so that the training rows span [0, 1], as in
-    `LogisticProbe`. Adam then minimizes the cross-entropy in batches of 200, and the
-    epoch is kept after which a tenth of the rows, held out, were predicted best.
-    scikit-learn's network serves, because training one more Keras model while another
-    is in `fit` would draw on random states and names that the two share.
+    Each feature is scaled so that the training rows span [0, 1], as in `LogisticProbe`.
+    Adam then minimizes the cross-entropy in batches of 200. A tenth of the rows is held
+    out, and the weights after the epoch with the best predictions for these rows are
+    kept. The network is scikit-learn's: a second Keras model that trains during `fit`
+    would share random states and names with the first.
 
     Args:
         hidden_units: Positive integer, the width of the layer. Defaults to 200.
         learning_rate: Learning rate of Adam. Defaults to 1e-3.
         epochs: Largest number of passes over the data. Defaults to 200.
         patience: Epochs without improvement after which to stop. Defaults to 10.
-        seed: Seed of the first weights, the order of the rows and the rows held out.
+        seed: Seed of the initial weights, the order of the rows and the held-out rows.
 
     Raises:
         ValueError: If a number is not positive.
@@ -73,7 +73,8 @@ class MLPProbe(Probe):
             learning_rate_init=self.learning_rate,
             batch_size=min(200, len(train)),
             random_state=self.seed,
-            # Only counted, since epochs are called one by one; reached, it would warn.
+            # Epochs are run one by one; scikit-learn would warn when it reaches
+            # max_iter.
             max_iter=self.epochs + 1,
         )
         classes = np.arange(targets.max() + 1)
@@ -94,5 +95,5 @@ class MLPProbe(Probe):
 
 
 def _log_proba(network: Any, x: np.ndarray) -> np.ndarray:
-    # A probability of 0 in float32 must not become minus infinity.
+    # The logarithm of a probability of 0 in float32 must stay finite.
     return np.log(np.maximum(network.predict_proba(x), np.finfo("float32").tiny))

@@ -1,4 +1,4 @@
-"""A probe without parameters: rows are judged by the training rows next to them."""
+"""A probe without parameters: the nearest training rows classify a row."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_infomax import checks
 from keras_infomax.probes.probe import Probe, flat
 from keras_infomax.probes.threads import one_thread
 
-# Similarities held in memory at a time: 128 MB, and their order twice as much.
+# Largest number of similarities in memory: 128 MB, and twice as much for their order.
 _BLOCK = 2**25
 
 
@@ -15,26 +15,26 @@ class NeighboursProbe(Probe):
 
         votes[i, c] = sum_j exp(s_ij / temperature), j of class c among the k nearest
 
-    where `s_ij` is the cosine of the angle between rows i and j. There is nothing to
-    fit, so it sees the geometry of the encodings as it is: directions of little
-    variance count little, while a linear probe can stretch them.
+    where `s_ij` is the cosine of the angle between rows i and j. Nothing is fitted, so
+    the geometry of the encodings decides: directions of small variance have little
+    effect, while a linear probe can stretch them.
 
-    Votes become probabilities relative to the nearest row's, and with a prior of one
-    more neighbor, as near as the nearest, whose class is uniform:
+    Votes are divided by that of the nearest row and become probabilities. A prior adds
+    one neighbor with a uniform class, as near as the nearest:
 
         p[i, c] = (votes[i, c] / v_i + 1 / classes) / (sum of the row / v_i + 1)
 
-    where `v_i` is the largest single vote, so that a class without a neighbor is
-    improbable and not impossible, and the order of the classes stays.
+    where `v_i` is the largest single vote. So a class without a neighbor is improbable
+    but not impossible, and the order of the classes does not change.
 
-    Time and the memory of a block are those of all similarities between test and
-    training rows; 10,000 against 60,000 take some ten seconds on one core.
+    All similarities between test and training rows are computed, block by block; 10,000
+    against 60,000 rows take about ten seconds on one core.
 
     Args:
         k: Positive integer, the number of neighbors, or all rows if there are fewer.
             Defaults to 200.
-        temperature: Positive float; the smaller, the more the nearest decide. Defaults
-            to 0.07.
+        temperature: Positive float; smaller values give the nearest rows more weight.
+            Defaults to 0.07.
 
     Raises:
         ValueError: If a number is not positive.
@@ -75,16 +75,16 @@ class NeighboursProbe(Probe):
         similarities -= similarities.max(axis=1, keepdims=True)
         weights = np.exp(similarities / self.temperature)
         classes = self._targets.max() + 1
-        # One histogram for all rows, each with bins of its own.
+        # One histogram for all rows, with separate bins for each row.
         bins = classes * np.arange(len(x))[:, None] + self._targets[nearest]
         votes = np.bincount(bins.ravel(), weights.ravel(), minlength=classes * len(x))
         return np.log(votes.reshape(len(x), classes) + 1 / classes)
 
 
 def _directions(x: np.ndarray) -> np.ndarray:
-    """Rows of length 1; a row of zeros has no direction and is similar to none."""
+    """Rows of length 1; a row of zeros stays zero and has no similarity to any row."""
     x = flat(x)
-    # Scaled first: squares of large float32 numbers overflow, of small ones vanish.
+    # Scaled first, since squares of large or small float32 numbers over- or underflow.
     largest = np.abs(x).max(axis=1, keepdims=True)
     x = x / np.where(largest == 0, 1, largest)
     length = np.linalg.norm(x, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What all probes have in common: one interface, and the checks at its border."""
+"""Base of all probes: their interface, and the checks of arguments."""
 
 import abc
 import dataclasses
@@ -21,14 +21,14 @@ from keras_infomax.probes.rows import (
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """What a probe finds on held-out rows.
+    """Results of a probe on held-out rows.
 
     Args:
-        accuracy: Share of rows whose class is predicted, in [0, 1].
-        information: Predictive V-information of the labels, in nats, or `None` of a
-            probe that gives no probabilities.
-        standard_error: That of the accuracy over draws of the training rows, or `None`
-            of a probe that does not draw.
+        accuracy: Fraction of rows whose class is predicted, in [0, 1].
+        information: Predictive V-information of the labels, in nats, or `None` if the
+            probe gives no probabilities.
+        standard_error: Standard error of the accuracy over draws of the training rows,
+            or `None` if the probe does not draw.
     """
 
     accuracy: float
@@ -42,20 +42,20 @@ class Judgement:
 
 
 class Probe(abc.ABC):
-    """A supervised model whose held-out accuracy judges an encoder.
+    """A supervised model whose held-out accuracy evaluates an encoder.
 
-    Labels are integers, any. A probe is deterministic: the same rows always give the
-    same answers, and fitting one leaves every global random state alone.
+    Labels are any integers. A probe is deterministic: the same rows always give the
+    same results, and fitting does not change any global random state.
 
-    To write another, define `_fit(x, targets)` and `_logits(x)`. Both get checked rows
-    `(rows, ...)` in float32, or if it is not frozen views as its encoder takes them;
-    targets are indices into `classes`, and logits are log-probabilities `(rows,
-    classes)` up to a constant a row.
+    To write a probe, define `_fit(x, targets)` and `_logits(x)`. Both receive checked
+    rows `(rows, ...)` in float32; a probe that is not frozen receives views of its
+    encoder. Targets are indices into `classes`. Logits are log-probabilities
+    `(rows, classes)` up to a constant for each row.
 
     Attributes:
-        classes: Labels that `fit` has seen, sorted, or `None` before `fit`.
-        frozen: Whether the probe is fitted on encodings, by an encoder that stands
-            still. Otherwise it is fitted on views, after `of(encoder)`.
+        classes: Sorted labels of `fit`, or `None` before `fit`.
+        frozen: Whether the probe is fitted on encodings of an encoder that does not
+            change. Otherwise it is fitted on views, after `of(encoder)`.
     """
 
     frozen: bool = True
@@ -65,10 +65,10 @@ class Probe(abc.ABC):
         self._features: Any = 0
 
     def of(self, encoder: keras.Layer) -> Self:
-        """Returns the probe of this encoder: itself, if it is frozen.
+        """Returns the probe for this encoder: itself, if it is frozen.
 
-        A probe that trains the encoder returns a copy of itself, not fitted, that
-        starts from there.
+        A probe that trains the encoder returns an unfitted copy that starts from the
+        encoder's weights.
 
         Args:
             encoder: Keras model or layer from views to encodings.
@@ -76,7 +76,7 @@ class Probe(abc.ABC):
         return self
 
     def fit(self, x: Any, labels: Any) -> Self:
-        """Fits the probe, forgetting any earlier fit.
+        """Fits the probe; an earlier fit is discarded.
 
         Args:
             x: Encodings or views of shape `(rows, ...)`.
@@ -86,8 +86,8 @@ class Probe(abc.ABC):
             The probe itself.
 
         Raises:
-            ValueError: If `x` and `labels` do not describe labeled finite rows, or if
-                they hold one class only.
+            ValueError: If `x` and `labels` are not labeled finite rows, or if they hold
+                only one class.
         """
         x, labels = self._checked_labelled(x, labels)
         check_classes("labels", labels)
@@ -103,7 +103,7 @@ class Probe(abc.ABC):
             x: Encodings or views as wide as those given to `fit`.
 
         Raises:
-            ValueError: If the probe is not fitted, or if `x` has another width or holds
+            ValueError: If the probe is not fitted, or if `x` has another width or
                 values that are not finite.
         """
         return self._most_probable(self._checked_logits(x))
@@ -120,7 +120,7 @@ class Probe(abc.ABC):
         return _log_softmax(self._checked_logits(x))
 
     def score(self, x: Any, labels: Any) -> float:
-        """Returns the accuracy, the share of rows in [0, 1] whose class is predicted.
+        """Returns the accuracy: the fraction of rows whose class is predicted.
 
         Args:
             x: Encodings or views as wide as those given to `fit`.
@@ -128,7 +128,7 @@ class Probe(abc.ABC):
 
         Raises:
             ValueError: If the probe is not fitted, if `x` has another width, or if `x`
-                and `labels` do not describe labeled finite rows.
+                and `labels` are not labeled finite rows.
         """
         x, labels = self._checked_labelled(x, labels)
         return float(np.mean(self.predict(x) == labels))
@@ -136,8 +136,8 @@ class Probe(abc.ABC):
     def information(self, x: Any, labels: Any) -> float:
         """Returns the predictive V-information of the labels, in nats.
 
-        What the probe's family reads of the labels: their entropy less the probe's
-        cross-entropy on them. See `v_information`.
+        It is the entropy of the labels minus the probe's cross-entropy on them; see
+        `v_information`.
 
         Args:
             x: Held-out encodings or views as wide as those given to `fit`.
@@ -150,7 +150,7 @@ class Probe(abc.ABC):
         return v_information(self.predict_log_proba(x), labels, self.classes)
 
     def measure(self, x: Any, labels: Any) -> Judgement:
-        """Returns `score` and `information` of the same rows, predicting them once.
+        """Returns `score` and `information` of the same rows, from one prediction.
 
         Args:
             x: Held-out encodings or views as wide as those given to `fit`.
@@ -191,8 +191,8 @@ class Probe(abc.ABC):
         x = finite_rows("x", x) if self.frozen else checked_views("x", x)
         if _features(x) != self._features:
             raise ValueError(
-                f"x must have {self._features} features a row, as in fit; received "
-                f"{_features(x)}. Encode training and test rows alike."
+                f"x must have {self._features} features per row, as in fit; received "
+                f"{_features(x)}. Encode training and test rows in the same way."
             )
         return self._logits(x)
 
@@ -206,7 +206,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _features(x: Any) -> Any:
-    """Number of features of each row, or of a structure those of its parts."""
+    """Number of features per row; for a structure, those of its parts."""
     return keras.tree.map_structure(lambda part: part[0].size, x)
 
 

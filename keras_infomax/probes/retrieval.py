@@ -1,4 +1,4 @@
-"""How well one modality finds the other, and classes by what is said of them."""
+"""Retrieval of one modality by the other, and classification by prompts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from keras_infomax import checks
 def recall_at(
     scores: Any, partners: Any, ks: Sequence[int] = (1, 5, 10)
 ) -> dict[int, float]:
-    """Share of queries that find a partner among the candidates of highest score.
+    """Fraction of queries with a partner among the candidates of highest score.
 
-    Of candidates with equal scores, half count as higher, so that scores that are all
-    equal find what chance would.
+    Half of the candidates with equal scores count as higher, so constant scores have
+    the recall of chance.
 
     Args:
         scores: Array `(queries, candidates)`.
-        partners: Boolean array `(queries, candidates)`: which candidates a query is
-            looking for. A query that looks for none is left out.
-        ks: How many candidates are looked at.
+        partners: Boolean array `(queries, candidates)`: the candidates that answer a
+            query. A query without partners is left out.
+        ks: Numbers of candidates to consider.
 
     Returns:
         Recall by k, each in [0, 1].
@@ -50,7 +50,7 @@ def recall_at(
     looking = found.any(axis=1)
     if not looking.any():
         raise checks.refusal(
-            "partners", "True somewhere", partners, "Each query looks for a candidate."
+            "partners", "True somewhere", partners, "A query needs a partner."
         )
     scores, found = scores[looking], found[looking]
     best = np.where(found, scores, -np.inf).max(axis=1, keepdims=True)
@@ -65,10 +65,10 @@ def zero_shot(scores: Any, labels: Any) -> float:
 
     Args:
         scores: Array `(rows, classes, prompts)`.
-        labels: Integers `(rows,)` from 0 up to below the classes.
+        labels: Integers `(rows,)`, at least 0 and less than the number of classes.
 
     Returns:
-        Share of rows, in [0, 1].
+        Fraction of rows, in [0, 1].
 
     Raises:
         ValueError: If the arrays are not as described.
@@ -90,6 +90,6 @@ def zero_shot(scores: Any, labels: Any) -> float:
             "labels",
             "the class of each row of scores (rows, classes, prompts)",
             labels,
-            f"The scores are of the shape {scores.shape}.",
+            f"The scores have shape {scores.shape}.",
         )
     return float(np.mean(scores.mean(axis=2).argmax(axis=1) == labels))

@@ -1,4 +1,4 @@
-"""Checks the rows and labels that probes are given, once, at the border."""
+"""Checks the rows and labels of probes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,29 +12,29 @@ _NUMBER = "Number the classes, as np.unique(labels, return_inverse=True)[1] does
 
 
 def check_labelled(name: str, x: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns labeled rows as arrays that a probe can use, or says why it cannot.
+    """Checks labeled rows, and returns them as arrays.
 
     Args:
-        name: What to call the pair in messages.
+        name: Name of the pair, for messages.
         x: Finite numbers of shape `(rows, ...)`.
         labels: Integers of shape `(rows,)`.
 
     Returns:
-        `x` as float32 and `labels`, both arrays; not copied where they are already.
+        `x` as float32 and `labels`, both as arrays; not copied if they have this form.
 
     Raises:
-        ValueError: If either has another shape or type, if their rows differ in number
-            or are none, or if a value of `x` is not finite in float32.
+        ValueError: If either has another shape or type, if they have different numbers
+            of rows or no rows, or if a value of `x` is not finite in float32.
     """
     x = finite_rows(name, x)
     return x, checked_labels(name, labels, len(x))
 
 
 def checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
-    """Returns labels as an array, or says why a probe cannot use them.
+    """Checks labels, and returns them as an array.
 
     Args:
-        name: What to call them and their rows in messages.
+        name: Name of the labels and their rows, for messages.
         labels: Integers of shape `(rows,)`.
         rows: Number of rows.
 
@@ -44,7 +44,7 @@ def checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
     labels = checks.array(f"labels of {name}", labels, "integers (rows,)", _NUMBER)
     if labels.shape != (rows,):
         raise ValueError(
-            f"{name} must have one label a row, shape ({rows},); received labels of "
+            f"{name} must have one label per row, shape ({rows},); received labels of "
             f"shape {labels.shape}. Take labels and rows from the same examples, and "
             "flatten a column of labels with labels.reshape(-1)."
         )
@@ -56,10 +56,10 @@ def checked_labels(name: str, labels: Any, rows: int) -> np.ndarray:
 
 
 def finite_rows(name: str, x: Any) -> np.ndarray:
-    """Returns rows as float32, or says why a probe cannot use them.
+    """Checks rows, and returns them as float32.
 
     Args:
-        name: What to call them in messages.
+        name: Name of the rows, for messages.
         x: Finite numbers of shape `(rows, ...)`.
 
     Raises:
@@ -91,16 +91,16 @@ def labelled_views(name: str, views: Any, labels: Any) -> tuple[Any, np.ndarray]
     """Returns labeled views as arrays that an encoder can take.
 
     Args:
-        name: What to call the pair in messages.
+        name: Name of the pair, for messages.
         views: Array `(rows, ...)`, or any structure of them.
         labels: Integers of shape `(rows,)`.
 
     Returns:
-        The views, floats as float32 and all else as it is, and the labels.
+        The views, with floats as float32 and everything else unchanged, and the labels.
 
     Raises:
-        ValueError: If they are no views, a float is not finite in float32, or there is
-            not one label a row.
+        ValueError: If they are not views, a float is not finite in float32, or there is
+            not one label per row.
     """
     checks.unmasked(f"labels of {name}", labels)
     labels = np.asarray(labels)
@@ -112,12 +112,12 @@ def checked_views(name: str, views: Any, rows: int | None = None) -> Any:
     """As `views_as_arrays`, with floats that are finite.
 
     Args:
-        name: What to call them in messages.
-        views: As there.
-        rows: As there.
+        name: Name of the rows, for messages.
+        views: As for `views_as_arrays`.
+        rows: As for `views_as_arrays`.
 
     Raises:
-        ValueError: As there, or if a float is not finite in float32.
+        ValueError: As `views_as_arrays`, or if a float is not finite in float32.
     """
     views = views_as_arrays(name, views, rows)
     for part in keras.tree.flatten(views):
@@ -127,21 +127,21 @@ def checked_views(name: str, views: Any, rows: int | None = None) -> Any:
 
 
 def views_as_arrays(name: str, views: Any, rows: int | None = None) -> Any:
-    """Returns views as arrays of equally many rows, floats as float32.
+    """Returns views as arrays with the same number of rows, and floats as float32.
 
     Args:
-        name: What to call them in messages.
+        name: Name of the rows, for messages.
         views: Array `(rows, ...)`, or any structure of them.
-        rows: Number of rows that is expected. A list of arrays of so many rows is a
-            structure; any other is an array itself, as where this is `None`.
+        rows: Expected number of rows, or `None`. A list of arrays with this number of
+            rows is a structure; any other list is converted to one array.
 
     Raises:
-        ValueError: If a part has no rows, or they differ in their number.
+        ValueError: If a part has no rows, or parts have different numbers of rows.
     """
     views = _arrays(views, rows)
     parts = keras.tree.flatten(views)
     for part in parts:
-        # A category or a text may be a scalar.
+        # A single category or text is a scalar.
         is_float = np.issubdtype(part.dtype, np.floating)
         if part.ndim < (2 if is_float else 1) or not len(part):
             raise ValueError(
@@ -150,7 +150,7 @@ def views_as_arrays(name: str, views: Any, rows: int | None = None) -> Any:
             )
     if len({len(part) for part in parts}) > 1:
         raise ValueError(
-            f"{name} must have equally many rows in all parts; received "
+            f"{name} must have the same number of rows in all parts; received "
             f"{structures.described(views)}. Row i of each is a part of view i."
         )
     return views
@@ -181,14 +181,14 @@ def _has_rows(part: Any, rows: int | None) -> bool:
 
 
 def rows_of_views(views: Any) -> np.ndarray | None:
-    """Returns the numbers of views as rows that a probe can read without an encoder.
+    """Returns views as rows of numbers for a probe without an encoder.
 
     Args:
         views: Array, or any structure of arrays.
 
     Returns:
-        The array, if it is one; the parts of a structure side by side, float32 of
-        shape `(rows, features)`; or `None` if there are texts among them.
+        An array unchanged; the parts of a structure side by side, float32 of shape
+        `(rows, features)`; or `None` if there are texts.
     """
     parts = keras.tree.flatten(views_as_arrays("views", views))
     if any(structures.dtype_of(part) == "string" for part in parts):

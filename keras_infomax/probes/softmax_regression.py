@@ -10,7 +10,7 @@ from keras_infomax import backends
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.probes.threads import one_thread
 
-# Above this number of features, whitening costs more than it spares.
+# Above this number of features, whitening costs more than it saves.
 _MOST_WHITENED = 4096
 
 
@@ -26,19 +26,19 @@ def fit(
 
         ||W||^2 / (2 C rows) - mean_i log softmax(W x_i + b)[target_i]
 
-    The search runs in coordinates in which the rows have a covariance of one, `W = V
-    P` for a matrix P of their principal axes, and starts at zero. The optimum is the
-    same, and nearer by several times, where features are as correlated as those of an
-    encoder are; and a small gradient means a small distance from the optimum whatever
-    the scale of the features.
+    The search runs in coordinates in which the rows have a covariance of one, `W = V P`
+    for a matrix P of their principal axes, and starts at zero. The optimum is the same,
+    but takes several times fewer iterations for correlated features, such as encodings.
+    A small gradient also means a small distance from the optimum, whatever the scale of
+    the features.
 
     Args:
         x: float32 array `(rows, features)`.
         targets: Integers `(rows,)` in `[0, num_classes)`.
         num_classes: Number of classes, at least 2.
         C: Positive float, the weight of the data against the penalty.
-        tolerance: The largest entry of the gradient, in whitened coordinates, at which
-            the search stops.
+        tolerance: The search stops if no entry of the gradient is larger, in whitened
+            coordinates.
         max_iterations: Largest number of iterations.
 
     Returns:
@@ -51,9 +51,9 @@ def fit(
     axes = _whitening(whitened, 1 / (C * rows))
     if axes is not None:
         whitened = _product(whitened, axes.astype("float32"))
-    # The last column is the intercept's, which is not penalized.
+    # The last column is the intercept, which is not penalized.
     whitened = _kept(np.pad(whitened, [(0, 0), (0, 1)], constant_values=1.0))
-    # Where the targets are among the logits; as one index, they are found at once.
+    # Positions of the targets in the flat logits; one index array is fast.
     of_targets = np.asarray(targets, "int64") * rows + np.arange(rows)
 
     metric = scipy.sparse.eye_array(features) if axes is None else axes.T @ axes
@@ -84,7 +84,7 @@ def fit(
             "maxiter": max_iterations,
             "maxfun": 2 * max_iterations,
             "gtol": tolerance,
-            # Only the gradient decides.
+            # Stop only by the gradient.
             "ftol": 0.0,
         },
     )
@@ -94,12 +94,13 @@ def fit(
     return weights, parameters[:, -1] - weights @ mean, int(found.nit)
 
 
-# On TensorFlow products are its own: twice as fast as NumPy's where a few rows meet
-# many, and no slower on a busy machine, since its threads do not spin while they wait.
+# With the TensorFlow backend, products are TensorFlow's: twice as fast as NumPy's for
+# few rows against many. They are not slower on a busy machine, since waiting threads do
+# not spin.
 
 
 def _kept(x: np.ndarray) -> Any:
-    """Rows where products find them at once."""
+    """Rows in the form that products need."""
     if not backends.is_tensorflow():
         return x
     with tf.device("CPU:0"):
@@ -117,20 +118,20 @@ def _product(a: Any, b: Any, transpose: bool = False) -> np.ndarray:
 
 def _logits(x: Any, parameters: np.ndarray) -> np.ndarray:
     """Logits `(num_classes, rows)`."""
-    # Classes come first, since sums over them run fast along the rows.
+    # Classes come first, since sums over them are fast along the rows.
     if not backends.is_tensorflow():
         return _product(parameters, x.T)
     with tf.device("CPU:0"):
         logits = tf.matmul(x, parameters, transpose_b=True)
-        # The product the other way round takes longer than with this transposition.
+        # The product with the other order is slower than this one and a transposition.
         return tf.transpose(logits).numpy()
 
 
 def _whitening(centred: np.ndarray, penalty: float) -> np.ndarray | None:
     """Axes `(features, features)` on which rows have a covariance of about one.
 
-    Directions that the penalty may shrink are stretched less: they matter little.
-    Returns `None`, for the axes as they are, where there are too many features.
+    Directions that the penalty shrinks are stretched less, since they matter little.
+    Returns `None`, for unchanged axes, if there are too many features.
     """
     rows, features = centred.shape
     if features > _MOST_WHITENED:
@@ -138,5 +139,5 @@ def _whitening(centred: np.ndarray, penalty: float) -> np.ndarray | None:
     products = _product(centred, centred, transpose=True)
     covariance = products.astype("float64") / rows
     variances, directions = np.linalg.eigh(covariance)
-    # Times 100: half digits then take half as many iterations as times 1.
+    # With the factor 100, half digits take half as many iterations as with 1.
     return directions / np.sqrt(np.maximum(variances, 0.0) + 100 * penalty)

@@ -1,4 +1,4 @@
-"""The protocols by which encoders are compared, by name."""
+"""Names of the probes by which encoders are compared."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,8 +23,7 @@ PROBES: dict[str, Callable[[], Any]] = {
     "fine_tuning": FineTuning,
 }
 
-# How the linear probe is solved, scaled and penalized: one question, asked of encoders
-# beside `PROBES`.
+# Variants of the linear probe in solver, scaling and penalty, for a study of its own.
 PASSES = (1, 2, 5, 10, 20, 50, 100)
 LINEAR_PROBES: dict[str, Callable[[], Any]] = {
     **{
@@ -48,7 +47,7 @@ LINEAR_PROBES: dict[str, Callable[[], Any]] = {
 
 
 def get(probe: Any) -> Any:
-    """Returns a probe by its name, not fitted, or the given one.
+    """Returns an unfitted probe by its name, or the given probe.
 
     | name | what it is |
     |---|---|
@@ -60,14 +59,14 @@ def get(probe: Any) -> Any:
     | `"one_percent"` | `FewLabels(fraction=0.01)`, linear |
     | `"ten_percent"` | `FewLabels(fraction=0.1)`, linear |
     | `"fine_tuning"` | `FineTuning()` of the whole encoder |
-    | `"passes_1"`, ..., `"passes_100"` | linear, by so many passes of SAGA |
-    | `"stopped_seed_1"`, `_2` | `"linear_stopped"`, by other orders of the rows |
-    | `"stopped_standardized"`, `"stopped_whitened"` | the same on features scaled so |
-    | `"standardized"`, `"whitened"` | `"linear"` on features scaled so |
+    | `"passes_1"`, ..., `"passes_100"` | linear, with this number of passes of SAGA |
+    | `"stopped_seed_1"`, `_2` | `"linear_stopped"`, with other orders of the rows |
+    | `"stopped_standardized"`, `"stopped_whitened"` | the same with this scaling |
+    | `"standardized"`, `"whitened"` | `"linear"` with this scaling |
     | `"best_penalty"` | `"linear"`, its C by cross-validation over four decades |
 
     Args:
-        probe: A name, or a probe, which is returned as it is.
+        probe: A name, or a probe, which is returned unchanged.
 
     Raises:
         ValueError: If the name is unknown.

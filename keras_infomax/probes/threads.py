@@ -6,8 +6,8 @@ from typing import Any
 def one_thread() -> Any:
     """Keeps BLAS and OpenMP to one thread inside a `with` block.
 
-    A second thread spins instead of helping when the cores are busy: measured 30 times
-    slower. It would also make sums, hence accuracies, depend on the machine's load.
+    On busy cores a second thread spins instead of helping, which was measured to be 30
+    times slower. It would also make sums, and so accuracies, depend on the load.
     """
     from threadpoolctl import threadpool_limits
 

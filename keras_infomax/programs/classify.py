@@ -10,7 +10,8 @@ from absl import flags
 
 from keras_infomax.programs import running
 
-READS = ("encoder",)
+READS = {"encoder": "saved_model.pb"}
+WRITES = {"output": "."}
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_list(
     "encoder", None, "Folders of exports.", FLAGS, required=True

@@ -21,6 +21,8 @@ COMMANDS = {
     "reprobe": "reprobe",
     "export": "export",
     "verify": "verify",
+    "push": "push",
+    "pull": "pull",
     "mi": "mi",
     "mi-benchmark": "mi_benchmark",
     "demo": "demo",
@@ -80,7 +82,9 @@ def run(name: str, arguments: Sequence[str] | None = None) -> None:
         module.FLAGS,
         arguments,
         positional=getattr(module, "POSITIONAL", ()),
-        reads=getattr(module, "READS", ()),
+        reads=getattr(module, "READS", None),
+        writes=getattr(module, "WRITES", None),
+        keys=getattr(module, "KEYS", ()),
         called=f"keras-infomax {name}",
     )
 

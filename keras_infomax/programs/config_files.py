@@ -4,7 +4,7 @@ import importlib.util
 import pathlib
 from typing import Any
 
-from keras_infomax.programs.mistakes import UsageError
+from keras_infomax.programs.mistakes import UsageError, existing
 from keras_infomax.spelling import nearest
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
@@ -34,6 +34,7 @@ def resolve(given: str) -> str:
     called, colon, variant = given.partition(":")
     known = names()
     if pathlib.Path(called).is_file():
+        existing("--config", called)
         return given
     if called in known:
         return f"{known[called]}{colon}{variant}"

@@ -16,6 +16,7 @@ from absl import flags
 import keras_infomax as kim
 from keras_infomax.programs import config_files
 
+WRITES = {"workdir": "."}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", "runs/demo", "Folder of everything made.", FLAGS

@@ -42,8 +42,8 @@ def search() -> list[Key]:
     return [key for key in known if key.name not in ("settings", "space")]
 
 
-# Where the names are that a setting may be, and of which variables; a file that is not
-# there, or a table that is made otherwise, leaves the setting to who reads it later.
+# Where the names are that a setting or a flag may be, and of which variables; a file
+# that is not there, or a table that is made otherwise, leaves it to who reads it later.
 _TABLES = {
     "bound": [("losses/by_name.py", "LOSSES")],
     "critic": [("critics/by_name.py", "CRITICS")],
@@ -54,30 +54,37 @@ _TABLES = {
     ],
     "strategy": [("execution/strategies.py", "_STRATEGIES")],
     "views": [("views/by_name.py", "_BY_NAME")],
+    "--formats": [("saved_model/formats.py", "FILES")],
+    "--method": [
+        ("estimation/evaluation.py", "ESTIMATORS"),
+        ("estimation/estimator.py", "METHODS"),
+    ],
+    "--probes": [("probes/table.py", "PROBES")],
 }
 
 
 @functools.cache
 def choices(key: str) -> tuple[str, ...]:
-    """The names that a setting may be; none if it takes other values, too.
+    """The names that a setting or a flag may be; none if it takes other values, too.
 
     Args:
-        key: Name of the setting.
+        key: Name of the setting, or of the flag with its `--`.
     """
     tables = [_names(_PACKAGE / file, name) for file, name in _TABLES.get(key, ())]
     return () if not all(tables) else tuple(n for table in tables for n in table)
 
 
 def _names(path: pathlib.Path, variable: str) -> list[str]:
-    """The keys of a table that are written down as they are."""
+    """The keys of a table, or entries of a tuple, that are written down as they are."""
     if not path.is_file():
         return []
     for node in _tree(path).body:
         targets = getattr(node, "targets", [getattr(node, "target", None)])
-        is_table = isinstance(getattr(node, "value", None), ast.Dict)
-        if is_table and [getattr(t, "id", None) for t in targets] == [variable]:
-            keys = node.value.keys  # type: ignore[attr-defined]
-            return [str(k.value) for k in keys if isinstance(k, ast.Constant)]
+        table = getattr(node, "value", None)
+        if [getattr(t, "id", None) for t in targets] != [variable]:
+            continue
+        names = getattr(table, "keys" if isinstance(table, ast.Dict) else "elts", [])
+        return [str(k.value) for k in names if isinstance(k, ast.Constant)]
     return []
 
 

@@ -9,7 +9,8 @@ separated by commas. Writes similar.csv, and similar.png of the first encoder.
 
 from absl import flags
 
-READS = ("encoder",)
+READS = {"encoder": "saved_model.pb"}
+WRITES = {"output": "."}
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_list(
     "encoder", None, "Folders of exports.", FLAGS, required=True

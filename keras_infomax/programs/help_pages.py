@@ -57,14 +57,15 @@ def of_command(name: str, module: Any) -> str:
             " ".join(usage),
             text.strip(),
             _section("Flags", _flags(flag_values)),
-            *(_of_configs() if keys else ()),
+            *(_of_configs(module) if keys else ()),
         ]
     )
 
 
 def is_required(flag: Any) -> bool:
     """Whether a flag of absl must be given."""
-    return flag.default is None and bool(flag.validators)
+    # Limits of a number are validators, too; they let none pass.
+    return flag.default is None and not all(v.checker(None) for v in flag.validators)
 
 
 def _flags(flag_values: Any) -> Iterable[tuple[str, str]]:
@@ -74,14 +75,23 @@ def _flags(flag_values: Any) -> Iterable[tuple[str, str]]:
         yield f"--{name}", f"{flag.help}{default}"
 
 
-def _of_configs() -> list[str]:
+def _of_configs(module: Any = None) -> list[str]:
+    """Sections on configs; of a command, on those that it takes."""
+    prefix = getattr(module, "CONFIGS", "")
     configs = config_files.names().items()
-    return [
-        _section(
-            "Configs, by name: --config=NAME, or --config=PATH of your own; behind it "
-            "`:smoke` for a run of seconds, in some `:quick`",
-            ((name, documentation.summary(path)) for name, path in configs),
+    names = _section(
+        "Configs, by name: --config=NAME, or --config=PATH of your own; behind it "
+        "`:smoke` for a run of seconds, in some `:quick`",
+        (
+            (name, documentation.summary(path))
+            for name, path in configs
+            if name.startswith(prefix)
         ),
+    )
+    if keys := getattr(module, "KEYS", {}):
+        return [names, _section("Keys of a config, --config.KEY=VALUE", keys.items())]
+    return [
+        names,
         _section(
             "Keys of a config, --config.KEY=VALUE, and their [defaults], of which a "
             "config changes some",

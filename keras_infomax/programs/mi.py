@@ -9,7 +9,10 @@ point or exponent are continuous; whole numbers of few values, and words, are cl
 
 from absl import flags
 
-READS = ("TABLE",)
+from keras_infomax.programs import mistakes
+
+READS = {"TABLE": ""}
+WRITES = {"output": "", "plot": ""}
 POSITIONAL = ("TABLE",)
 FLAGS = flags.FlagValues()
 _X = flags.DEFINE_list(
@@ -24,10 +27,10 @@ _METHOD = flags.DEFINE_string(
     "method", "infonce", "Bound, or ksg or gaussian; see estimate_mi.", FLAGS
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Decides splits and weights.", flag_values=FLAGS
+    "seed", 0, "Decides splits and weights.", 0, 2**32 - 1, FLAGS
 )
 _STEPS = flags.DEFINE_integer(
-    "steps", None, "Most steps of each training; 4,000 by default.", flag_values=FLAGS
+    "steps", None, "Most steps of each training; 4,000 by default.", 0, None, FLAGS
 )
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file for the result; none by default.", FLAGS
@@ -39,11 +42,18 @@ def main(table: str) -> None:
     """Estimates."""
     import json
 
-    from keras_infomax import estimation, files
+    from keras_infomax import checks, estimation, files
     from keras_infomax.plots import drawing
 
     groups = [_GROUPS.value] if _GROUPS.value else []
-    x, y, z, g = estimation.read_csv(table, _X.value, _Y.value, _Z.value or [], groups)
+    with mistakes.of_the_command():
+        for flag in (_X, _Y):
+            checks.names(f"--{flag.name}", flag.value or [""])
+        if _PLOT.value:
+            drawing.check_format(_PLOT.value)
+        x, y, z, g = estimation.read_csv(
+            table, _X.value, _Y.value, _Z.value or [], groups
+        )
     estimate = estimation.estimate_mi(
         x,
         y,

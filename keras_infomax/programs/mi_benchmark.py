@@ -11,6 +11,18 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
+from keras_infomax.programs import mistakes
+
+WRITES = {"workdir": "."}
+# Its configs are no `Settings`.
+CONFIGS = "mi/"
+KEYS = {
+    "tasks": "Names of distributions, such as `gaussian:20:6`; see docs/mi.",
+    "rows": "Numbers of rows of a sample.",
+    "seeds": "Seeds of samples and estimators.",
+    "methods": "Estimators, by the names that `keras-infomax mi --method` takes.",
+    "steps": "Most steps of each training.",
+}
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config of the benchmark, its name or path.", FLAGS
@@ -28,6 +40,8 @@ def main() -> None:
     from keras_infomax.estimation import benchmark
     from keras_infomax.plots import drawing
 
+    with mistakes.of_the_command():
+        benchmark.check(_CONFIG.value.to_dict())
     folder = pathlib.Path(_WORKDIR.value)
     path = benchmark.run(_CONFIG.value.to_dict(), folder, _NAME.value)
     table = benchmark.read(path)

@@ -11,7 +11,10 @@ import pathlib
 
 from absl import flags
 
-READS = ("workdir",)
+from keras_infomax.programs import mistakes
+
+READS = {"workdir": "."}
+WRITES = {"output": ""}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a run, or of runs.", FLAGS, required=True
@@ -31,6 +34,8 @@ def main() -> None:
     from keras_infomax.training import comparison
 
     workdir = _WORKDIR.value
+    with mistakes.of_the_command():
+        comparison.finished_workdirs(workdir)
     output = _OUTPUT.value or pathlib.Path(workdir) / "probes.csv"
     rows = comparison.compare(workdir, output, _PROBES.value or list(probes.PROBES))
     print(comparison.summary(rows))

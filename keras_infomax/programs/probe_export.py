@@ -10,7 +10,7 @@ import json
 
 from absl import flags
 
-READS = ("encoder",)
+READS = {"encoder": "saved_model.pb"}
 FLAGS = flags.FlagValues()
 _ENCODER = flags.DEFINE_string(
     "encoder", None, "Folder of the SavedModel.", FLAGS, required=True

@@ -11,9 +11,7 @@ import pathlib
 
 from absl import flags
 
-from keras_infomax.programs.mistakes import existing
-
-READS = ("workdir",)
+READS = {"workdir": "results.csv"}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder with results.csv.", FLAGS, required=True
@@ -27,8 +25,7 @@ def main() -> None:
     from keras_infomax.training import comparison, sweeps
 
     folder = pathlib.Path(_WORKDIR.value)
-    table = existing("--workdir", folder / "results.csv")
-    results = verdicts.Results(sweeps.read_table(table))
+    results = verdicts.Results(sweeps.read_table(folder / "results.csv"))
     for path in figures.draw(results, folder):
         print(path)
     if claims_page.any_run(results):

@@ -5,12 +5,13 @@
 The notebook stops its solver after a few passes over the data. With
 `config.stopped_probe` every evaluation measures that; for the other finished runs below
 the workdir, this fits it to what they ended with, and fills in the last of their rows.
-`keras-infomax probe` compares all protocols, on runs and on pixels.
+`keras-infomax probe` compares all protocols, on runs and on raw views.
 """
 
 from absl import flags
 
-READS = ("workdir", "results")
+READS = {"workdir": ".", "results": ""}
+WRITES = {"results": ""}
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the runs.", FLAGS, required=True
@@ -38,9 +39,9 @@ def main() -> None:
             continue
         run = comparison.FinishedRun.load(workdir)
         stopped = {"stopped": probes.get("linear_stopped")}
-        accuracy, pixels = (
+        accuracy, raw = (
             probes.judge(stopped, encoder, run.train, run.test)["stopped"].accuracy
             for encoder in (run.encoder, None)
         )
-        table.fill(held[key], stopped_accuracy=accuracy, stopped_raw=pixels)
+        table.fill(held[key], stopped_accuracy=accuracy, stopped_raw=raw)
         print(workdir.name, row["probe_accuracy"], f"{accuracy:.6g}", flush=True)

@@ -2,17 +2,27 @@
 
 import contextlib
 import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
 
 from keras_infomax.programs import config_files, documentation, help_pages, starting
-from keras_infomax.programs.mistakes import UsageError, existing
+from keras_infomax.programs.mistakes import UsageError, existing, writable
 from keras_infomax.spelling import nearest
 
+# Errors of a path that a user named.
+_OF_PATHS = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
 # What a config may have beside the keys of `Settings`.
 _OF_MANY_RUNS = ("grid", "space", "search")
 
@@ -22,35 +32,42 @@ def run(
     flag_values: flags.FlagValues = flags.FLAGS,
     arguments: Sequence[str] | None = None,
     positional: Sequence[str] = (),
-    reads: Sequence[str] = (),
+    reads: Mapping[str, str] | None = None,
+    writes: Mapping[str, str] | None = None,
+    keys: Collection[str] = (),
     called: str = "this program",
 ) -> None:
     """Parses flags and calls `main`.
 
     A mistake in the command is one line on stderr and exit code 2: an unknown flag,
-    key or config, a setting that is none, or a file that is not there. So is a
-    `ValueError`, `ImportError` or `OSError` of the run, which its message explains,
-    with exit code 1. Any other exception is ours and keeps its traceback. Ctrl-C and
-    SIGTERM end the program with one line, too, and exit code 130 or 143.
+    key or config, a setting that is none, a file that is not there or of another kind,
+    or a folder in which nothing may be written. So is a `ValueError`, `ImportError` or
+    other `OSError` of the run, which its message explains, with exit code 1. Any other
+    exception is ours and keeps its traceback. Ctrl-C and SIGTERM end the program with
+    one line, too, and exit code 130 or 143.
 
     Args:
         main: The program; takes the positional arguments.
         flag_values: Its flags.
         arguments: What follows its name. Defaults to those of the process.
         positional: Names of its positional arguments.
-        reads: Names of those, and of its flags, that name files or folders to read.
+        reads: What those of them, and of its flags, that name files or folders to
+            read must name; see `mistakes.existing`.
+        writes: The same of what is written; see `mistakes.writable`.
+        keys: Keys of its config. Defaults to those of `Settings`.
         called: What its user calls it, for messages.
     """
     if flag_values is flags.FLAGS:
         app.define_help_flags()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = _checked(given, flag_values, called, reads)
+        given = _checked(given, flag_values, called, positional, reads, writes, keys)
     except UsageError as error:
         _end(error, 2)
     with starting.quiet():
         _load()
-    # Not before: it needs TensorFlow.
+    # Not before: they need TensorFlow.
+    from keras_infomax import checks
     from keras_infomax.training import processes
 
     processes.end_if_orphaned()
@@ -58,13 +75,14 @@ def run(
         # The flag of a config looks for its keys there.
         sys.argv[1:] = given
         rest = _parse(flag_values)
-        _check_settings(flag_values)
+        if not keys:
+            _check_settings(flag_values)
         try:
-            if len(rest) != len(positional):
-                raise UsageError(_count(rest, positional, called))
             main(*rest)
-        except (UsageError, FileNotFoundError) as error:
+        except (UsageError, checks.NotThere) as error:
             _end(error, 2)
+        except _OF_PATHS as error:
+            _end(_of_path(error), 2)
         except (ValueError, ImportError, OSError) as error:
             _end(error, 1)
 
@@ -95,7 +113,10 @@ def _checked(
     given: list[str],
     flag_values: flags.FlagValues,
     called: str,
-    reads: Sequence[str] = (),
+    positional: Sequence[str] = (),
+    reads: Mapping[str, str] | None = None,
+    writes: Mapping[str, str] | None = None,
+    keys: Collection[str] = (),
 ) -> list[str]:
     """The arguments with the path of the config, if all that they name is there.
 
@@ -103,16 +124,20 @@ def _checked(
     """
     checked: list[str] = []
     config: list[str] = []
+    others: list[str] = []
+    paths: list[tuple[str, str, str]] = []
     missing = {n: True for n in flag_values if help_pages.is_required(flag_values[n])}
     rest = iter(given)
     known = [f"--{name}" for name in flag_values]
     for argument in rest:
         if argument == "--":
-            checked += [argument, *rest]
+            following = [*rest]
+            others += following
+            checked += [argument, *following]
             break
         if not argument.startswith("-") or len(argument) == 1:
+            others.append(argument)
             checked.append(argument)
-            _read(argument, "FOLDER", reads)
             continue
         name, equals, value = argument.lstrip("-").partition("=")
         missing.pop(name, None)
@@ -120,8 +145,8 @@ def _checked(
             value = value if equals else next(rest, "")
             config = [f"--config={config_files.resolve(value)}"]
             continue
-        flag, is_key = _flag(name, flag_values), _is_key(name, flag_values)
-        if is_key and equals:
+        flag, is_key = _flag(name, flag_values), _is_key(name, flag_values, keys)
+        if is_key and equals and not keys:
             _check_value(name.removeprefix("config."), value)
         if flag is None and not is_key:
             raise UsageError(
@@ -132,19 +157,72 @@ def _checked(
         if not equals and not (is_key or flag is None or flag.boolean):
             value = next(rest, "")
             checked.append(value)
-        _read(value, name, reads)
+        if flag is not None:
+            _check_flag(name, flag, value)
+            paths.append((name, f"--{name}", value))
     if missing:
         wanted = " and ".join(f"--{name}=..." for name in missing)
         raise UsageError(f"{called} needs {wanted}{_advice(called)}.")
+    if len(others) != len(positional):
+        raise UsageError(_count(others, positional, called))
+    for name, shown, value in [
+        *zip(positional, positional, others, strict=True),
+        *paths,
+    ]:
+        _check_paths(name, shown, value, reads or {}, writes or {})
     # In front: the flag of a config wants to know of it before its keys.
     return [*config, *checked]
 
 
-def _read(value: str, name: str, reads: Sequence[str]) -> None:
-    """Refuses a path, or several with commas between them, at which nothing is."""
+def _check_flag(name: str, flag: Any, value: str) -> None:
+    """Refuses the value of a flag that is none."""
+    if flag.boolean:
+        # Of `--overwrite` alone there is none.
+        with contextlib.suppress(ValueError):
+            flag.parser.parse(value or "true")
+            return
+        raise UsageError(f"--{name} must be true or false; received {value!r}.")
+    names = getattr(flag.parser, "enum_values", None)
+    try:
+        flag.parser.parse(value)
+    except (ValueError, TypeError):
+        expected = flag.parser.syntactic_help or f"one of {', '.join(names or ())}"
+        hint = nearest(value, names or ())
+        raise UsageError(
+            f"--{name} must be {expected}; received {value!r}.{hint}"
+        ) from None
+    for each in value.split(","):
+        _check_choice(f"--{name}", each, documentation.choices(f"--{name}"))
+
+
+def _check_choice(flag: str, value: str, names: Sequence[str]) -> None:
+    if names and value not in names:
+        raise UsageError(
+            f"{flag} must be one of {', '.join(sorted(names))}; received {value!r}."
+            f"{nearest(value, names)}"
+        )
+
+
+def _check_paths(
+    name: str,
+    shown: str,
+    value: str,
+    reads: Mapping[str, str],
+    writes: Mapping[str, str],
+) -> None:
+    """Refuses a path that is of no use; of those to read, several may be given."""
     if name in reads:
         for path in value.split(","):
-            existing(name if name.isupper() else f"--{name}", path)
+            existing(shown, path, reads[name])
+    if name in writes:
+        writable(shown, value, writes[name])
+
+
+def _of_path(error: OSError) -> str:
+    """What the system says of a path, without the number that it has for it."""
+    if error.strerror and error.filename:
+        return f"{error.strerror}: {os.fsdecode(error.filename)!r}"
+    return str(error)
 
 
 def _flag(name: str, flag_values: flags.FlagValues) -> Any:
@@ -156,13 +234,24 @@ def _flag(name: str, flag_values: flags.FlagValues) -> Any:
     return None
 
 
-def _is_key(name: str, flag_values: flags.FlagValues) -> bool:
+def _is_key(
+    name: str, flag_values: flags.FlagValues, keys: Collection[str] = ()
+) -> bool:
     """Whether a flag is one for a key of the config, as `config.steps`."""
     if "config" not in flag_values or not name.removeprefix("no").startswith("config."):
         return False
-    key = name.partition(".")[2].partition(".")[0]
-    known = [each.name for each in documentation.settings()]
-    if key not in (*known, *_OF_MANY_RUNS):
+    key, _, below = name.partition(".")[2].partition(".")
+    known = [*keys] or [each.name for each in documentation.settings()]
+    if keys:
+        pass
+    elif key in _OF_MANY_RUNS and below:
+        # A grid and a space are over keys of the settings.
+        key = below.partition(".")[0]
+        if name.partition(".")[2].startswith("search."):
+            known = [each.name for each in documentation.search()]
+    elif key in _OF_MANY_RUNS:
+        return True
+    if key not in known:
         raise UsageError(
             f"Unknown config key {key!r}.{nearest(key, known)} Expected keys: "
             f"{', '.join(sorted(known))}."
@@ -189,6 +278,8 @@ def _check_settings(flag_values: flags.FlagValues) -> None:
             Settings.resolve({key: config[key] for key in known if key in config})
         except (ValueError, TypeError) as error:
             _end(error, 2)
+        except (ImportError, OSError) as error:
+            _end(error, 1)
 
 
 def _check_value(key: str, value: str) -> None:
@@ -203,14 +294,11 @@ def _check_value(key: str, value: str) -> None:
         with contextlib.suppress(ValueError, TypeError):
             parser.parse(value)
             return
-    names = documentation.choices(key)
-    if names and value not in names:
-        expected = f"one of {', '.join(sorted(names))}"
     if expected:
-        advice = nearest(value, names)
-        raise UsageError(
-            f"--config.{key} must be {expected}; received {value!r}.{advice}"
-        )
+        raise UsageError(f"--config.{key} must be {expected}; received {value!r}.")
+    if key == "encoder" and any(mark in value for mark in "/.:"):
+        return  # What it begins with, a path or an address, is looked at when read.
+    _check_choice(f"--config.{key}", value, documentation.choices(key))
 
 
 def _parse(flag_values: flags.FlagValues) -> list[str]:
@@ -223,20 +311,34 @@ def _parse(flag_values: flags.FlagValues) -> list[str]:
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         # Raised by ml_collections, for a key that a config does not have (it names
         # the nearest one) or a value of another type.
-        if isinstance(error, KeyError):
-            key = str(error.args[0]).strip("'\"")
-            _end(f"the config has no key {key!r}", 2)
         reason: object = error
         while isinstance(reason, Exception):
             reason = reason.args[0] if reason.args else str(reason)
         text = str(reason).strip().splitlines() or [type(error).__name__]
         if "Traceback" in str(reason):
             _end(f"the config cannot be read: {text[-1].strip()}", 2)
+        if "no attribute 'get_config'" in str(reason):
+            _end("the config cannot be read: it has no function get_config.", 2)
+        if isinstance(error, KeyError) or " " not in str(reason):
+            key = str(reason).strip("'\"")
+            _end(f"the config has no key {key!r} to be overridden.", 2)
         _end(f"a flag does not fit the config: {' '.join(' '.join(text).split())}", 2)
+    except Exception as error:
+        # Of the Python in a config: a module that is not installed, a misspelt word.
+        _end(f"the config cannot be read: {_with_place(error)}", 2)
     if not flags.FLAGS.is_parsed():
         # Or absl says so of every warning.
         flags.FLAGS.mark_as_parsed()
     return rest
+
+
+def _with_place(error: Exception) -> str:
+    """An error of a config, and its line there."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file, line = place.filename, place.lineno
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} ({error.filename}, line {error.lineno})"
+    return f"{type(error).__name__}: {error} ({file}, line {line})"
 
 
 def _count(rest: Sequence[str], positional: Sequence[str], called: str) -> str:

@@ -10,8 +10,9 @@ from absl import flags
 from ml_collections import config_flags
 
 import keras_infomax as kim
-from keras_infomax.programs import running
+from keras_infomax.programs import mistakes, running
 
+WRITES = {"workdir": ".", "report": "."}
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config of the search, its name or path.", FLAGS
@@ -29,11 +30,12 @@ def main() -> None:
     """Searches."""
     config, workdir, tuning = _CONFIG.value, _WORKDIR.value, kim.tuning
     running.quieten_retracing()
+    with mistakes.of_the_command():
+        objective = tuning.Search.resolve(config).objective
     trials = tuning.search(config, workdir)
     if tuning.is_worker():
         print("No trials are left; the chief reports.")
         return
-    objective = tuning.Search.resolve(config).objective
     tuning.report(trials, _REPORT.value or workdir, objective)
     last = tuning.train_best(config, workdir, trials)
     print(tuning.to_text(trials))

@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 
 POSITIONAL = ("FOLDER",)
-READS = ("FOLDER",)
+READS = {"FOLDER": "manifest.json"}
 FLAGS = flags.FlagValues()
 _TOLERANCE = flags.DEFINE_float(
     "tolerance",

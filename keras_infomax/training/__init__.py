@@ -1,6 +1,6 @@
-"""Training from settings and a workdir: runs that resume, sweeps of them, their tables.
+"""Training from settings and a workdir: resumable runs, sweeps, and their tables.
 
-`train` does one run, `sweep` a grid of them. What is trained stands in `experiments`.
+`train` does one run, `sweep` a grid of runs. `experiments` defines what is trained.
 """
 
 from keras_infomax.training.recipe import EXPERIMENTS, make_experiment, train

@@ -1,7 +1,7 @@
-"""Remembers raw baselines, which all runs on the same views share.
+"""Stores raw baselines, which all runs on the same views share.
 
-A linear probe on raw color images takes minutes, more than many a run: a sweep fits
-it once.
+A linear probe on raw color images takes minutes, longer than many runs, so a sweep fits
+it only once.
 """
 
 import dataclasses
@@ -22,15 +22,15 @@ from keras_infomax.probes import Judgement
 def remember(
     measuring: Iterable[keras.callbacks.Callback], folder: str | os.PathLike
 ) -> None:
-    """Gives probes their raw baselines, fitted only if no others have been.
+    """Sets the raw baselines of probes, and fits only those that are not stored.
 
-    While one process fits, others that need a baseline of the same folder wait.
+    While one process fits, others that need a baseline in the same folder wait.
 
     Args:
-        measuring: Callbacks, of which the `Probes` get theirs. They are told by the
-            names of their probes, as those of `experiments.make_probes` are.
-        folder: Where the baselines lie, a JSON file for each set of views; made if it
-            does not exist.
+        measuring: Callbacks; those of type `Probes` get baselines. The names of their
+            probes identify them, as in `experiments.make_probes`.
+        folder: Folder of the baselines, with a JSON file for each set of views; created
+            if it does not exist.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def remember(
 def _remember(probes: callbacks.Probes, folder: pathlib.Path) -> None:
     path = folder / f"{_digest(probes)}.json"
     with files.locked(folder, wait=True):
-        # Those that fine-tune have no baseline.
+        # Probes that fine-tune have no baseline.
         frozen = [n for n, p in probes.probes.items() if getattr(p, "frozen", True)]
         found = _read(path, frozen)
         if found is None:
@@ -53,7 +53,7 @@ def _remember(probes: callbacks.Probes, folder: pathlib.Path) -> None:
 
 
 def _read(path: pathlib.Path, names: Iterable[str]) -> dict[str, Judgement] | None:
-    """The baselines of a file, `None` if there is none or it has to be written anew."""
+    """The baselines of a file; `None` if it is missing or must be rewritten."""
     if not path.exists():
         return None
     try:
@@ -62,7 +62,7 @@ def _read(path: pathlib.Path, names: Iterable[str]) -> dict[str, Judgement] | No
         for judgement in found.values():
             _check(judgement)
     except (ValueError, TypeError, KeyError) as error:
-        print(f"{path} is damaged, and fitted anew: {error}")
+        print(f"{path} is damaged, and is fitted again: {error}")
         return None
     return found
 
@@ -72,11 +72,11 @@ def _check(judgement: Judgement) -> None:
         missing = value is None and name != "accuracy"
         known = isinstance(value, int | float) and math.isfinite(value)
         if not (missing or known):
-            raise ValueError(f"{name} must be a number; it is {value!r}.")
+            raise ValueError(f"{name} must be a number; received {value!r}.")
 
 
 def _digest(probes: callbacks.Probes) -> str:
-    """Tells probes, views and labels from others."""
+    """Digest of probes, views and labels."""
     digest = hashlib.sha256(",".join(probes.probes).encode())
     for array in keras.tree.flatten((probes.train, probes.test)):
         digest.update(f"{array.dtype}{array.shape}".encode())

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: whole, of this run and of this model, or not taken.
+"""The checkpoints of a run, which are checked before they are loaded.
 
     checkpoints/step-N/
         state.keras         weights, optimizer state, states of random layers
@@ -6,8 +6,8 @@
         run.json            settings, shapes of the variables, and digest of the data
         manifest.json       checksums of the others
 
-A checkpoint is a folder renamed into place. A disk can still lose a part of it, and a
-user can put another one there: both are found before anything is loaded.
+A checkpoint is a folder that is renamed into place. A disk can still lose a part of it,
+and a user can replace it by another one; both are detected before anything is loaded.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ class Checkpoints:
 
     Args:
         folder: The folder, which need not exist.
-        settings: Settings of the run that they are of, JSON values only.
+        settings: Settings of their run, JSON values only.
     """
 
     def __init__(self, folder: str | os.PathLike, settings: Mapping[str, Any]):
@@ -40,12 +40,12 @@ class Checkpoints:
         self._data: str | None = None
 
     def newest_first(self) -> Iterator[pathlib.Path]:
-        """Their folders, whatever is in them."""
+        """Their folders, with any content."""
         yield from sorted(self.folder.glob("step-*"), reverse=True)
 
     @property
     def last_step(self) -> int:
-        """Step of the newest checkpoint, whatever is in it; 0 if there is none."""
+        """Step of the newest checkpoint, with any content; 0 if there is none."""
         return max([0, *map(step_of, self.newest_first())])
 
     def folder_of(self, step: int) -> pathlib.Path:
@@ -57,14 +57,14 @@ class Checkpoints:
         return self.folder / f"step-{step:09d}"
 
     def take_data(self, digest: str | None) -> None:
-        """Notes what data the run is of, and refuses those of the newest checkpoint.
+        """Sets the data of the run, and compares them with the newest checkpoint.
 
         Args:
-            digest: What tells the data from others; `None` if there are none. Nothing
-                is compared with checkpoints of versions that did not write it down.
+            digest: Digest of the data; `None` if there are none. Checkpoints of earlier
+                versions, which have no digest, are not compared.
 
         Raises:
-            ValueError: If the newest checkpoint that can be read is of other data.
+            ValueError: If the newest readable checkpoint is of other data.
         """
         self._data = digest
         for folder in self.newest_first():
@@ -76,28 +76,28 @@ class Checkpoints:
         if None not in (found, digest) and found != digest:
             raise ValueError(
                 f"The data are not those of {self.folder.parent}: images or labels "
-                "were added, removed or changed since, so what was set aside for the "
-                "test may have been trained on. Put them back, or choose another "
+                "were added, removed or changed since, so the run may have trained on "
+                "examples of the present test split. Put them back, or choose another "
                 "workdir."
             )
 
     def write(
         self, step: int, model: Any, write_more: Callable[[pathlib.Path], None]
     ) -> None:
-        """Writes a checkpoint, and removes those that two newer ones make useless.
+        """Writes a checkpoint, and removes old ones: two are kept.
 
         Args:
-            step: The step that the model is at.
+            step: The step of the model.
             model: The model, built and compiled.
             write_more: Function that writes other files into a folder.
 
         Raises:
-            OSError: If it cannot be written; the others are as they were.
+            OSError: If it cannot be written; the others do not change.
         """
         folder = self.folder_of(step)
         with files.new_folder(folder, overwrite=True) as temporary:
-            # Written by Python. save_weights lets HDF5 write, which crashes the process
-            # where the disk is full.
+            # Python writes this file. In save_weights HDF5 writes, which crashes the
+            # process on a full disk.
             model.save(temporary / "state.keras")
             write_more(temporary)
             run = {
@@ -107,19 +107,19 @@ class Checkpoints:
             }
             (temporary / "run.json").write_text(json.dumps(run), encoding="utf-8")
             manifest.write(temporary)
-        # Later ones are none of this run: it passed them over when it was resumed.
+        # Later checkpoints were skipped when the run was resumed.
         ours = [path for path in self.newest_first() if path.name <= folder.name]
         for outdated in ours[_KEPT:]:
             shutil.rmtree(outdated, ignore_errors=True)
 
     def check(self, folder: pathlib.Path) -> dict[str, Any]:
-        """Checks that a checkpoint is whole, and of this run.
+        """Checks that a checkpoint is complete and belongs to this run.
 
         Args:
             folder: One of `newest_first`.
 
         Returns:
-            What it says of its run.
+            Content of its `run.json`.
 
         Raises:
             ValueError: If it is damaged, or of another run.
@@ -128,7 +128,7 @@ class Checkpoints:
         manifest.check(folder, required=_FILES)
         run = files.read_json(folder / "run.json")
         if not isinstance(run.get("settings"), dict) or "variables" not in run:
-            raise ValueError("its run.json does not tell settings and variables.")
+            raise ValueError("its run.json lacks settings or variables.")
         if differing := differences(run["settings"], self._settings):
             raise ValueError(f"it is of a run with another config ({differing}).")
         return run
@@ -153,12 +153,12 @@ class Checkpoints:
             )
         try:
             model.load_weights(folder / "state.keras")
-        except Exception as error:  # Layers raise errors of many kinds.
+        except Exception as error:  # Layers raise errors of many types.
             raise ValueError(f"its state cannot be loaded: {error}") from error
 
 
 def step_of(folder: pathlib.Path) -> int:
-    """The step that a checkpoint is of, by its name; -1 if that tells none.
+    """The step of a checkpoint, from the name of its folder; -1 for other names.
 
     Args:
         folder: Folder of the checkpoint.

@@ -1,4 +1,4 @@
-"""Judges the encoders of finished runs by several probes, into one table."""
+"""Evaluates the encoders of finished runs by several probes, in one table."""
 
 import dataclasses
 import os
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
-    """The encoder of a finished run, and the labeled views that its probe saw.
+    """The encoder of a finished run, and the labeled views of its probe.
 
     Args:
         settings: Settings of the run.
@@ -49,14 +49,14 @@ class FinishedRun:
 
     @classmethod
     def load(cls, workdir: str | os.PathLike) -> "FinishedRun":
-        """Loads what a finished run left in its workdir.
+        """Loads a finished run from its workdir.
 
         Args:
             workdir: Folder of the run.
 
         Raises:
-            ValueError: If the data have no labels, cannot be loaded or are not those of
-                the run, or what it left is damaged.
+            ValueError: If the data have no labels, cannot be loaded, or are not those
+                of the run, or if the workdir is damaged.
         """
         workdir = pathlib.Path(checks.path("workdir", workdir))
         settings = read_settings(workdir)
@@ -65,15 +65,15 @@ class FinishedRun:
         callbacks = experiments.make_probes(settings, data, views_of)
         if not callbacks:
             raise ValueError(
-                f"A probe needs labels to train and to test; {settings.dataset!r}, on "
-                f"which {workdir} was trained, has none in one of its splits."
+                "A probe needs labels in both splits; received the data set "
+                f"{settings.dataset!r} of {workdir}, which lacks them in one."
             )
         kept = checkpoints.Checkpoints(workdir / "checkpoints", settings.as_dict())
         kept.take_data(data.digest)
         path = workdir / "model.keras"
         try:
             model = keras.saving.load_model(path, compile=False)
-        except Exception as error:  # Layers raise errors of many kinds.
+        except Exception as error:  # Layers raise errors of many types.
             raise ValueError(
                 f"{path} cannot be read; it may be damaged: {error}"
             ) from error
@@ -91,7 +91,7 @@ def read_settings(workdir: str | os.PathLike) -> Settings:
     """
     path = pathlib.Path(checks.path("workdir", workdir)) / "config.json"
     if not path.is_file():
-        raise ValueError(f"workdir must be that of a run; {path} is missing.")
+        raise ValueError(f"workdir must be the folder of a run; {path} is missing.")
     config = files.read_json(path)
     try:
         return Settings.resolve(config)
@@ -100,7 +100,7 @@ def read_settings(workdir: str | os.PathLike) -> Settings:
 
 
 def finished_workdirs(workdir: str | os.PathLike) -> list[pathlib.Path]:
-    """The folder itself, if it is that of a finished run, or else those right below it.
+    """The folder itself if it is a finished run, or else the finished runs in it.
 
     Args:
         workdir: Workdir of a run or of a sweep.
@@ -117,9 +117,9 @@ def finished_workdirs(workdir: str | os.PathLike) -> list[pathlib.Path]:
     found = sorted(model.parent for model in workdir.glob("*/model.keras"))
     if not found:
         raise ValueError(
-            f"workdir must hold a finished run, or folders of such; {workdir} has no "
-            "model.keras, nor has a folder in it. Train with keras-infomax train or "
-            "sweep first."
+            "workdir must be a finished run, or hold folders of finished runs; "
+            f"received {workdir}, where neither the folder nor one below has a "
+            "model.keras. Train with keras-infomax train or sweep first."
         )
     return found
 
@@ -129,17 +129,18 @@ def compare(
     output: str | os.PathLike,
     names: Sequence[str] = tuple(probes.PROBES),
 ) -> list[Row]:
-    """Judges every finished run by every probe, and its raw views by the same.
+    """Evaluates every finished run, and its raw views, by every probe.
 
-    The table is replaced whole after every run, with the runs judged so far. What it
-    holds is not judged again, so that many runs may be judged in pieces.
+    After every run the whole table is replaced, with all runs so far. A run that the
+    table has is not evaluated again, so that many runs can be evaluated in pieces.
 
     Args:
         workdir: Workdir of a run or of a sweep.
-        output: The table, a CSV with `COLUMNS`, one row a run and probe. Information is
-            in nats; the standard error is that over draws of labels, and empty for
-            probes that do not draw; raw views are empty for those that fine-tune. The
-            log condition number is that of the covariance of the training encodings.
+        output: The table, a CSV with `COLUMNS`, one row for each run and probe.
+            Information is in nats. The standard error is over draws of labels, and
+            empty for probes that do not draw. Values of raw views are empty for probes
+            that fine-tune. The log condition number is that of the covariance of the
+            training encodings.
         names: Names of the probes, as in `probes.get`.
 
     Returns:
@@ -181,7 +182,7 @@ def compare(
             for name in named
         ]
         write_table(output, COLUMNS, rows)
-        print(f"{folder} judged by {len(named)} probes", flush=True)
+        print(f"{folder} evaluated by {len(named)} probes", flush=True)
     return rows
 
 
@@ -237,12 +238,12 @@ def _measures(found: probes.Judgement, raw: probes.Judgement | None) -> Row:
 def write_table(
     path: str | os.PathLike, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Writes a CSV, so that a reader sees the old or the new, never half.
+    """Writes a CSV atomically: a reader sees the old or the new table.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         columns: The columns, in order.
-        rows: A value for each column; `None` is an empty cell, and floats get six
+        rows: Values by column; `None` is an empty cell, and floats are written with six
             digits.
     """
     values = ([row[column] for column in columns] for row in rows)
@@ -251,14 +252,14 @@ def write_table(
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Means over seeds as a Markdown table, one line a probe and kind of run.
+    """Means over seeds as a Markdown table, one line for each probe and kind of run.
 
     Args:
-        rows: What `compare` returns.
+        rows: Rows of `compare`.
 
     Returns:
-        Lines with accuracy and information on encodings, and what they gain over
-        raw views. What all rows have in common is left out.
+        Lines with accuracy and information on encodings, and the gain over raw views.
+        Settings that all rows share are left out.
     """
     kinds = [
         column

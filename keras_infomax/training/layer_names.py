@@ -1,4 +1,4 @@
-"""The names that Keras gives to layers without one."""
+"""Makes Keras's automatic names of layers reproducible."""
 
 import collections
 import contextlib
@@ -9,11 +9,11 @@ from keras_infomax import private
 
 @contextlib.contextmanager
 def counted_anew() -> Iterator[None]:
-    """Has Keras count layers from the first on, whatever was made before.
+    """Makes Keras count layers from the start, whatever was made before.
 
-    TensorFlow's arithmetic optimizer adds terms up in an order that depends on the
-    names of operations, so the same model with a layer `dense_10` instead of `dense_1`
-    may round otherwise, and ends with other weights in the last digit.
+    TensorFlow's arithmetic optimizer adds terms in an order that depends on the names
+    of operations. So the same model with a layer `dense_10` instead of `dense_1` may
+    round differently, and end with weights that differ in the last digit.
 
     Example:
     >>> import keras
@@ -29,6 +29,6 @@ def counted_anew() -> Iterator[None]:
     try:
         yield
     finally:
-        # Layers that are named later get names that neither has used.
+        # Layers that are made later get names that neither count has used.
         for name, count in before.items():
             within[name] = max(within[name], count)

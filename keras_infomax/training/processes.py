@@ -1,7 +1,7 @@
-"""Processes that end in good order when they are told to, or when nobody is left.
+"""Ends processes cleanly on signals, and when their parent has ended.
 
-What a process leaves on the disk is whole at any moment (see `files`), so all that is
-due is to say where it stopped, and to leave no other process behind.
+Files on disk are complete at any moment (see `files`). So a process only has to print
+where it stopped, and to leave no other process behind.
 """
 
 import contextlib
@@ -14,17 +14,17 @@ import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-# Names the process that must live for a program to go on.
+# Environment variable with the process that must be alive for a program to continue.
 _PARENT = "KERAS_INFOMAX_PARENT"
 _SECONDS_BETWEEN_LOOKS = 0.5
-# What a process has to end by itself before it is killed.
+# Seconds that a process has to end before it is killed.
 _PATIENCE_SECONDS = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _DEFAULT = "stopped; repeat the command"
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks the process to end.
+    """A signal asked the process to end.
 
     Args:
         number: The signal.
@@ -37,10 +37,10 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def stopping_in_one_line() -> Iterator[None]:
-    """Turns Ctrl-C and SIGTERM within the block into one line and an exit code.
+    """Converts Ctrl-C and SIGTERM within the block into one line and an exit code.
 
-    The line is the note that `noted` added, and the code is 128 more than the signal's
-    number, as shells have it. A second signal ends the process at once.
+    The line is the note that `noted` added, and the code is 128 plus the signal's
+    number, as in shells. A second signal ends the process at once.
 
     Raises:
         SystemExit: If there was a signal.
@@ -51,7 +51,8 @@ def stopping_in_one_line() -> Iterator[None]:
     except KeyboardInterrupt as error:
         notes = getattr(error, "__notes__", [_DEFAULT])
         print(notes[0], file=sys.stderr, flush=True)
-        # The handlers stay off: a second signal ends the process while it exits.
+        # The handlers stay off, so that a second signal ends the process during its
+        # exit.
         sys.exit(128 + getattr(error, "number", signal.SIGINT))
     except BaseException:
         _put_back(before)
@@ -72,12 +73,13 @@ def _stop(number: int, frame: Any) -> NoReturn:
 
 @contextlib.contextmanager
 def noted(where: Any) -> Iterator[None]:
-    """Adds to an interruption of the block where it happened, as a note.
+    """Adds a note to an interruption of the block that says where it happened.
 
-    `stopping_in_one_line` prints the first note, which is that of the inner block.
+    `stopping_in_one_line` prints the first note, that of the innermost block.
 
     Args:
-        where: Function that returns where the block is, such as "at step 3 of 8".
+        where: Function that returns the position of the block, such as "at step 3 of
+            8".
     """
     try:
         yield
@@ -87,12 +89,13 @@ def noted(where: Any) -> Iterator[None]:
 
 
 def end_with(parent: int | None) -> None:
-    """Ends this process, from a thread, as soon as its parent is no longer that one.
+    """Ends this process, from a thread, as soon as it has another parent.
 
-    However the parent ended: SIGKILL lets no process tell its children.
+    This works however the parent ended; after SIGKILL a process cannot signal its
+    children.
 
     Args:
-        parent: Identifier of the process that must live. `None` does nothing.
+        parent: Identifier of the parent, which must be alive. `None` does nothing.
     """
 
     def watch() -> None:
@@ -100,28 +103,28 @@ def end_with(parent: int | None) -> None:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         os._exit(1)
 
-    # Elsewhere than on POSIX the parent of an orphan stays the same.
+    # On other systems than POSIX, an orphan keeps the identifier of its parent.
     if parent is not None and os.name == "posix":
         threading.Thread(target=watch, daemon=True).start()
 
 
 def environment_of_child() -> dict[str, str]:
-    """Environment in which a program ends with this process; see `end_if_orphaned`."""
+    """Environment that makes a program end with this process; see `end_if_orphaned`."""
     return {**os.environ, _PARENT: str(os.getpid())}
 
 
 def end_if_orphaned() -> None:
-    """Lets this program end with the one that started it, if that asked for it."""
-    # Taken out, or programs that this one starts would take it for theirs.
+    """Makes this program end with its parent, if the parent asked for it."""
+    # Removed, since programs started by this one would use it.
     parent = os.environ.pop(_PARENT, None)
     end_with(None if parent is None else int(parent))
 
 
 @contextlib.contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started in the block do not get Ctrl-C; this one does later.
+    """Keeps Ctrl-C from processes that the block starts; this one gets it later.
 
-    A terminal sends it to all processes. It is for the parent to end its children.
+    A terminal sends it to all processes, but the parent should end its children.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -135,13 +138,13 @@ def deaf_to_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def native_errors_to(path: str | os.PathLike) -> Iterator[None]:
-    """Processes that are started in the block have a file for their standard error.
+    """Redirects the standard error of processes that the block starts to a file.
 
-    What is written there from elsewhere than Python, such as TensorFlow's notes on the
-    machine while it is imported, or the reason why a process was aborted.
+    The file gets output that does not come from Python, such as TensorFlow's notes on
+    the machine during its import, or the reason for an abort.
 
     Args:
-        path: The file, written to at its end.
+        path: The file, to which the output is appended.
     """
     sys.stderr.flush()
     before = os.dup(2)
@@ -155,7 +158,7 @@ def native_errors_to(path: str | os.PathLike) -> Iterator[None]:
 
 
 def end(children: list[Any]) -> None:
-    """Ends processes of `multiprocessing`, and waits until they are gone.
+    """Ends processes of `multiprocessing`, and waits for their end.
 
     Args:
         children: The processes.
@@ -171,8 +174,8 @@ def end(children: list[Any]) -> None:
 
 
 if __name__ == "__main__":
-    # Runs a script, given with its arguments, that ends with who started it; without
-    # the package, which such a script may have to do without.
+    # Runs a given script with its arguments, and ends with the parent. It does not
+    # import the package, which such a script may lack.
     end_if_orphaned()
     del sys.argv[0]
     runpy.run_path(sys.argv[0], run_name="__main__")

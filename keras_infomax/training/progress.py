@@ -1,4 +1,4 @@
-"""Tells how far a run is and how long it will take, also between its evaluations."""
+"""Prints the progress of a run and the remaining time."""
 
 import shutil
 import sys
@@ -7,22 +7,23 @@ from collections.abc import Callable
 
 import keras
 
-# Between two looks of a reader: at a line that is rewritten, and at one line more.
+# Seconds between updates of a rewritten line, and between new lines.
 _SECONDS_TO_REWRITE = 0.2
 _SECONDS_TO_ADD = 15.0
-# The first line comes earlier: it says whether to wait or to come back.
+# The first new line comes earlier, with the first estimate of the time.
 _SECONDS_TO_THE_FIRST = 2.0
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints lines on a run: one that is rewritten on a terminal, plain ones elsewhere.
+    """Prints progress: one line that is rewritten on a terminal, new lines elsewhere.
 
-    The time left is that of the steps and of the evaluations to come. The first call of
-    a run, which is compiled, is not counted, nor is what is done once.
+    The remaining time is that of the remaining steps and evaluations. The first call,
+    which compiles, is not counted, nor is other work that is done once.
 
-    To be listed last: what other callbacks do at the end of an epoch is the evaluation.
-    Until there has been one, it is taken to last as long as that of the untrained model
-    by the callbacks between `opening` and `measured`, which compile little.
+    List it last: the time of the other callbacks at the end of an epoch is that of the
+    evaluation. Before the first one, the estimate is the time of the evaluation of the
+    untrained model by the callbacks between `opening` and `measured`, which compile
+    little.
 
     Args:
         steps: Steps of the whole run.
@@ -30,7 +31,7 @@ class Progress(keras.callbacks.Callback):
         now: Function that returns the time, in seconds.
     """
 
-    # For `execution.choose`: an epoch need not be cut for it.
+    # For `execution.plan`: it does not need to run within an epoch.
     steps_between_looks = None
 
     def __init__(
@@ -53,7 +54,7 @@ class Progress(keras.callbacks.Callback):
         self._shown = 0
 
     def say(self, line: str) -> None:
-        """Prints a line that stays.
+        """Prints a permanent line.
 
         Args:
             line: The line.
@@ -63,14 +64,14 @@ class Progress(keras.callbacks.Callback):
         self._said = self._now()
 
     def clear(self) -> None:
-        """Takes away the line that is rewritten, if there is one."""
+        """Removes the rewritten line, if there is one."""
         if self._shown:
             print(f"\r{' ' * self._shown}\r", end="", flush=True)
             self._shown = 0
 
     @property
     def left(self) -> float | None:
-        """Seconds to go, or `None` while nobody knows."""
+        """Remaining seconds, or `None` while unknown."""
         steps = self.steps - self._step
         if not steps:
             return 0.0
@@ -81,7 +82,7 @@ class Progress(keras.callbacks.Callback):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began, or went on."""
+        """Seconds since the run began or was resumed."""
         return self._now() - self._started
 
     def on_train_begin(self, logs=None):
@@ -109,6 +110,7 @@ class Progress(keras.callbacks.Callback):
         self.per_evaluation = self._now() - self._mark
         left = self.left
         about = "" if left is None else f", about {duration(left)} to go"
+        about = about if self._step < self.steps else " in all"
         self.say(f"  {duration(self.elapsed)}{about}")
 
     def on_train_end(self, logs=None):
@@ -163,7 +165,7 @@ class _AtEpochBegin(keras.callbacks.Callback):
 
 
 def duration(seconds: float) -> str:
-    """A time in words that are short.
+    """A short text for a time.
 
     Args:
         seconds: The time.

@@ -1,4 +1,4 @@
-"""What lies in a workdir, and how a run finds its place in it again.
+"""The files of a workdir, and how a run resumes from them.
 
     config.json             the resolved settings
     versions.json           backend, and versions of it, Keras and this package, by the
@@ -12,8 +12,8 @@
                             settings select it
     model.keras             the trained model; there only when the run has finished
 
-A checkpoint is whole or absent, and everything else is derived from it: a run that was
-killed goes on from its last checkpoint, and writes the rest anew.
+A checkpoint is complete or absent, and all other files are derived from it. A killed
+run resumes from its last checkpoint, and rewrites the other files.
 """
 
 import contextlib
@@ -37,13 +37,13 @@ from keras_infomax.version import __version__
 
 Row = measures.Row
 
-# What tells that a disk is full, over a quota or a limit, read-only or broken.
+# Errors of a disk that is full, over a quota or a limit, read-only or broken.
 _OF_DISKS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EIO),
 }
 
-# Of a file where a folder belongs, or the reverse.
+# Errors of a file in the place of a folder, or the reverse.
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -53,13 +53,13 @@ class Run:
     Args:
         workdir: Folder of the run; made if it does not exist.
         settings: Resolved settings, JSON values only.
-        writes: Whether this process writes there, or only reads and keeps count, as
-            the workers do that are not the chief.
+        writes: Whether this process writes files. Workers other than the chief only
+            read.
 
     Raises:
-        ValueError: If the workdir cannot be written to, or belongs to a run with
-            other settings; the message names those that differ. The settings are
-            written down only by `restore`, so that a mistake in them is not.
+        ValueError: If the workdir is not writable, or belongs to a run with other
+            settings, which the message names. Only `restore` writes the settings, so
+            that invalid ones are not stored.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Run:
 
     @property
     def model_path(self) -> pathlib.Path:
-        """Where the trained model lies once the run has finished."""
+        """Path of the trained model of a finished run."""
         return self.workdir / "model.keras"
 
     @property
     def metrics_path(self) -> pathlib.Path:
-        """Where the table of all evaluations lies."""
+        """Path of the table of all evaluations."""
         return self.workdir / "metrics.csv"
 
     @property
@@ -98,12 +98,12 @@ class Run:
 
     @property
     def curves_path(self) -> pathlib.Path:
-        """Where the picture of the curves lies."""
+        """Path of the picture of the curves."""
         return self.workdir / "curves.png"
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run has finished."""
         return self.model_path.exists()
 
     @property
@@ -113,29 +113,29 @@ class Run:
 
     @property
     def kept_step(self) -> int:
-        """The step of the newest checkpoint, from which the run would go on."""
+        """The step of the newest checkpoint, from which the run would resume."""
         return self._checkpoints.last_step
 
     def take_finished(self) -> None:
-        """Takes the metrics of a finished run, after checking what it left.
+        """Checks the files of a finished run, and reads its metrics.
 
-        Where the table, or the config, is damaged or lost, it is written anew from the
-        last checkpoint.
+        If the table or the config is damaged or missing, it is restored from the last
+        checkpoint.
 
         Raises:
-            ValueError: If what the run left is damaged, and cannot be written anew.
+            ValueError: If a file is damaged and cannot be restored.
         """
         if not _is_whole(self.model_path):
             raise ValueError(
                 f"{self.model_path} cannot be read; it may be damaged. Remove it, and "
-                "repeat the command: it is written anew from the last checkpoint."
+                "repeat the command: the last checkpoint restores it."
             )
         steps = self._settings.get("steps")
         kept, folder = self._last_rows(steps)
         fault: OSError | ValueError
         try:
             self.rows = self._read_rows(self.metrics_path, steps)
-            # As text, in which a value that is not finite equals itself.
+            # Compared as text, in which NaN equals itself.
             if folder is not None and repr(self.rows) != repr(kept):
                 raise ValueError(
                     f"{self.metrics_path} has other values than the last checkpoint"
@@ -147,17 +147,17 @@ class Run:
             fault = error
         if folder is None:
             raise ValueError(
-                f"{str(fault).rstrip('.')}. No checkpoint of the last step is left to "
-                "write it anew from. Copy it back, or choose another workdir."
+                f"{str(fault).rstrip('.')}. There is no checkpoint of the last step to "
+                "restore it from. Copy it back, or choose another workdir."
             ) from fault
         self.rows = kept
-        print(f"{str(fault).rstrip('.')}; it is written anew from {folder}.")
+        print(f"{str(fault).rstrip('.')}; it is restored from {folder}.")
         if self.writes:
             self._write_settings()
             self._write_metrics()
 
     def _last_rows(self, steps: int | None) -> tuple[list[Row], pathlib.Path | None]:
-        """What a checkpoint of the last step that is whole has measured, and where."""
+        """The rows of a complete checkpoint of the last step, and its folder."""
         for folder in self._checkpoints.newest_first():
             with contextlib.suppress(OSError, ValueError):
                 self._checkpoints.check(folder)
@@ -188,18 +188,18 @@ class Run:
             )
 
     def restore(self, model: Any, data: str | None = None) -> int:
-        """Takes the workdir, and loads its newest checkpoint that is whole and ours.
+        """Locks the workdir, and loads its newest complete checkpoint of this run.
 
         Args:
             model: The model, built and compiled.
-            data: Digest of the data that it is trained on; `None` if there are none.
+            data: Digest of the training data; `None` if there are none.
 
         Returns:
-            The step that the model is at; 0 if there is no checkpoint.
+            The step of the model; 0 if there is no checkpoint.
 
         Raises:
-            ValueError: If another process trains there, if there are checkpoints and
-                none can be used, or if they are of other data.
+            ValueError: If another process trains there, if none of the checkpoints can
+                be used, or if they are of other data.
             OSError: If the workdir cannot be written to.
         """
         if self.writes:
@@ -217,7 +217,7 @@ class Run:
                     self._best.check(self._best_folder(rows))
                 self._checkpoints.load(folder, model)
             except (OSError, ValueError, KeyError) as error:
-                print(f"{folder} cannot be used and is passed over: {error}")
+                print(f"{folder} cannot be used and is skipped: {error}")
                 passed_over += 1
                 continue
             self.rows = rows
@@ -226,7 +226,7 @@ class Run:
             if passed_over:
                 raise ValueError(
                     f"No checkpoint in {self.workdir} can be used. Remove the workdir "
-                    "to start the run anew."
+                    "to start again."
                 )
         if self.writes:
             self._write_versions(history)
@@ -235,12 +235,12 @@ class Run:
         return self._step
 
     def record(self, model: Any, row: Mapping[str, Any]) -> None:
-        """Adds a row of metrics, and makes model and rows the newest checkpoint.
+        """Adds a row of metrics, and writes a checkpoint.
 
         Args:
             model: The model, built and compiled.
-            row: Values of measures by name. Of those in `measures.MEASURES` what is
-                missing stays empty; others get columns of their own.
+            row: Values of measures by name. Missing values of `measures.MEASURES` are
+                empty; other measures get their own columns.
 
         Raises:
             OSError: If the workdir cannot be written to.
@@ -256,7 +256,8 @@ class Run:
         def write_rows(folder):
             write_metrics(folder / "metrics.csv", self.rows)
 
-        # First, as a run goes on only from checkpoints whose best one is there.
+        # Written first, since a run resumes only from checkpoints whose best one
+        # exists.
         if self._selects_best and self.result is self.rows[-1]:
             self._best.write(self._step, model, write_rows)
         self._checkpoints.write(self._step, model, write_rows)
@@ -265,7 +266,7 @@ class Run:
             self._scalars.write(self.rows[-1])
 
     def finish(self, model: Any) -> None:
-        """Writes the curves and the trained model, the mark of a finished run.
+        """Writes the curves and the trained model, which marks the run as finished.
 
         Args:
             model: The trained model.
@@ -282,23 +283,23 @@ class Run:
         self.close()
 
     def leave(self) -> None:
-        """Removes the workdir if it was made for nothing: it is new and empty."""
+        """Removes the workdir if it is new and empty."""
         if self._is_new and self.writes:
             with contextlib.suppress(OSError):
                 self.workdir.rmdir()
 
     def close(self) -> None:
-        """Ends the event files, and leaves the workdir to others."""
+        """Closes the event files and unlocks the workdir."""
         if self._scalars is not None:
             self._scalars.close()
         self._lock.close()
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
-        """Says, where the block cannot write to the workdir, what is kept there.
+        """Replaces errors of writing to the workdir by one that says what is kept.
 
         Raises:
-            OSError: Instead of the one that the system or TensorFlow raised.
+            OSError: In place of the error of the system or TensorFlow.
         """
         try:
             yield
@@ -309,9 +310,9 @@ class Run:
                     f"The run cannot be written to {self.workdir}: "
                     f"{error.filename2 or error.filename} is in the way "
                     f"({os.strerror(number)}). Move it elsewhere, and repeat the "
-                    "command: the run goes on from its last checkpoint."
+                    "command: the run resumes from its last checkpoint."
                 ) from error
-            # TensorFlow knows no numbers, and may have failed to compute.
+            # Errors of TensorFlow have no number, and may be errors of a computation.
             if number not in _OF_DISKS and str(self.workdir) not in str(error):
                 raise
             last = next(self._checkpoints.newest_first(), None)
@@ -320,7 +321,7 @@ class Run:
             raise OSError(
                 f"The run cannot be written to {self.workdir}: {reason}. Its "
                 f"checkpoints are kept; {kept}. Free disk space, or make the folder "
-                "writable, and repeat the command: it goes on from there."
+                "writable, and repeat the command: the run resumes from there."
             ) from error
 
     def _best_folder(self, rows: Sequence[Row]) -> pathlib.Path:
@@ -336,15 +337,15 @@ class Run:
             files.write_text(self._config_path, text)
 
     def _read_rows(self, path: pathlib.Path, step: int | None) -> list[Row]:
-        """The rows of a table that ends at a step."""
+        """The rows of a table that must end at a step."""
         rows = read_metrics(path)
         last = rows[-1]["step"] if rows else None
         if last != step:
-            raise ValueError(f"{path} must end at step {step}; its last one is {last}")
+            raise ValueError(f"{path} must end at step {step}; received {last}")
         return rows
 
     def _read_versions(self) -> dict[int, dict[str, str]]:
-        """Versions by the step from which they trained; says if these are others."""
+        """Versions by their first step; prints a note if the present ones differ."""
         path = self.workdir / "versions.json"
         if not path.exists():
             return {}
@@ -352,7 +353,7 @@ class Run:
             found = files.read_json(path)
             history = {int(step): dict(found[step]) for step in found}
         except (ValueError, TypeError) as error:
-            print(f"{error} ({path}); it is written anew.")
+            print(f"{error} ({path}); it is rewritten.")
             return {}
         last, now = history[max(history)] if history else {}, _versions()
         differing = [
@@ -362,13 +363,13 @@ class Run:
         ]
         if differing and self.kept_step:
             print(
-                f"{self.workdir} goes on under {', '.join(differing)}. It may not end "
-                "as a run of one version."
+                f"{self.workdir} resumes under {', '.join(differing)}. The result may "
+                "differ from that of one version."
             )
         return history
 
     def _write_versions(self, history: Mapping[int, Mapping[str, str]]) -> None:
-        """Adds those of this process, from the step that the run is at."""
+        """Adds the versions of this process, from the present step."""
         earlier = {step: each for step, each in history.items() if step < self._step}
         if not earlier or earlier[max(earlier)] != _versions():
             earlier[self._step] = _versions()
@@ -395,25 +396,25 @@ def _writable(workdir: pathlib.Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ValueError(
-            f"workdir must be a folder that can be written to; received {workdir} "
+            f"workdir must be a writable folder; received {workdir} "
             f"({_reason(error, workdir)}). Choose another one."
         ) from error
 
 
 def _reason(error: OSError, workdir: pathlib.Path) -> str:
-    """What the system says, and of which file of a workdir."""
+    """The system's message, and the file of the workdir that it concerns."""
     where = str(error.filename2 or error.filename or workdir)
     place = "" if where == str(workdir) else f"{where}: "
     return f"{place}{error.strerror}"
 
 
 def _is_whole(path: pathlib.Path) -> bool:
-    """Whether a `.keras` file has its parts, and all of them as they were written."""
+    """Whether a `.keras` file has all of its parts, undamaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             parts = {"config.json", "model.weights.h5"} <= {*archive.namelist()}
             return parts and archive.testzip() is None
-    except Exception:  # Damaged headers raise errors of many kinds.
+    except Exception:  # Damaged headers raise errors of many types.
         return False
 
 
@@ -427,7 +428,7 @@ def selected(rows: Sequence[Row], select: str | None) -> Row:
     """
     if select != "best":
         return rows[-1]
-    # Rows of equal accuracy: the first, as max has it.
+    # max returns the first of rows with equal accuracy.
     return max(rows, key=lambda row: row.get("selection_accuracy") or 0.0)
 
 
@@ -439,10 +440,10 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
 
     Raises:
         ValueError: If the columns are not in the order of `measures.ordered`, the file
-            was cut, or holds what is no number, or steps that do not rise.
+            was cut off, a cell is not a number, or steps do not increase.
     """
     header, lines = files.read_csv(path)
-    # An earlier version knew fewer columns, which are empty, and had other names.
+    # Earlier versions had fewer columns, and other names; missing cells are empty.
     header = [measures.EARLIER.get(column, column) for column in header]
     if "step" not in header or header != measures.ordered(header):
         raise ValueError(
@@ -454,7 +455,7 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
         rows = [_parsed(dict(zip(header, cells, strict=True))) for cells in lines]
         steps = [row["step"] or 0 for row in rows]
         if steps != sorted(set(steps)):
-            raise ValueError(f"its steps do not rise: {steps}.")
+            raise ValueError(f"its steps do not increase: {steps}.")
     except ValueError as error:
         raise ValueError(
             f"{path} cannot be read; it may be damaged: {error}"
@@ -474,14 +475,13 @@ def write_metrics(path: str | os.PathLike, rows: Sequence[Row]) -> None:
 
     Args:
         path: The file.
-        rows: Values of measures by name; `None` is an empty cell, as is what a row
-            does not have.
+        rows: Values of measures by name; `None` and missing values are empty cells.
     """
     columns = measures.ordered(name for row in rows for name in row)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        # repr keeps every digit: what is read back is what was written.
+        # repr keeps every digit, so that reading gives the same numbers.
         writer.writerows(
             {k: "" if v is None else repr(v) for k, v in row.items()} for row in rows
         )

@@ -1,4 +1,4 @@
-"""What a run is made of: every key of a config, its default and its meaning."""
+"""The settings of a run: every key of a config, its default and its meaning."""
 
 import dataclasses
 import json
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import checks
+from keras_infomax import checks, encoders
 from keras_infomax.checks import nearest
 from keras_infomax.datasets import image_files
 
-# The settings that have a column of their own in tables of results.
+# Settings with their own column in tables of results.
 KEY = (
     "figure",
     "dataset",
@@ -26,42 +26,46 @@ KEY = (
     "budget",
     "steps",
 )
-# The column of all others; see `others`.
+# Column of all other settings; see `others`.
 OTHERS = "settings"
 IDENTITY = (*KEY, OTHERS)
 
 SELECTIONS = ("last", "best")
 
-# What lies elsewhere on another machine, and makes no other run.
+# Paths, which depend on the machine and do not identify a run.
 _PLACES = ("data_dir",)
 _SEEDS = ("seed", "split_seed")
-# Of NumPy's generators, which Keras seeds, too.
+# Limit of NumPy's seeds, which Keras sets, too.
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The keys of a config; the defaults are the paper's set-up on embedded digits.
+    """The keys of a config; the defaults are the paper's setup on embedded digits.
 
     Args:
-        figure: What tables of results call the experiment.
-        budget: What they call its amount of training: `"full"`, `"quick"`, `"smoke"`.
-        experiment: What is trained and measured, as in `training.EXPERIMENTS`.
-        dataset: Data set, as in `datasets.load`, or in `dependent` one of its kinds.
+        figure: Name of the experiment in tables of results.
+        budget: Name of the amount of training there: `"full"`, `"quick"`, `"smoke"`.
+        experiment: Name of the experiment, as in `training.EXPERIMENTS`.
+        dataset: Data set, as in `datasets.load`; for `dependent`, one of its kinds.
         data_dir: Folder of prepared TensorFlow Datasets; `None` for their default.
-        image_size: `(height, width)` to resize images to; `None` leaves them.
-        on_error: Whether files of a folder that cannot be read are to `"raise"` an
-            error, or to `"skip"`.
+        image_size: `(height, width)` to which images are resized; `None` keeps their
+            size.
+        on_error: `"raise"` an error for unreadable files of a folder, or `"skip"` them.
         max_pixels: Largest number of pixels of an image in a folder.
         max_bytes: Largest number of bytes of all images in memory, or of a file.
-        label: Column of a table that holds the classes; `None` for none.
-        categorical: Columns of numbers of a table that name categories.
-        split_seed: Seed of the train and test split of data that have none.
+        label: Column of a table with the classes, or `None`.
+        categorical: Numeric columns of a table that are categories.
+        split_seed: Seed of the split into training and test examples, for data without
+            splits.
         views: Views of an example, as in `views.get`.
         noise: Standard deviation of Gaussian noise added to the views; the pixels of
             images lie in [0, 1].
-        coupled_noise: Whether both views of an example get one and the same noise, or
-            draws of their own.
-        encoder: Encoder, as in `encoders.get`; one for each view.
+        coupled_noise: Whether both views of an example get the same noise, or different
+            draws.
+        encoder: Encoder, as in `encoders.get`; one for each view. Or what it begins
+            with, a path, `hf://...` or `keras_hub:...`, as in `encoders.pretrained`.
+        encoder_digest: Digest of what encoders begin with, which `resolve` fills in. A
+            run is refused where it has changed. `None` for random weights.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the
             encoder's own defaults.
         encoding_dim: Size of the encodings; `None` for the encoder's default.
@@ -70,26 +74,25 @@ class Settings:
         critic_units: Sizes of its hidden layers; `None` for the critic's defaults.
         temperature: Temperature of a critic that has one; `None` for its default.
         bound: Bound, as in `losses.get`.
-        target: Nats to hold the bound at; `None` raises it.
+        target: Target in nats at which the bound is held; `None` maximizes it.
         batch_size: Rows in a batch, of which all but one are negatives.
-        learning_rate: Learning rate of Adam; in `adversarial` that of the head.
-        warm_up_steps: Steps of the head alone, in `adversarial`, before its rounds.
+        learning_rate: Learning rate of Adam; in `adversarial`, that of the head.
+        warm_up_steps: Number of initial steps of only the head, in `adversarial`.
         steps: Training steps, a multiple of `eval_every`.
         eval_every: Steps between evaluations, each of which is a checkpoint.
-        jacobian_rows: Number of training examples on which every evaluation measures
-            the condition number of encoder x; 0 for none.
-        stopped_probe: Whether every evaluation also fits the linear probe as the
-            paper's notebook did, which stops its solver early.
+        jacobian_rows: Number of training examples for the condition number of encoder x
+            at every evaluation; 0 for none.
+        stopped_probe: Whether every evaluation also fits the linear probe of the
+            paper's notebook, which stops its solver early.
         select: The evaluation whose weights the run ends with: `"last"`, or `"best"`,
-            the first one with the highest `selection_accuracy`. That is the accuracy
-            of a linear probe on a tenth of the training examples, which are then
-            neither trained on nor used to fit a probe. Test examples play no part.
-        chunk_size: Rows that an MLP critic scores, and a bound reduces, at a time;
-            `None` for all. Bounds the memory of large batches.
-        encoder_chunk_size: Rows that are encoded at a time; `None` for all.
+            the first one with the highest `selection_accuracy`. This is the accuracy of
+            a linear probe on a tenth of the training examples, which are used neither
+            for training nor to fit a probe. Test examples have no influence.
+        chunk_size: Number of rows that an MLP critic scores, and a bound reduces, at a
+            time; `None` for all. It limits the memory of large batches.
+        encoder_chunk_size: Number of rows that are encoded at a time; `None` for all.
         strategy: Devices to train on, as in `strategies.get`.
-        options: Arguments of a method, where `experiment` names one of
-            `methods.METHODS`.
+        options: Arguments of a method, if `experiment` is one of `methods.METHODS`.
         seed: Seed of initial weights, order of the data, noise, and dropout.
     """
 
@@ -109,6 +112,7 @@ class Settings:
     noise: float = 0.0
     coupled_noise: bool = True
     encoder: str = "mlp"
+    encoder_digest: str | None = None
     encoder_units: tuple[int, ...] | None = None
     encoding_dim: int | None = None
     shared_encoder: bool = False
@@ -170,7 +174,7 @@ class Settings:
             )
         for key in ("experiment", "dataset", "views", "encoder", "critic", "bound"):
             value = getattr(self, key)
-            # From Python, views may be a function or a layer.
+            # In Python, views may also be a function or a layer.
             if key != "views" or not callable(value) or isinstance(value, type):
                 checks.text(f"config.{key}", value, getattr(Settings, key))
         for key in ("figure", "budget", "strategy"):
@@ -182,6 +186,7 @@ class Settings:
                 f"Write, for example, config.{key}={getattr(Settings, key)!r}.",
             )
         checks.text("config.label", self.label, "class", optional=True)
+        checks.text("config.encoder_digest", self.encoder_digest, "3f2a", optional=True)
         if self.categorical is not None:
             checks.names("config.categorical", self.categorical)
         checks.units("config.encoder_units", self.encoder_units)
@@ -200,8 +205,11 @@ class Settings:
             config: Mapping of keys to values, such as a dict or a `ConfigDict`.
 
         Raises:
-            ValueError: If a key is unknown, with the nearest one, a value is bad, or
-                the config has a `grid` or a `space`, which makes it many runs.
+            ValueError: If a key is unknown (the message suggests the nearest), a value
+                is invalid, the config has a `grid` or a `space`, which means many
+                runs, or there is nothing that a pretrained encoder could begin with.
+            ImportError: If a package that reads it is not installed.
+            OSError: If it is on the Hub and cannot be downloaded.
 
         Example:
         >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
@@ -226,7 +234,7 @@ class Settings:
                     f"Unknown config key {key!r}.{nearest(key, known)} Expected keys: "
                     f"{', '.join(sorted(known))}."
                 )
-        # JSON and flags give lists where sizes are tuples.
+        # JSON and flags give lists for tuples of sizes.
         resolved: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in _plain(values).items()
@@ -235,17 +243,34 @@ class Settings:
         options = {} if options is None else options
         checks.mapping("config.options", options, "Write config.options={}.")
         resolved["options"] = dict(options.items())
-        return cls(**resolved)
+        settings = cls(**resolved)
+        if settings.encoder_digest is None:
+            settings = dataclasses.replace(settings, encoder_digest=start_of(settings))
+        return settings
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, in the order of their declaration."""
         return dataclasses.asdict(self)
 
 
-def identity(settings: Settings) -> tuple[str, ...]:
-    """What tells a run from all others, as the text of the columns `IDENTITY`.
+def start_of(settings: Settings) -> str | None:
+    """Digest of what the encoders begin with now; `None` where they begin anew.
 
-    All settings but those that say where something lies on a machine.
+    Args:
+        settings: Settings.
+
+    Raises:
+        ValueError: As `encoders.digest`.
+    """
+    option = settings.options.get("encoder")
+    options = option if isinstance(option, list | tuple) else [option]
+    return encoders.digest([settings.encoder, *options])
+
+
+def identity(settings: Settings) -> tuple[str, ...]:
+    """Identifies a run, by the text of the columns `IDENTITY`.
+
+    It has all settings except paths on a machine.
 
     Args:
         settings: Settings of the run.
@@ -255,7 +280,7 @@ def identity(settings: Settings) -> tuple[str, ...]:
 
 
 def others(settings: Settings) -> str:
-    """The settings without a column in `KEY`, as JSON, where they are not at defaults.
+    """Non-default settings without a column in `KEY`, as JSON.
 
     Args:
         settings: Settings of the run.
@@ -274,7 +299,7 @@ def others(settings: Settings) -> str:
 
 
 def cell(value: Any) -> str:
-    """The text of a setting in a table, of which no other value has the same.
+    """The text of a setting in a table, unique for each value.
 
     Args:
         value: The value; `None` is an empty cell.
@@ -292,7 +317,7 @@ def cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of Python for those of NumPy, which JSON does not know."""
+    """Converts numbers of NumPy, which JSON does not support, to Python."""
     if hasattr(value, "items"):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -304,7 +329,7 @@ def _plain(value: Any) -> Any:
 
 
 def _canonical(value: Any) -> Any:
-    """One form for values that are equal, such as 1 and 1.0."""
+    """One form for equal values, such as 1 and 1.0."""
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -316,14 +341,14 @@ def _canonical(value: Any) -> Any:
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Names the settings in which a run differs from another; empty if in none.
+    """Describes the settings that differ between two runs; empty if none do.
 
-    Where its data lie is none of them: they may have been moved.
+    The path of the data is not compared, since they may have been moved.
 
     Args:
-        found: Settings of a run as its JSON holds them. A key that came later was at
-            its default then.
-        wanted: Settings of the run at hand, of which JSON makes lists of tuples.
+        found: Settings of a run from its JSON file. Keys of later versions have their
+            defaults.
+        wanted: Settings of the present run, whose tuples JSON stores as lists.
 
     Example:
     >>> differences({"seed": 1}, Settings().as_dict())

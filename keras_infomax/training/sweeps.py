@@ -1,13 +1,12 @@
-"""Runs the grid of an experiment, process by process, into one tidy table.
+"""Runs the grid of an experiment in processes, and collects one tidy table.
 
-Every run is a process and a workdir of its own, so a run that fails or is killed
-takes nothing with it. A run that finished is appended to the table at once; the
-table tells which runs are left, so a sweep can be stopped, and go on elsewhere.
+Every run has its own process and workdir, so a run that fails or is killed does not
+affect others. A finished run is appended to the table at once. The table shows which
+runs are left, so a sweep can be stopped and continued elsewhere.
 
-A run is what its settings say, all of them: those that have a column of their own in
-the table, and the others in one column as JSON. Tables of earlier versions lack that
-column. Their rows stay as they are, with an empty cell, and count for the one run of a
-sweep that the other columns fit.
+All settings together identify a run: those with their own column in the table, and the
+others as JSON in one column. Tables of earlier versions lack that column. Their rows
+have an empty cell there, and match the one run of a sweep that fits the other columns.
 """
 
 import collections
@@ -32,18 +31,18 @@ from keras_infomax.training import processes, recipe, runs
 from keras_infomax.training.progress import duration
 from keras_infomax.training.settings import IDENTITY, KEY, OTHERS, Settings, identity
 
-# What a run was made by: the backend and its version, and the commit of the code.
+# The backend and its version, and the commit of the code.
 _MADE_BY = ("backend", "commit")
-# Those that every table has; other measures follow, before what a run was made by.
+# Columns of every table; other measures come before the last ones.
 COLUMNS = (*KEY, *measures.NAMES, *_MADE_BY, OTHERS)
 Key = tuple[str, ...]
 
 # Columns of whole numbers.
 _INTEGERS = ("split_seed", "batch_size", "seed", "steps", "step")
-# Text that is in names of folders as it is.
+# Text that appears unchanged in names of folders.
 _SAFE = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 _LONGEST_NAME = 100
-# What a run prints, in its workdir, and what TensorFlow writes past Python.
+# Files in the workdir of a run: its output, and messages of TensorFlow's own code.
 _LOG, _NATIVE_ERRORS = "log.txt", "stderr.txt"
 
 _MEMORY_PER_PROCESS = 4 * 2**30
@@ -51,11 +50,11 @@ _MEMORY_PER_PROCESS = 4 * 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """An experiment: settings, and the values that some of them run through.
+    """An experiment: shared settings, and a grid of values of other settings.
 
     Args:
         settings: Settings that all runs share.
-        grid: Settings and the values that each runs through.
+        grid: Lists of values by setting.
     """
 
     settings: Mapping[str, Any]
@@ -69,7 +68,7 @@ class Sweep:
 
     @classmethod
     def resolve(cls, config: Mapping[str, Any]) -> "Sweep":
-        """The sweep that a config describes; of one point if it has no `grid`.
+        """The sweep of a config; it has one point if there is no `grid`.
 
         Args:
             config: Keys and values of `Settings`, and `grid`.
@@ -82,20 +81,20 @@ class Sweep:
         return cls(settings, dict(grid.items()))
 
     def runs(self, seeds: int) -> list[Settings]:
-        """The settings of every run; all of one seed before the next.
+        """The settings of every run, seed by seed.
 
         Args:
-            seeds: Number of seeds, counted from that of the settings.
+            seeds: Number of seeds, starting from that of the settings.
 
         Raises:
-            ValueError: If a value is bad, the grid has no points, or two of them are
-                one and the same run.
+            ValueError: If a value is invalid, the grid has no points, or two points are
+                the same run.
         """
         checks.positive_integer("seeds", seeds, 5)
         for name, values in self.grid.items():
             if name == "seed":
                 raise ValueError(
-                    "grid must leave out the seed, through which every sweep runs; "
+                    "grid must leave out the seed, since every sweep varies it; "
                     f"received seed={values!r}. Give their number (--seeds), and the "
                     "first one as config.seed."
                 )
@@ -124,18 +123,18 @@ class Sweep:
             other = by_key.setdefault(key(settings), settings)
             if other is not settings:
                 raise ValueError(
-                    "The points of grid must be runs that differ; "
-                    f"{self.name(settings)!r} is there twice, or differs in where its "
-                    "data lie alone. Remove one of them."
+                    "The points of grid must be different runs; received "
+                    f"{self.name(settings)!r} twice, or with only another path of the "
+                    "data. Remove one of them."
                 )
         return found
 
     def name(self, settings: Settings) -> str:
-        """Name of a run's folder: the values that vary.
+        """Name of a run's folder, made of the values that vary.
 
-        Where a value is no plain word or number, characters that a path, a shell or a
-        pattern takes for something else are replaced, and the run's key is added in
-        short, so that the name is still that of no other run.
+        In values other than plain words and numbers, characters with a meaning in
+        paths, shells or patterns are replaced, and a short digest of the run's key
+        makes the name unique.
         """
         values = settings.as_dict()
         varying = [values[name] for name in self.grid]
@@ -149,15 +148,15 @@ class Sweep:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether the text of a value may stand between hyphens, and tells it from others.
+    """Whether the text of a value is unique between hyphens.
 
-    Words begin with a letter, so that no part of a number is taken for one.
+    Words begin with a letter, so they differ from parts of numbers.
     """
     return isinstance(value, int | float) or _SAFE.fullmatch(str(value)) is not None
 
 
 def key(settings: Settings) -> Key:
-    """What tells a run from the others in a table: the text of `settings.IDENTITY`.
+    """Identifies a run in a table, by the text of `settings.IDENTITY`.
 
     Args:
         settings: Settings of the run.
@@ -173,24 +172,25 @@ def sweep(
     processes: int | None = None,
     train: Callable[..., Any] = recipe.train,
 ) -> dict[str, str]:
-    """Trains every run of a sweep that its table does not hold yet.
+    """Trains every run of a sweep that is not in its table.
 
     Args:
-        experiment: What to run.
-        workdir: Folder that gets a workdir and a log for each run.
+        experiment: The sweep.
+        workdir: Folder with a workdir and a log for each run.
         seeds: Number of seeds.
-        results: The table, a CSV with `COLUMNS`, one row a run and evaluation.
+        results: The table, a CSV with `COLUMNS`, one row for each evaluation of a run.
             Defaults to `results.csv` in the workdir.
-        processes: Runs at a time. Defaults to as many as cores and memory allow.
-        train: Function that trains one run, of settings, workdir, and the folder
-            `baselines`, as `training.train`.
+        processes: Number of runs at a time. Defaults to the number that cores and
+            memory allow.
+        train: Function of settings, workdir and the folder `baselines` that trains one
+            run, such as `training.train`.
 
     Returns:
-        Names of the runs that failed, each with its reason.
+        Reasons of failed runs, by name.
 
     Raises:
-        ValueError: If a number or the grid is unfit, the table is damaged or has other
-            columns, or another process sweeps in the workdir.
+        ValueError: If a number or the grid is invalid, the table is damaged or has
+            other columns, or another process sweeps in the workdir.
     """
     processes_wanted = _default_processes() if processes is None else processes
     checks.instance(
@@ -206,14 +206,14 @@ def sweep(
     if results is not None:
         results = checks.path("results", results, "runs/sweep/results.csv")
     workdir.mkdir(parents=True, exist_ok=True)
-    # Not the workdir itself, which is held whenever a table in it is changed.
+    # Not the workdir itself, which is locked whenever a table in it is changed.
     with files.sole(workdir, "sweeping", lock=workdir / ".lock"):
         table = Table(results or workdir / "results.csv")
         return _Sweeping(experiment, every, workdir, table, train).run(processes_wanted)
 
 
 class _Sweeping:
-    """The runs of a sweep that is under way: waiting, running, failed.
+    """The runs of an active sweep: waiting, running, failed.
 
     Args:
         experiment: The sweep.
@@ -243,14 +243,14 @@ class _Sweeping:
         self.untold = sum(not found[-1] for found in held.values())
 
     def run(self, number: int) -> dict[str, str]:
-        """Trains so many at a time until none is left; returns those that failed."""
+        """Trains `number` runs at a time until none is left; returns failed runs."""
         threads = max(1, (os.cpu_count() or 1) // number)
         progress = _Progress(len(self.waiting), self.done_before)
         if self.untold:
             print(
                 f"{self.untold} of these are rows of an earlier version in "
-                f"{self.table.path}, which do not tell all settings. If theirs were "
-                "others than now, give another table (--results)."
+                f"{self.table.path}, which lack some settings. If these differed "
+                "from the present ones, give another table (--results)."
             )
         try:
             with processes.noted(self._where):
@@ -277,7 +277,7 @@ class _Sweeping:
         name = self.experiment.name(settings)
         self.table.read()
         if key(settings) in self.table.keys():
-            print(f"{name} is in {self.table.path} by now, by another sweep.")
+            print(f"{name} was added to {self.table.path} by another sweep.")
             return
         context = multiprocessing.get_context("spawn")
         process = context.Process(
@@ -287,7 +287,7 @@ class _Sweeping:
                 os.getpid(),
             ),
         )
-        # It would let signals through again when it starts, with the first process.
+        # Otherwise it would start with the first process, and unblock signals again.
         resource_tracker.ensure_running()
         errors = self.workdir / name / _NATIVE_ERRORS
         errors.parent.mkdir(parents=True, exist_ok=True)
@@ -299,7 +299,7 @@ class _Sweeping:
         return [n for n, (_, process) in self.running.items() if not process.is_alive()]
 
     def _take(self, name: str) -> None:
-        """Adds to the table what a run left that ended, or notes why it failed."""
+        """Adds a run that ended to the table, or notes why it failed."""
         settings, process = self.running.pop(name)
         if process.exitcode != 0:
             self.failures[name] = _reason(self.workdir / name, process.exitcode)
@@ -314,10 +314,10 @@ class _Sweeping:
 
 
 class Table:
-    """A CSV of results that is only ever replaced whole, also by several sweeps.
+    """A CSV of results that one or several sweeps replace as a whole.
 
     Args:
-        path: The file; made with the first row.
+        path: The file, which is created with the first row.
 
     Raises:
         ValueError: If the file is damaged or has other columns.
@@ -329,22 +329,22 @@ class Table:
         self.read()
 
     def read(self) -> None:
-        """Brings `rows` up to date with what other processes have written."""
+        """Updates `rows` from the file, which other processes may have changed."""
         if self.path.exists():
             self.rows = read_table(self.path)
 
     def keys(self) -> set[Key]:
-        """What tells the runs in the table from each other.
+        """Keys of the runs in the table.
 
-        The last part is empty where an earlier version wrote the rows.
+        The last part is empty for rows of an earlier version.
         """
         return {_key_of(row) for row in self.rows}
 
     def match(self, keys: Sequence[Key]) -> dict[Key, Key]:
-        """Which of these runs the table holds, each with the key that it has there.
+        """Maps the keys of runs that are in the table to their keys there.
 
-        Rows of an earlier version do not tell all settings. They count for a run that
-        the rest of its key fits, if it is the only one.
+        Rows of an earlier version lack some settings. They match a run whose other
+        settings fit, if there is only one.
 
         Args:
             keys: Keys of the runs.
@@ -360,7 +360,7 @@ class Table:
         return found
 
     def append(self, key: Key, rows: Sequence[runs.Row]) -> bool:
-        """Adds the evaluations of one run, unless the table holds it, and writes it.
+        """Adds the evaluations of one run to the file, unless they are there already.
 
         Returns:
             Whether they were added.
@@ -376,19 +376,19 @@ class Table:
         return True
 
     def last(self, key: Key) -> dict[str, str] | None:
-        """The last evaluation of a run; `None` if the table does not hold it."""
+        """The last evaluation of a run; `None` if it is not in the table."""
         found = [row for row in self.rows if _key_of(row) == key]
         return max(found, key=lambda row: int(row["step"]), default=None)
 
     def fill(self, key: Key, **cells: float) -> None:
-        """Fills in measures of the last evaluation of a run, and writes the table.
+        """Sets measures of the last evaluation of a run, and writes the table.
 
         Args:
-            key: What tells the run from the others.
-            **cells: Columns and their values.
+            key: Key of the run.
+            **cells: Values by column.
 
         Raises:
-            ValueError: If the table does not hold the run.
+            ValueError: If the run is not in the table.
         """
         with self.changing():
             row = self.last(key)
@@ -400,9 +400,9 @@ class Table:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Brings `rows` up to date, and writes what the block made of them.
+        """Updates `rows` from the file, and writes the changes of the block.
 
-        No other process changes the table meanwhile.
+        Meanwhile no other process can change the table.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with files.locked(self.path.parent, wait=True):
@@ -417,19 +417,19 @@ def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
     """Reads a table of results as text cells, after checking all of it.
 
     Args:
-        path: The file. Those of earlier versions are read, too: they had other names
-            for some measures, fewer of them, and no column of `settings.OTHERS`. Cells
-            of columns that are missing are empty.
+        path: The file. Tables of earlier versions are supported: they have other names
+            for some measures, fewer measures, and no column `settings.OTHERS`. Cells of
+            missing columns are empty.
 
     Raises:
-        ValueError: If it has other columns, was cut, holds a run twice or a part of
-            one, or a cell is not what its column is of.
+        ValueError: If it has other columns, was cut off, holds a run twice or only a
+            part of it, or a cell has the wrong type.
     """
     header, lines = files.read_csv(path)
     named = [measures.EARLIER.get(column, column) for column in header]
     if not {*KEY, "step", "commit"} <= {*named} or len({*named}) < len(named):
         raise ValueError(
-            f"{path} must be a table with the columns {', '.join(COLUMNS)}, of which "
+            f"{path} must be a table with the columns {', '.join(COLUMNS)}, where "
             f"measures may be missing; received {', '.join(header)}."
         )
     empty = dict.fromkeys(COLUMNS, "")
@@ -450,14 +450,14 @@ def read_table(path: str | os.PathLike) -> list[dict[str, str]]:
         wanted = int(dict(zip(IDENTITY, found, strict=True))["steps"])
         if max(of_run) != wanted:
             raise ValueError(
-                f"{path} holds a run up to step {max(of_run)} of {wanted} alone. "
-                f"Remove its rows, and repeat its sweep: {name}."
+                f"{path} holds a run only up to step {max(of_run)} of {wanted}. Remove "
+                f"its rows, and repeat its sweep: {name}."
             )
     return rows
 
 
 def _columns(names: Iterable[str]) -> list[str]:
-    """The columns of a table that has these and those of all tables."""
+    """The columns of a table: those of all tables, and these."""
     around = {*KEY, *_MADE_BY, OTHERS}
     measured = measures.ordered({*names, *measures.NAMES} - around)
     return [*KEY, *measured, *_MADE_BY, OTHERS]
@@ -496,7 +496,7 @@ def _run_one(
     threads: int,
     parent: int,
 ) -> None:
-    """Runs in a process of its own, whose output goes to a log."""
+    """Trains one run in its own process, and writes its output to a log."""
     processes.end_with(parent)
     workdir = folder / name
     with open(workdir / _LOG, "a", encoding="utf-8") as log:
@@ -532,7 +532,7 @@ def _default_processes() -> int:
 
 
 class _Progress:
-    """One line on a sweep, which is rewritten on a terminal."""
+    """One line about a sweep, which is rewritten on a terminal."""
 
     def __init__(self, total: int, done_before: int):
         self.total = total
@@ -541,7 +541,7 @@ class _Progress:
         print(f"{total} runs to do, {done_before} done before.", flush=True)
 
     def show(self, waiting: int, running: int, failed: int) -> None:
-        """Tells that a run has ended."""
+        """Shows that a run has ended."""
         ended = self.total - waiting - running
         terminal = sys.stdout.isatty()
         line = self._line(ended, running, failed)
@@ -549,7 +549,7 @@ class _Progress:
         self.shown = time.time()
 
     def tick(self, waiting: int, running: int, failed: int) -> None:
-        """Tells on a terminal that time goes by."""
+        """Updates the elapsed time on a terminal."""
         if sys.stdout.isatty() and time.time() - self.shown >= 1.0:
             line = self._line(self.total - waiting - running, running, failed)
             print(line, end="\r", flush=True)
@@ -564,6 +564,6 @@ class _Progress:
             line += f"about {left / 60:.0f} min to go, until {end}"
         else:
             line += duration(passed)
-        # Nothing of a longer line stays below it.
+        # Spaces overwrite the rest of a longer line.
         self.width, line = len(line), line.ljust(self.width)
         return line

@@ -13,6 +13,7 @@ import keras_tuner
 from sklearn.exceptions import ConvergenceWarning
 
 from keras_infomax import files, private
+from keras_infomax.spelling import nearest
 from keras_infomax.tuning import workers
 from keras_infomax.tuning.hypermodel import HyperModel
 
@@ -176,6 +177,7 @@ class Tuner(keras_tuner.Hyperband):
             raise keras_tuner.errors.FatalValueError(
                 f"objective must be one of the metrics that are logged, "
                 f"{', '.join(sorted(found))}; received {objective!r}."
+                f"{nearest(objective, found)}"
             )
         return histories
 

@@ -1,7 +1,7 @@
-"""Layers that take several views of each example of a batch.
+"""Layers that make several views of each example of a batch.
 
-Views that are random take a seed with each call, `views(examples, seed=seed)`, and are
-a pure function of both, so that a resumed run sees what it would have seen.
+Random views take a seed with each call, `views(examples, seed=seed)`, and depend only
+on both, so a resumed run gets the same views as an uninterrupted one.
 """
 
 from keras_infomax.views.augmentations import Augmented, augmentations, photographic

@@ -1,4 +1,4 @@
-"""Two random augmentations of each example, by layers of this package and of Keras."""
+"""Two random augmentations of each example, with layers of this package or Keras."""
 
 import keras
 from keras import ops
@@ -16,37 +16,38 @@ _OF_COLORS = (
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Augmented(keras.layers.Layer):
-    """Takes two augmentations of each image, signal or row, drawn independently.
+    """Makes two independent augmentations of each image, signal or row.
 
-    What both have in common is what the augmentations leave alone, so their choice
-    says what the encodings are about: an encoder need not keep the position, the size
-    or the brightness of what it sees. Each image of a batch gets draws of its own.
+    Both share the properties that augmentations do not change. So the choice of
+    augmentations determines the encodings: an encoder need not keep the position, the
+    size or the brightness of an object, for example. Each image of a batch has its own
+    draws.
 
     Args:
         layers: Layers of random augmentation, applied in this order: of this package,
             such as `RandomResizedCrop()`, or of Keras, such as
-            `keras.layers.RandomRotation(0.05)`. Those of Keras that change colors need
-            `value_range=(0, 1)`, or they take pixels up to 255, and all must draw
-            from the seed passed to their `get_random_transformation`. Or the name of
-            a recipe: `"simclr"`, `"moco"` or `"digits"`, see `recipes`. Defaults to
-            `augmentations()`, which suits digits, for gray images, and to
-            `photographic()` for those in color.
-        both: Whether both views are augmented, or the second alone, and the first is
-            the example itself.
+            `keras.layers.RandomRotation(0.05)`. Layers of Keras that change colors need
+            `value_range=(0, 1)`, since they assume pixels up to 255, and all layers
+            must draw from the seed passed to their `get_random_transformation`. Or the
+            name of a recipe: `"simclr"`, `"moco"` or `"digits"`; see `recipes`.
+            Defaults to `augmentations()`, which suits digits, for gray images, and to
+            `photographic()` for color images.
+        both: Whether both views are augmented; otherwise the first view is the example
+            itself.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
-        images: Float tensor `(rows, height, width, channels)` in [0, 1], or whatever
-            else the layers take.
+        images: Float tensor `(rows, height, width, channels)` in [0, 1], or other
+            inputs of the layers.
         seed: Two integers. The same seed gives the same augmentations, whatever the
-            seeds of the layers; those of this package on every backend.
+            seeds of the layers; with layers of this package, on every backend.
 
     Returns:
         Pair of float32 tensors of the shape of the images.
 
     Raises:
-        ValueError: If a recipe is unknown, if a layer is not random, or is made of
-            others, such as `keras.layers.RandAugment`, or if one needs colors and the
+        ValueError: If a recipe is unknown, a layer is not random or consists of other
+            layers, such as `keras.layers.RandAugment`, or a layer needs colors and the
             images are gray.
 
     Example:
@@ -70,11 +71,11 @@ class Augmented(keras.layers.Layer):
         elif isinstance(layers, str):
             self.recipe = layers
             recipe = checks.lookup("layers", layers, recipes.RECIPES)
-            # Now, since layers that are made in a graph of tf.data would be lost.
+            # Made here, since layers that are made in a graph of tf.data would be lost.
             self._by_kind = {kind: recipe(**known) for kind, known in _KINDS.items()}
         else:
             self.layers = _checked_layers(layers)
-        self.built = True  # By the layers, which know all they need.
+        self.built = True  # The layers check it.
 
     def call(self, images, seed):
         layers = self.layers
@@ -118,7 +119,7 @@ class Augmented(keras.layers.Layer):
         return cls(**{**config, "layers": layers})
 
 
-# What a recipe is told of the images, by what they are called here.
+# Arguments of a recipe, by kind of images.
 _KINDS = {
     f"{size} {kind}": {"small": size == "small", "colored": kind == "colored"}
     for size in ("small", "large")
@@ -138,13 +139,13 @@ def _checked_layers(layers):
         "seed in get_random_transformation, and are not made of others, which would "
         "draw from generators of their own"
     )
-    advice = "Give the parts, and do what is not random to the images."
+    advice = "Give single random layers, and apply other layers to the images first."
     if not isinstance(layers, (list, tuple)):
         raise checks.refusal("layers", expected, layers, advice)
     for layer in layers:
         if isinstance(layer, RandomView):
             continue
-        # A class has the method, too.
+        # A class has this method, too.
         random = isinstance(layer, keras.Layer) and hasattr(
             layer, "get_random_transformation"
         )
@@ -178,28 +179,29 @@ def augmentations(
     grey=0.0,
     fill_mode="constant",
 ):
-    """Keras's augmentation layers for pixels in [0, 1]; those of strength 0 left out.
+    """Keras's augmentation layers for pixels in [0, 1], without those of strength 0.
 
-    The defaults suit digits, whose sense a flip would change; see `photographic`.
+    The defaults suit digits, whose meaning a flip would change; see `photographic`.
 
     Args:
-        zoom: Largest relative change of size, both ways: with a translation, a crop.
+        zoom: Largest relative change of size, in both directions.
         translation: Largest shift, as a fraction of height and width.
         rotation: Largest angle, as a fraction of a full turn.
-        brightness: Largest number added to all pixels, both ways.
+        brightness: Largest number that is added to or subtracted from all pixels.
         contrast: Largest relative change of the distance of pixels from their mean.
-        flip: Whether to mirror left and right half of the time.
-        saturation: Largest relative change of saturation, both ways; colored images.
-        hue: Largest shift of hue, as a fraction of the color circle; colored images.
-        grey: Probability of taking away all color; colored images.
-        fill_mode: What enters from outside the image: `"constant"` for black,
-            `"reflect"`, `"wrap"` or `"nearest"`.
+        flip: Whether to mirror left and right with probability 1/2.
+        saturation: Largest relative change of saturation; only for color images.
+        hue: Largest shift of hue, as a fraction of the color circle; only for color
+            images.
+        grey: Probability of removing all color; only for color images.
+        fill_mode: Fill of areas outside the image: `"constant"` for black, `"reflect"`,
+            `"wrap"` or `"nearest"`.
 
     Returns:
         List of Keras layers, for `Augmented`.
 
     Raises:
-        ValueError: If a strength is not in its range, as the Keras layer says.
+        ValueError: If a strength is not in the range of its Keras layer.
 
     Example:
     >>> [type(layer).__name__ for layer in augmentations(0, 0, 0, 0, flip=True)]
@@ -216,7 +218,7 @@ def augmentations(
     }
     for argument, strength in strengths.items():
         checks.probability(argument, strength, example=0.2)
-    # At half of the circle all colors are reached.
+    # Half of the circle reaches all colors.
     checks.number("hue", hue, "in [0, 0.5]", lambda v: 0 <= v <= 0.5, 0.1)
     flip = checks.boolean("flip", flip)
     fill_mode = checks.one_of(
@@ -234,7 +236,7 @@ def augmentations(
         (rotation, lambda: layers.RandomRotation(rotation, **filled)),
         (flip, lambda: layers.RandomFlip("horizontal", dtype="float32")),
         (brightness, lambda: layers.RandomBrightness(brightness, **colored)),
-        # Of one number, Keras would make factors of at least 1.
+        # Keras would convert one number to factors of at least 1.
         (contrast, lambda: layers.RandomContrast((contrast, contrast), **colored)),
         (saturation, lambda: _saturation(saturation, **colored)),
         (hue, lambda: layers.RandomHue(2.0 * hue, **colored)),
@@ -244,11 +246,12 @@ def augmentations(
 
 
 def photographic():
-    """The augmentation layers of photographs: mirrored and recolored, too.
+    """Augmentation layers for photographs, including flips and changes of color.
 
     Returns:
         List of Keras layers, for `Augmented`. Half of the images are mirrored, a fifth
-        lose their color, and what enters from outside an image mirrors its border.
+        lose their color, and areas outside an image are filled with its mirrored
+        border.
     """
     return augmentations(
         zoom=0.3,
@@ -264,26 +267,26 @@ def photographic():
 
 
 def _saturation(strength, **options):
-    """Random saturation, times `1 - strength` to `1 + strength`."""
+    """Random saturation, by factors from `1 - strength` to `1 + strength`."""
     # Keras multiplies by f / (1 - f).
     low, high = (factor / (1.0 + factor) for factor in (1.0 - strength, 1.0 + strength))
     return keras.layers.RandomSaturation((low, high), **options)
 
 
 class _Draws(keras.random.SeedGenerator):
-    """Seeds for the random operations of Keras that follow from one seed.
+    """Seeds for random operations of Keras, derived from one seed.
 
     Args:
         seed: int32 tensor `(2,)`.
     """
 
-    # Keras's own would make a variable, which is what must not be.
+    # Keras's own constructor would make a variable, which is not allowed here.
     def __init__(self, seed):
         self.seed = seed
         self.count = 0
 
     def next(self, ordered=True):
         self.count += 1
-        # JAX takes unsigned integers, of any bits.
+        # JAX needs unsigned integers.
         dtype = "uint32" if keras.backend.backend() == "jax" else "int32"
         return ops.cast(draws.next_to(self.seed, self.count, 0), dtype)

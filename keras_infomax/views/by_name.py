@@ -1,4 +1,4 @@
-"""Views by name, and views that are called with a seed, needed or not."""
+"""Views by name, and a common way to call views with a seed."""
 
 import inspect
 from collections.abc import Callable
@@ -35,22 +35,23 @@ _BY_NAME = {
 
 
 def get(identifier: Any) -> Callable:
-    """Returns the views that a name stands for.
+    """Returns views by their name.
 
     Args:
-        identifier: `"halves"` (top and bottom), `"left_right"`, `"whole"` (the image
-            itself), `"augmented"` (two augmentations, which suit digits if the images
-            are gray, and photographs if they are in color), `"augmented_photographs"`
-            (the latter, whatever the images), `"simclr"`, `"moco"`, `"digits"` (two
-            augmentations by a recipe of `recipes`). Of signals `"signals"` (two crops
-            of half or more, with noise and a gap), of tables `"tables"` (two copies
-            with noise and a third of the columns missing) and `"scarf"` (the row, and
-            one with six in ten columns of other rows), of examples of several parts
-            `"parts"` (each part a view). Or a layer or function from examples
-            `(rows, ...)` to a tuple of views, which is returned as it is.
+        identifier: For images: `"halves"` (top and bottom), `"left_right"`, `"whole"`
+            (the image itself), `"augmented"` (two augmentations, for digits if the
+            images are gray, and for photographs if they are in color),
+            `"augmented_photographs"` (the latter for all images), `"simclr"`, `"moco"`,
+            `"digits"` (two augmentations by a recipe of `recipes`). For signals:
+            `"signals"` (two crops of at least half, with noise and a gap). For tables:
+            `"tables"` (two copies with noise and 30 percent of the columns missing) and
+            `"scarf"` (the row, and a copy with 60 percent of the columns from other
+            rows). For examples of several parts: `"parts"` (each part is a view). Or a
+            layer or function from examples `(rows, ...)` to a tuple of views, which is
+            returned unchanged.
 
     Raises:
-        ValueError: If `identifier` is none of these.
+        ValueError: If `identifier` is not one of these.
 
     Example:
     >>> get("left_right").axis
@@ -62,11 +63,11 @@ def get(identifier: Any) -> Callable:
 
 
 def seeded(views: Callable) -> Callable:
-    """Returns views as a function that is called with a seed, needed or not.
+    """Wraps views as a function that takes a seed, which it may ignore.
 
     Args:
         views: Layer or function from examples to a tuple of views. It is random if it
-            has an argument `seed`; otherwise the seed is left out.
+            has an argument `seed`; otherwise the seed is ignored.
 
     Returns:
         Function to be called as `function(images, seed=seed)`.

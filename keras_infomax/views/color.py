@@ -1,11 +1,11 @@
-"""The Lab color space, and the two views of a color image that it gives."""
+"""The Lab color space, and lightness and colors of an image as views."""
 
 import keras
 from keras import ops
 
 from keras_infomax import checks
 
-# Linear sRGB to XYZ (IEC 61966-2-1); the sums of the rows are the white D65.
+# Linear sRGB to XYZ (IEC 61966-2-1); the row sums are white, D65.
 _XYZ_OF_RGB = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),
@@ -61,7 +61,7 @@ def rgb_to_lab(images):
     matrix = ops.convert_to_tensor(_XYZ_OF_RGB, dtype=dtype)
     ratios = ops.matmul(linear, ops.transpose(matrix / ops.sum(matrix, 1)[:, None]))
     threshold = 6 / 29
-    # Not below the threshold, or the gradient of the root would be infinite at black.
+    # At least the threshold, since the gradient of the root is infinite at black.
     x, y, z = ops.unstack(
         ops.where(
             ratios > threshold**3,
@@ -75,11 +75,10 @@ def rgb_to_lab(images):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class LabViews(keras.layers.Layer):
-    """Takes two views of each color image: its lightness, and its colors.
+    """Makes two views of each color image: its lightness and its colors.
 
-    What both share is not color or lightness, but what lies behind them. The layer
-    has no weights, and its views are scaled for an encoder: L / 100, which lies in
-    [0, 1], and (a, b) / 110, in [-1, 1].
+    The layer has no weights. Its views are scaled for an encoder: L / 100 lies in [0,
+    1], and (a, b) / 110 in [-1, 1].
 
     Args:
         **kwargs: Passed to `keras.layers.Layer`.

@@ -1,4 +1,4 @@
-"""Random crops of images, resized, and random mirror images."""
+"""Random resized crops and random mirror images."""
 
 import math
 
@@ -8,7 +8,7 @@ from keras import ops
 from keras_infomax import checks
 from keras_infomax.views import draws, random_views
 
-# After so many crops that do not fit, one in the middle is taken.
+# After this number of crops that do not fit, a crop in the middle is taken.
 _ATTEMPTS = 10
 
 
@@ -16,23 +16,24 @@ _ATTEMPTS = 10
 class RandomResizedCrop(random_views.RandomView):
     """Crops a random part of each image, and resizes it to one size.
 
-    Area and aspect ratio are drawn, and the place is uniform among all that fit:
+    Area and aspect ratio are drawn at random. The position is uniform over all
+    positions that fit:
 
         area = height * width * uniform(scale)
         ratio = exp(uniform(log(scale of ratios)))
         crop = round(sqrt(area / ratio)) high, round(sqrt(area * ratio)) wide
 
-    Of ten such crops the first that fits into the image is taken. If none does, it is
-    the middle of the image, as much of it as the range of ratios allows. Crops are
-    resized linearly and, where they get smaller, with antialiasing, as by Pillow.
+    Of ten such crops, the first that fits into the image is taken. If none fits, the
+    crop is the largest one in the middle of the image within the range of ratios. Crops
+    are resized linearly, with antialiasing if they shrink, as by Pillow.
 
-    It is two products of matrices an image, in the pipeline as in a model, and has
-    gradients. Inference resizes the whole image.
+    It computes two matrix products per image, in a pipeline or in a model, and is
+    differentiable. Inference resizes the whole image.
 
     Args:
-        size: Height and width of the result: positive integer, or pair of them.
+        size: Height and width of the result: positive integer, or pair of integers.
             Defaults to the size of the images.
-        scale: Smallest and largest area of a crop, as a part of that of the image.
+        scale: Smallest and largest area of a crop, as a fraction of that of the image.
         ratio: Smallest and largest ratio of width to height.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
@@ -46,7 +47,7 @@ class RandomResizedCrop(random_views.RandomView):
         Tensor `(rows, *size, channels)` of the dtype of the images.
 
     Raises:
-        ValueError: If a range is none, or the images have another shape or dtype.
+        ValueError: If a range is invalid, or the images have another shape or dtype.
 
     Example:
     >>> images = ops.ones((8, 32, 48, 3))
@@ -82,7 +83,7 @@ class RandomResizedCrop(random_views.RandomView):
         return ops.transpose(images, (0, 2, 1, 3))
 
     def boxes(self, rows, height, width, seed):
-        """The crops that a seed makes of images.
+        """The crops of images for a seed.
 
         Args:
             rows: Number of images.
@@ -168,7 +169,7 @@ class RandomHorizontalFlip(random_views.RandomView):
         Tensor of the shape and dtype of the images.
 
     Raises:
-        ValueError: If `probability` is none.
+        ValueError: If `probability` is not in [0, 1].
 
     Example:
     >>> image = ops.convert_to_tensor([[[[0.1], [0.9]]]])

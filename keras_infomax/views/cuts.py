@@ -1,4 +1,4 @@
-"""Views that are the same for every call: halves, parts, or the whole."""
+"""Deterministic views: halves, parts, or the whole."""
 
 import keras
 from keras import ops
@@ -10,9 +10,9 @@ from keras_infomax import checks
 class Halves(keras.layers.Layer):
     """Cuts each image into two halves: top and bottom, or left and right.
 
-    The halves share no pixel, so what their encodings have in common must come
-    from the content of the image. The layer has no weights and keeps the dtype of
-    its input, whatever the dtype policy.
+    The halves share no pixel, so common information of their encodings must come from
+    the content of the image. The layer has no weights, and keeps the dtype of its input
+    under every dtype policy.
 
     Args:
         axis: The axis to cut, 1 (height: top and bottom) or 2 (width: left and
@@ -27,8 +27,8 @@ class Halves(keras.layers.Layer):
         `axis=1`, `(rows, height, width / 2, channels)` each for `axis=2`.
 
     Raises:
-        ValueError: If `axis` is neither 1 nor 2, if the images have no such axis,
-            or if their size along it is odd.
+        ValueError: If `axis` is neither 1 nor 2, or if the images lack this axis or
+            have an odd size along it.
 
     Example:
     >>> top, bottom = Halves()(ops.ones((8, 28, 28, 1)))
@@ -64,8 +64,8 @@ class Halves(keras.layers.Layer):
         if size % 2:
             side = {1: "height", 2: "width"}[self.axis]
             raise ValueError(
-                f"Halves(axis={self.axis}) needs images of even {side}, or one line "
-                f"of pixels would be lost; received shape {tuple(input_shape)}. "
+                f"Halves(axis={self.axis}) needs images of even {side}, since it must "
+                f"not lose a line of pixels; received shape {tuple(input_shape)}. "
                 "Crop, pad or resize the images first, for instance with "
                 "datasets.load(..., image_size=(height, width)) or --config.image_size."
             )
@@ -88,7 +88,7 @@ class Halves(keras.layers.Layer):
 class Whole(keras.layers.Layer):
     """Takes the whole example as the only view.
 
-    For networks that take their views apart themselves, such as those of
+    It is for networks that make views themselves, such as those of
     `methods.deep_infomax`.
 
     Args:
@@ -99,7 +99,7 @@ class Whole(keras.layers.Layer):
             example: a tensor `(rows, ...)`, or a structure of these.
 
     Returns:
-        Tuple of what was given.
+        Tuple of the input.
 
     Example:
     >>> (image,) = Whole()(ops.zeros((8, 28, 28, 1)))
@@ -118,7 +118,7 @@ class Whole(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Parts(keras.layers.Layer):
-    """Takes the parts of an example as its views: an image and its text, two sensors.
+    """Takes the parts of an example as views, such as an image and its text.
 
     Args:
         **kwargs: Passed to `keras.layers.Layer`.
@@ -130,7 +130,7 @@ class Parts(keras.layers.Layer):
         Tuple of the parts; those of a dictionary in the order of their names.
 
     Raises:
-        ValueError: If an example has one part only.
+        ValueError: If an example has only one part.
 
     Example:
     >>> first, second = Parts()({"b": ops.zeros((8, 2)), "a": ops.zeros((8, 3))})

@@ -1,9 +1,9 @@
-"""Random numbers that follow from a seed alone, the same on every backend.
+"""Random numbers that depend only on a seed, equal on every backend.
 
-`keras.random` draws other numbers on each backend, and numbers of a row that depend on
-how many rows there are. Here each number is a function of the seed, of its row and of
-its place in the row: Threefry-2x32, with 13 rounds, in integers of 32 bits, which all
-backends add and shift alike.
+`keras.random` draws different numbers on each backend, and the numbers of a row depend
+on the number of rows. Here each number is a function of the seed, its row and its
+position in the row: Threefry-2x32 with 13 rounds, in integers of 32 bits, which all
+backends add and shift in the same way.
 
 Reference:
     Salmon et al., 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", sections 3.2
@@ -19,15 +19,15 @@ from keras_infomax import checks
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
-# The fewest with which all tests of randomness are passed.
+# The smallest number that passes all tests of randomness.
 _ROUNDS = 13
 
 
 def threefry(key: Any, counter: Any, rounds: int = _ROUNDS) -> tuple[Any, Any]:
-    """Threefry-2x32: two random words of a key and a counter.
+    """Threefry-2x32: two random words from a key and a counter.
 
     Args:
-        key: Pair of int32 tensors, of shapes that broadcast with those of the counter.
+        key: Pair of int32 tensors whose shapes broadcast with those of the counter.
         counter: Pair of int32 tensors.
         rounds: Number of rounds, at most 20.
 
@@ -48,7 +48,7 @@ def threefry(key: Any, counter: Any, rounds: int = _ROUNDS) -> tuple[Any, Any]:
 
 
 def checked_seed(seed: Any) -> Any:
-    """A seed as an int32 tensor `(2,)`; of longer integers it has the lower 32 bits.
+    """A seed as an int32 tensor `(2,)`; longer integers keep their lower 32 bits.
 
     Args:
         seed: Two integers, or a tensor of them.
@@ -71,7 +71,7 @@ def checked_seed(seed: Any) -> Any:
 
 
 def fold_in(seed: Any, number: int) -> Any:
-    """A seed that is derived from another one; each number gives another.
+    """A seed that is derived from another seed and a number.
 
     Args:
         seed: int32 tensor `(2,)`.
@@ -80,18 +80,18 @@ def fold_in(seed: Any, number: int) -> Any:
     Returns:
         int32 tensor `(2,)`.
     """
-    # No row has the number -1, so that no draw is a seed.
+    # No row has the number -1, so seeds differ from all draws.
     counter = (ops.full((), number, "int32"), ops.full((), -1, "int32"))
     return ops.stack(threefry(ops.unstack(seed), counter))
 
 
 def next_to(seed: Any, first: int, second: int) -> Any:
-    """A seed at some distance of another one: cheap where that is random itself.
+    """A seed at a fixed distance from another one; enough if that one is random.
 
     Args:
         seed: int32 tensor `(2,)`, as of `fold_in`.
-        first: What to add to its first number.
-        second: What to add to its second number.
+        first: Number to add to its first number.
+        second: Number to add to its second number.
 
     Returns:
         int32 tensor `(2,)`.
@@ -126,7 +126,7 @@ def normal(seed: Any, rows: Any, *shape: int) -> Any:
         float32 tensor `(rows, *shape)`. A row does not depend on how many there are.
     """
     radius, angle = map(_fraction, _words(seed, rows, shape))
-    # The logarithm of what is never 0.
+    # The argument of the logarithm is never 0.
     radius = ops.sqrt(-2.0 * ops.log(1.0 - radius))
     return ops.reshape(radius * ops.cos(2.0 * math.pi * angle), (rows, *shape))
 
@@ -147,7 +147,7 @@ def _rotated(word, bits):
 
 
 def _shifted(word, bits):
-    """To the right, with zeros from the left."""
+    """Logical shift to the right."""
     return ops.bitwise_and(ops.right_shift(word, bits), (1 << (32 - bits)) - 1)
 
 

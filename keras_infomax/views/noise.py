@@ -1,4 +1,4 @@
-"""Noise on top of other views."""
+"""Adds noise to other views."""
 
 import keras
 from keras import ops
@@ -10,26 +10,26 @@ from keras_infomax.views.by_name import get, seeded
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class Noisy(keras.layers.Layer):
-    """Adds Gaussian noise to the views that another layer takes.
+    """Adds Gaussian noise to the views of another layer.
 
-    Coupled, one and the same noise enters all views of an image. Then the noise, too,
-    is something that the views have in common, and an encoder that is not invertible
-    loses mutual information with it. Noise drawn for each view by itself is the
-    control: it is nothing to be learned. The sums are not clipped to [0, 1].
+    Coupled noise is the same for all views of an image. Then the noise is also shared
+    information, and an encoder that is not invertible loses a part of it. Independent
+    noise for each view is the control: there is nothing to learn from it. The sums are
+    not clipped to [0, 1].
 
     Args:
         views: Layer or function from images to a tuple of views, or its name; see
-            `get`. If it takes a seed itself, it gets one that is derived from the
-            call's.
+            `get`. If it takes a seed itself, it gets one that is derived from the seed
+            of the call.
         stddev: Standard deviation of the noise, in the units of the pixels.
-        coupled: Whether all views of an image get the same noise, which takes views
-            of one shape. Defaults to `True`.
+        coupled: Whether all views of an image get the same noise, which requires views
+            of the same shape. Defaults to `True`.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         images: Float tensor `(rows, height, width, channels)`.
-        seed: Two integers, as TensorFlow's stateless operations take them. The same
-            seed gives the same noise.
+        seed: Two integers, as for TensorFlow's stateless operations. The same seed
+            gives the same noise.
 
     Returns:
         Tuple of tensors of the shapes and dtypes of the views.
@@ -78,7 +78,7 @@ class Noisy(keras.layers.Layer):
         )
         if backends.is_tensorflow():
             return noise
-        # TensorFlow's on every backend, so that a run goes on under another one.
+        # TensorFlow's on every backend, so that a run can resume under another one.
         return ops.convert_to_tensor(noise.numpy())
 
     def _check(self, views):
@@ -91,9 +91,9 @@ class Noisy(keras.layers.Layer):
         shapes = [tuple(view.shape) for view in views]
         if self.coupled and len(set(shapes)) > 1:
             raise ValueError(
-                "Noisy with coupled=True adds one noise to all views, which must have "
-                f"one shape; received {', '.join(map(str, shapes))}. Take views of one "
-                "shape, or coupled=False."
+                "Noisy with coupled=True adds the same noise to all views, which must "
+                f"have one shape; received {', '.join(map(str, shapes))}. Use views of "
+                "one shape, or coupled=False."
             )
 
     def get_config(self):

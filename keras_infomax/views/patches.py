@@ -1,4 +1,4 @@
-"""Layers that cut an image, or a signal, into pieces by a grid."""
+"""Layers that cut an image or a signal into a grid of pieces."""
 
 import keras
 from keras import ops
@@ -11,12 +11,12 @@ class Patches(keras.layers.Layer):
     """Cuts each image into a sequence of patches, which may overlap.
 
     The patches come row by row from the top, left to right in each row. Patches as
-    wide as the image make a sequence of strips from top to bottom. The last pixels are
-    left out where the stride does not reach them. The layer has no weights and keeps
-    the dtype of its input.
+    wide as the image are strips from top to bottom. Pixels at the end that the stride
+    does not reach are left out. The layer has no weights and keeps the dtype of its
+    input.
 
     Args:
-        size: Height and width of a patch: positive integer, or pair of them.
+        size: Height and width of a patch: positive integer, or pair of integers.
         strides: Pixels from one patch to the next, down and to the right, in the same
             way. Defaults to `size`, without overlap.
         **kwargs: Passed to `keras.layers.Layer`.
@@ -77,8 +77,8 @@ class Patches(keras.layers.Layer):
 class Windows(keras.layers.Layer):
     """Cuts each one-dimensional signal into a sequence of windows in order of time.
 
-    The last samples are left out where the stride does not reach them. The layer has
-    no weights and keeps the dtype of its input.
+    Samples at the end that the stride does not reach are left out. The layer has no
+    weights and keeps the dtype of its input.
 
     Args:
         size: Number of samples in a window.
@@ -163,16 +163,16 @@ class Quadrants(keras.layers.Layer):
         _check_input(self, images.shape, ("height", "width"), (2, 2))
         if images.shape[1] % 2 or images.shape[2] % 2:
             raise ValueError(
-                "Quadrants needs images of even height and width, or a line of pixels "
-                f"would be lost; received shape {tuple(images.shape)}. Crop, pad or "
-                "resize the images first."
+                "Quadrants needs images of even height and width, since it must not "
+                f"lose a line of pixels; received shape {tuple(images.shape)}. Crop, "
+                "pad or resize the images first."
             )
         halves = ops.split(images, 2, axis=1)
         return tuple(part for half in halves for part in ops.split(half, 2, axis=2))
 
 
 def _windows(values, axis, size, stride):
-    """Replaces an axis by two: windows of this size, and the places in a window."""
+    """Replaces an axis by two axes: windows, and positions in a window."""
     starts = stride * ops.arange(
         _count(values.shape[axis], size, stride), dtype="int32"
     )

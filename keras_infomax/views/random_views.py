@@ -1,4 +1,4 @@
-"""What all layers of random views have in common: a seed in, the same view out."""
+"""Base of all layers of random views: the same seed gives the same view."""
 
 import math
 
@@ -12,30 +12,30 @@ from keras_infomax.views import draws
 class RandomView(keras.layers.Layer):
     """Base of layers that change each row of a batch at random.
 
-    With `seed` in the call the result is a function of inputs and seed alone, the same
-    on every backend, and a row's does not depend on the other rows: this is how streams
-    of data call views. Without it, in a model, the layer counts its own seeds on. With
-    `training=False` nothing is changed at random.
+    With `seed` in the call, as in streams of data, the result depends only on inputs
+    and seed. It is equal on every backend, and the result of a row does not depend on
+    other rows. Without `seed`, as in a model, the layer counts its own seeds. With
+    `training=False` nothing is random.
 
     Subclasses define `transform(inputs, seed)`, where `seed` is an int32 tensor `(2,)`
-    for the functions of `views.draws`, and where it is not the identity
-    `unchanged(inputs)`, both of which get and return float32. `ranks` are the
-    numbers of axes that inputs may have, rows included, `expected` says what they are,
-    `needs_colors` whether they must be images of three channels, and `for_gray` what
-    to do about others.
+    for the functions of `views.draws`. If inference is not the identity, they define
+    `unchanged(inputs)`. Both receive and return float32. `ranks` are the allowed
+    numbers of axes of inputs, including rows. `expected` describes inputs in messages,
+    `needs_colors` requires images of three channels, and `for_gray` is the advice for
+    other images.
 
     Args:
-        seed: Integer from which the layer counts its own seeds, or `None` for one
-            that `keras.utils.set_random_seed` decides.
+        seed: Integer seed of the layer's own seeds, or `None` for one that depends on
+            `keras.utils.set_random_seed`.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
         inputs: Float tensor `(rows, ...)`.
         seed: Two integers, or `None`.
-        training: Whether to change anything, as in the layers of Keras.
+        training: Whether to transform inputs, as in layers of Keras.
 
     Returns:
-        Tensor of the dtype of the inputs, whatever the dtype policy.
+        Tensor of the dtype of the inputs, under every dtype policy.
     """
 
     ranks: tuple[int, ...] = (4,)
@@ -102,32 +102,33 @@ class RandomView(keras.layers.Layer):
 
 
 def hit(chosen, changed, unchanged):
-    """Takes the rows that are chosen from one tensor, and the others from another."""
+    """Takes chosen rows from one tensor, and the other rows from another tensor."""
     shape = (-1, *(1,) * (len(changed.shape) - 1))
     return ops.where(ops.reshape(chosen, shape), changed, unchanged)
 
 
 def between(low, high, numbers):
-    """Numbers in [0, 1) as numbers between two others."""
+    """Maps numbers in [0, 1) to an interval."""
     return low + (high - low) * numbers
 
 
 def place(numbers, free):
-    """Numbers in [0, 1) as first places of spans, uniform among all that fit.
+    """Maps numbers in [0, 1) to start positions of spans, uniform over all that fit.
 
     Args:
         numbers: Float tensor.
-        free: How many places are left beside a span, a float tensor of whole numbers.
+        free: Number of positions that a span leaves free, a float tensor of whole
+            numbers.
 
     Returns:
         Float tensor of whole numbers from 0 to `free`.
     """
-    # Rounding must not lead beyond the last place.
+    # Rounding must not exceed the last position.
     return ops.minimum(ops.floor(numbers * (free + 1.0)), free)
 
 
 def along_first_axis(images, matrices):
-    """Multiplies the height of each image by a matrix of its own.
+    """Multiplies each image along its height by its own matrix.
 
     Args:
         images: Tensor `(rows, height, width, channels)`.
@@ -157,7 +158,8 @@ def resizing(start, length, size, resized):
     step = length / resized
     center = (ops.arange(resized, dtype="float32")[None, :, None] + 0.5) * step
     pixel = ops.arange(size, dtype="float32")[None, None] - start
-    # A triangle as wide as two pixels of the crop, or of the result if those are wider.
+    # A triangle with the width of two pixels of the crop or of the result, the wider
+    # ones.
     weights = 1.0 - ops.abs(pixel + 0.5 - center) / ops.maximum(step, 1.0)
     inside = (pixel >= 0) & (pixel < length)
     weights = ops.where(inside, ops.maximum(weights, 0.0), 0.0)

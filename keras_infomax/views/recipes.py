@@ -1,7 +1,7 @@
-"""Lists of augmentations as they were published, for images in [0, 1] of any kind.
+"""Published lists of augmentations, for images in [0, 1] of any kind.
 
-A recipe is a function of two facts about the images, whether they are small and whether
-they are colored. What needs colors is left out for gray images.
+A recipe is a function of two properties of the images: whether they are small, and
+whether they are in color. Layers that need colors are left out for gray images.
 """
 
 from keras_infomax.views.crops import RandomHorizontalFlip, RandomResizedCrop
@@ -12,7 +12,7 @@ from keras_infomax.views.recoloring import (
     RandomGrayscale,
 )
 
-# Images whose shorter side has fewer pixels are small, as those of CIFAR-10.
+# Images whose shorter side has fewer pixels are small, such as those of CIFAR-10.
 _SMALL = 64
 
 
@@ -30,9 +30,9 @@ def size_of(shape: tuple) -> str:
 
 
 def simclr(small: bool, colored: bool) -> list[RandomView]:
-    """Crop, flip, strong jitter of colors, gray, and blur.
+    """Crop, flip, strong color jitter, grayscale, and blur.
 
-    Small images have half of the strength and are not blurred, as in appendix B.9.
+    For small images the strength is half and there is no blur, as in appendix B.9.
 
     Args:
         small: Whether the images are small.
@@ -59,7 +59,7 @@ def simclr(small: bool, colored: bool) -> list[RandomView]:
 
 
 def moco(small: bool, colored: bool) -> list[RandomView]:
-    """Crop of a fifth or more, jitter of colors, gray, blur, and flip.
+    """Crop of at least a fifth, color jitter, grayscale, blur, and flip.
 
     Small images are not blurred.
 
@@ -84,9 +84,9 @@ def moco(small: bool, colored: bool) -> list[RandomView]:
 
 
 def digits(small: bool, colored: bool) -> list[RandomView]:
-    """Crop of half or more, and jitter of brightness and contrast: nothing mirrored.
+    """Crop of at least half, and jitter of brightness and contrast, without a flip.
 
-    It suits digits and letters, whose sense a flip would change.
+    It suits digits and letters, whose meaning a flip would change.
 
     Args:
         small: Whether the images are small.

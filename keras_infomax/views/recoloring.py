@@ -23,7 +23,7 @@ class RandomColorJitter(random_views.RandomView):
         brightness: f image
         contrast: f image + (1 - f) mean of the gray image
         saturation: f image + (1 - f) gray image
-        hue: turned by an angle drawn from [-hue, hue], in circles, in HSV
+        hue: rotated in HSV by an angle from [-hue, hue], in full turns
 
     The order of the four is drawn for each image. Gray images have no saturation and
     no hue.
@@ -33,7 +33,7 @@ class RandomColorJitter(random_views.RandomView):
         contrast: Strength for the contrast.
         saturation: Strength for the saturation.
         hue: Largest angle, at most half of a circle.
-        probability: Probability that an image is changed at all.
+        probability: Probability that an image is changed.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -46,8 +46,8 @@ class RandomColorJitter(random_views.RandomView):
         Tensor of the shape and dtype of the images.
 
     Raises:
-        ValueError: If a strength is none, or there are saturation or hue to change, and
-            not three channels.
+        ValueError: If a strength is invalid, or saturation or hue are to change and the
+            images do not have three channels.
 
     Example:
     >>> jitter = RandomColorJitter(0.4, 0.4, 0.4, 0.1)
@@ -93,7 +93,7 @@ class RandomColorJitter(random_views.RandomView):
             ],
             axis=1,
         )
-        # A random order of three, and among them the place of the hue.
+        # A random order of three changes, and the position of the hue among them.
         order = ops.argsort(numbers[:, 3:6], axis=1)
         place = ops.floor(4.0 * numbers[:, 6])
         changed = images
@@ -119,7 +119,7 @@ class RandomColorJitter(random_views.RandomView):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RandomGrayscale(random_views.RandomView):
-    """Takes all color from some images, which keep their three channels.
+    """Removes all color from some images, which keep their three channels.
 
     Args:
         probability: Probability that an image loses its color.
@@ -135,7 +135,8 @@ class RandomGrayscale(random_views.RandomView):
         Tensor of the shape and dtype of the images.
 
     Raises:
-        ValueError: If `probability` is none, or the images have not three channels.
+        ValueError: If `probability` is not in [0, 1], or the images do not have three
+            channels.
 
     Example:
     >>> red = ops.convert_to_tensor([[[[1.0, 0.0, 0.0]]]])
@@ -163,7 +164,7 @@ class RandomSolarize(random_views.RandomView):
     """Inverts the bright pixels of some images: x becomes 1 - x above a threshold.
 
     Args:
-        threshold: Value from which on pixels are inverted.
+        threshold: Smallest value of pixels that are inverted.
         probability: Probability that an image is changed.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
@@ -213,9 +214,9 @@ class RandomGaussianBlur(random_views.RandomView):
 
     Args:
         sigma: Smallest and largest standard deviation in pixels.
-        kernel_size: Odd number of pixels across; the Gaussian is cut off there, and
-            scaled to the sum 1. Defaults to three standard deviations of the widest
-            each way, and to no more than the image.
+        kernel_size: Odd width of the kernel in pixels; the Gaussian is cut off there,
+            and scaled to the sum 1. Defaults to three standard deviations of the widest
+            Gaussian in each direction, limited by the image.
         probability: Probability that an image is blurred.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
@@ -267,7 +268,7 @@ class RandomGaussianBlur(random_views.RandomView):
     def _kernels(self, sigma, size):
         """Matrices `(rows, size, size)` that blur an axis."""
         radius = (self.kernel_size or 2 * math.ceil(3 * self.sigma[1]) + 1) // 2
-        # Mirrored once, there are no more pixels.
+        # The limit of mirroring once.
         radius = min(radius, size - 1)
         offsets = np.arange(-radius, radius + 1)
         weights = ops.exp(
@@ -298,7 +299,7 @@ def _gray(images):
 
 
 def _blended(images, factors, order, wanted):
-    """Brightness, contrast and saturation in their order, each where it is wanted."""
+    """Changes brightness, contrast and saturation in the given order, if requested."""
     for turn, when in enumerate(wanted):
         kind = order[:, turn]
         factor = ops.take_along_axis(factors, kind[:, None], axis=1)[:, 0]
@@ -313,7 +314,7 @@ def _blended(images, factors, order, wanted):
 
 
 def _turned(images, angle):
-    """Turns the hue of colored images, `angle` being a part of the circle."""
+    """Rotates the hue of color images by an angle in full turns."""
     red, green, blue = ops.unstack(images, axis=-1)
     value = ops.max(images, axis=-1)
     chroma = value - ops.min(images, axis=-1)

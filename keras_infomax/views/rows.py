@@ -1,7 +1,7 @@
-"""Random views of rows of tables, some of which suit signals, too.
+"""Random views of rows of tables; some of them also suit signals.
 
-A table is a tensor of numbers `(rows, columns)`, or a dictionary of `"numbers"` and of
-integers, `"categories"`, of which 0 stands for what is missing; see `datasets.load`.
+A table is a tensor of numbers `(rows, columns)`, or a dictionary of `"numbers"` and
+`"categories"`. Categories are integers; 0 is a missing value. See `datasets.load`.
 """
 
 import keras
@@ -19,8 +19,8 @@ _TABLES = (
 class _RandomRows(random_views.RandomView):
     """Base of layers that change numbers and categories.
 
-    Subclasses define `transform_parts(numbers, categories, seed)`, of which one may be
-    `None`, and which returns both.
+    Subclasses define `transform_parts(numbers, categories, seed)`, which returns
+    numbers and categories; one of them may be `None`.
     """
 
     ranks: tuple[int, ...] = (2,)
@@ -52,7 +52,7 @@ class _RandomRows(random_views.RandomView):
         if not parts or not set(parts) <= {"numbers", "categories"}:
             raise ValueError(
                 f"{type(self).__name__} takes {self.expected}; received the parts "
-                f"{', '.join(map(repr, parts))}. Take these out of the example."
+                f"{', '.join(map(repr, parts))}. Remove these from the example."
             )
         for name, part in parts.items():
             dtype = keras.backend.standardize_dtype(part.dtype)
@@ -77,12 +77,12 @@ class RandomJitter(_RandomRows):
 
     Call arguments:
         rows: Float tensor `(rows, columns)` or `(rows, steps, channels)`, or a
-            dictionary of `"numbers"` and `"categories"`, which stay.
+            dictionary of `"numbers"` and `"categories"`, which do not change.
         seed: Two integers that decide all draws, or `None` for seeds of its own.
         training: Whether to add noise.
 
     Returns:
-        What was given, with noise.
+        The input with noise.
 
     Raises:
         ValueError: If `stddev` is negative or not finite.
@@ -112,11 +112,11 @@ class RandomJitter(_RandomRows):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RandomMix(_RandomRows):
-    """Mixes each row with another one of the batch, of which it takes a small part.
+    """Mixes each row with a small part of another row of the batch.
 
         part = strength * uniform(0, 1)
         numbers: (1 - part) own + part other
-        categories: each the other's with probability part
+        categories: those of the other row with probability part
 
     Args:
         strength: Largest part of the other row, at most 1.
@@ -130,7 +130,7 @@ class RandomMix(_RandomRows):
         training: Whether to mix.
 
     Returns:
-        What was given, mixed.
+        The mixed input.
 
     Raises:
         ValueError: If `strength` is not in [0, 1].
@@ -141,7 +141,7 @@ class RandomMix(_RandomRows):
 
     Reference:
         Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization",
-        https://arxiv.org/abs/1710.09412; of views: Verma et al., 2021, "Towards
+        https://arxiv.org/abs/1710.09412; for views: Verma et al., 2021, "Towards
         Domain-Agnostic Contrastive Learning", https://arxiv.org/abs/2011.04419.
     """
 
@@ -155,7 +155,7 @@ class RandomMix(_RandomRows):
     def transform_parts(self, numbers, categories, seed):
         rows = ops.shape(categories if numbers is None else numbers)[0]
         drawn = draws.uniform(seed, rows, 2)
-        # A permutation, so that each row is taken as often as any other.
+        # A permutation, so that each row is used once.
         other = ops.argsort(drawn[:, 0])
         part = self.strength * drawn[:, 1]
         if numbers is not None:
@@ -176,14 +176,14 @@ class RandomMix(_RandomRows):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RandomColumnCorruption(_RandomRows):
-    """Replaces random columns of each row by those of other rows, each of another one.
+    """Replaces random columns of each row by values of other rows.
 
-    Of a row, `round(share * columns)` columns are chosen anew, at least one if there
-    is a share, and of each the value of a random row of the batch is taken: a draw from
-    the distribution of the column by itself, as far as the batch knows it.
+    For each row, `round(share * columns)` columns are chosen, at least one if `share`
+    is positive. Each gets the value of another random row of the batch, that is, a draw
+    from the marginal distribution of the column in the batch.
 
     Args:
-        share: Part of the columns that is replaced.
+        share: Fraction of the columns to replace.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -191,13 +191,13 @@ class RandomColumnCorruption(_RandomRows):
         rows: Float tensor `(rows, columns)`, or a dictionary of `"numbers"` and
             `"categories"`.
         seed: Two integers that decide all draws, or `None` for seeds of its own.
-        training: Whether to replace anything.
+        training: Whether to replace values.
 
     Returns:
-        What was given, corrupted.
+        The corrupted input.
 
     Raises:
-        ValueError: If `share` is none.
+        ValueError: If `share` is not in [0, 1].
 
     Example:
     >>> RandomColumnCorruption(0.6)(ops.ones((8, 13)), seed=(3, 0)).shape
@@ -218,7 +218,7 @@ class RandomColumnCorruption(_RandomRows):
         rows, columns = ops.shape(parts[0])[0], sum(sizes)
         count = max(round(self.share * columns), 1) if self.share else 0
         drawn = draws.uniform(seed, rows, 2 * columns)
-        # Ranks of the columns: those of the lowest numbers are replaced.
+        # Ranks of the columns; the lowest ones are replaced.
         ranks = ops.argsort(ops.argsort(drawn[:, :columns], axis=1), axis=1)
         last = ops.cast(rows - 1, "float32")
         donors = ops.floor(drawn[:, columns:] * ops.cast(rows, "float32"))
@@ -237,10 +237,10 @@ class RandomColumnCorruption(_RandomRows):
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RandomColumnDropout(_RandomRows):
-    """Has random columns of each row missing: 0 for numbers and for categories.
+    """Sets random columns of each row to 0, as missing values.
 
-    That is the mean of numbers that were scaled, and the category of what is missing;
-    see `datasets.load`.
+    This is the mean of scaled numbers, and the category of missing values; see
+    `datasets.load`.
 
     Args:
         probability: Probability that a value is missing.
@@ -251,13 +251,13 @@ class RandomColumnDropout(_RandomRows):
         rows: Float tensor `(rows, columns)`, or a dictionary of `"numbers"` and
             `"categories"`.
         seed: Two integers that decide all draws, or `None` for seeds of its own.
-        training: Whether to leave anything out.
+        training: Whether to drop values.
 
     Returns:
-        What was given, with columns that are 0.
+        The input with some columns set to 0.
 
     Raises:
-        ValueError: If `probability` is none.
+        ValueError: If `probability` is not in [0, 1].
 
     Example:
     >>> RandomColumnDropout(0.3)(ops.ones((8, 13)), seed=(3, 0)).shape
@@ -284,7 +284,7 @@ class RandomColumnDropout(_RandomRows):
 
 
 def _as_pair(found, numbers, categories):
-    """Parts as numbers and categories, either of which may be none."""
+    """Parts as numbers and categories; either may be `None`."""
     if numbers is None:
         return None, found[0]
     return found[0], None if categories is None else found[1]

@@ -1,4 +1,4 @@
-"""Random views of signals `(rows, steps, channels)`: parts of them, and gaps."""
+"""Random views of signals `(rows, steps, channels)`: crops and masks."""
 
 import keras
 from keras import ops
@@ -11,15 +11,16 @@ _SIGNALS = "float signals (rows, steps, channels) of known size"
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class RandomTimeCrop(random_views.RandomView):
-    """Crops a random part of each signal, and stretches it to one number of steps.
+    """Crops a random part of each signal, and resizes it to a fixed number of steps.
 
         length = round(steps * uniform(scale)), at least 1
 
-    The place is uniform among all that fit, and the stretch linear, with antialiasing
-    where it shrinks. All channels are cropped alike. Inference stretches all of it.
+    The position is uniform over all that fit. Resizing is linear, with antialiasing if
+    the part shrinks. All channels have the same crop. Inference resizes the whole
+    signal.
 
     Args:
-        scale: Smallest and largest part of the steps that is kept.
+        scale: Smallest and largest fraction of the steps that is kept.
         steps: Number of steps of the result. Defaults to that of the signals.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
@@ -60,11 +61,11 @@ class RandomTimeCrop(random_views.RandomView):
         return self._stretched(signals, 0.0 * length, length)
 
     def spans(self, rows, steps, seed):
-        """The parts that a seed makes of signals.
+        """The crops of signals for a seed.
 
         Args:
             rows: Number of signals.
-            steps: Their number of steps.
+            steps: Number of steps of the signals.
             seed: Two integers.
 
         Returns:
@@ -94,11 +95,11 @@ class RandomTimeCrop(random_views.RandomView):
 class RandomTimeMask(random_views.RandomView):
     """Sets a random span of each signal to zero, in all of its channels.
 
-    Its length is uniform from 0 to `share` of the steps, its place among all that fit.
-    Signals whose mean is 0 have it filled with their mean.
+    Its length is uniform from 0 to `share` of the steps, and its position is uniform
+    over all that fit. For signals of mean 0, this fills the span with the mean.
 
     Args:
-        share: Largest part of the steps that is masked.
+        share: Largest fraction of the steps that is masked.
         seed: Integer seed, or `None`; see `RandomView`.
         **kwargs: Passed to `keras.layers.Layer`.
 
@@ -111,7 +112,7 @@ class RandomTimeMask(random_views.RandomView):
         Tensor of the shape and dtype of the signals.
 
     Raises:
-        ValueError: If `share` is none.
+        ValueError: If `share` is not in [0, 1].
 
     Example:
     >>> RandomTimeMask(0.5)(ops.ones((8, 100, 6)), seed=(3, 0)).shape

@@ -385,7 +385,7 @@ X, LABELS = TRAIN
             r"train must be a pair \(x, labels\) of arrays; received ndarray",
         ),
         ({"test": (X, LABELS, LABELS)}, r"test must be a pair"),
-        ({"train": (X[:4], LABELS[:3])}, r"train .*one label a row"),
+        ({"train": (X[:4], LABELS[:3])}, r"train .*one label per row"),
         ({"test": (X, LABELS / 2)}, "test must have integer labels; received float64"),
         ({"test": (X * np.nan, LABELS)}, "test must be finite"),
         ({"train": (X, LABELS * 0)}, "train must hold at least two classes"),

@@ -177,7 +177,7 @@ def test_saved_in_a_model(name, tmp_path):
 
 def test_inner_product_needs_one_width():
     with pytest.raises(
-        ValueError, match=r"one width.*received 6 and 4.*BilinearCritic"
+        ValueError, match=r"the same size.*received 6 and 4.*BilinearCritic"
     ):
         critics.InnerProductCritic()(X, Y)
 

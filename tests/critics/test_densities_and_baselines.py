@@ -85,7 +85,7 @@ def test_what_needs_partners_is_not_wrapped():
     density = kim.critics.ConditionalGaussian()
     with pytest.raises(ValueError, match="critic must be a critic that needs no part"):
         kim.critics.BaselineCritic(density)
-    with pytest.raises(ValueError, match="partners must be given where x has more"):
+    with pytest.raises(ValueError, match="partners must be given if x has more"):
         density(Y, Y[:3], training=True)
 
 

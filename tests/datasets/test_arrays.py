@@ -86,8 +86,14 @@ REFUSED = {
         np.where(IMAGES[:, :1] < 128, np.inf, FLOATS).astype("float16"),
         "must be finite; received",
     ),
-    "no rows": (IMAGES[:0], r"at least one; received the shape \(0, 12, 10, 1\)"),
-    "no pixels": (IMAGES[:, :0], r"at least one; received the shape \(8, 0, 10, 1\)"),
+    "no rows": (
+        IMAGES[:0],
+        r"at least one row and one pixel; received the shape \(0, 12, 10, 1\)",
+    ),
+    "no pixels": (
+        IMAGES[:, :0],
+        r"at least one row and one pixel; received the shape \(8, 0, 10, 1\)",
+    ),
 }
 
 REFUSED_LABELS = {

@@ -69,11 +69,14 @@ def test_streams_keep_the_parts_of_an_example_together():
     ("examples", "match"),
     [
         (SIGNALS * np.nan, "must be finite; received 360 .* row 0"),
-        ({"a": SIGNALS, "b": SIGNALS[:3]}, r"as many in all parts.*\[3, 20\] rows"),
+        (
+            {"a": SIGNALS, "b": SIGNALS[:3]},
+            r"the same number in all parts.*\[3, 20\] rows",
+        ),
         ({"a": np.full((20, 2), -1)}, r"integers, must lie in \[0, 2\^31\)"),
         (
             {"a": np.zeros((20, 5), "uint8")},
-            r"is uint8, as images.*astype\('float32'\)",
+            r"of dtype uint8 must be images.*astype\('float32'\)",
         ),
         ({}, "Give each part a name"),
         ({"a": np.zeros((20, 2), complex)}, "Make numbers of them"),
@@ -158,13 +161,13 @@ def test_a_folder_holds_a_table_for_each_split(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "match"),
     [
-        ("a,a\n1,2\n", {}, "name every column, each by another name"),
+        ("a,a\n1,2\n", {}, "a different name for every column"),
         ("a,b\n1\n", {}, "must have 2 values; row 2 has 1"),
         ("a,b\n", {}, "must have rows below its first line"),
         ("", {}, "cannot be read as a table"),
         (CSV, {"label": "knd"}, "label must name a column.*Did you mean 'kind'"),
         (CSV, {"label": "weight"}, "must hold a class in every row.*a missing value"),
-        (CSV, {"label": "city"}, "must hold a class in every row.*some are missing"),
+        (CSV, {"label": "city"}, "must hold a class in every row.*missing values"),
         (CSV, {"categorical": ["yaer"]}, "categorical must name columns.*'year'"),
         (CSV, {"image_size": (8, 8)}, "image_size has no effect"),
         (CSV, {"max_bytes": 10}, "more than max_bytes=10"),
@@ -244,9 +247,9 @@ def test_functions_of_a_module(tmp_path, monkeypatch):
     assert data.train_examples["t"].tolist() == [[i] * 3 for i in range(6)]
     assert data.test_labels.tolist() == [0, 1, 0, 1]
     for name, match in (
-        ("of_mine:nothing", "must return a data set .* it returned 3"),
+        ("of_mine:nothing", "must return a data set .* received 3"),
         ("of_mine:number", "must have a function 'number'"),
-        ("of_mine:array", "it has none. Did you mean 'arrays'"),
+        ("of_mine:array", "received .of_mine:array.*Did you mean 'arrays'"),
         ("of_yours:arrays", "needs a module that can be imported"),
         ("cvs:table", "Unknown kind of data set 'cvs:'.*Did you mean 'csv:'"),
     ):

@@ -172,8 +172,8 @@ def test_the_report_tells_what_was_read_and_what_was_not(pets, capsys):
         "  left out: hidden: 5 (.DS_Store, __MACOSX, dog/@eaDir, and 2 more); "
         "of other types: 2 (readme.txt, cat/x.heic); "
         "folders without images: 1 (empty); unreadable: 1 (dog/7.jpg cannot be read as "
-        "an image: it is no BMP, GIF, JPEG, PNG, TIFF or WebP file, or its header is "
-        "damaged)"
+        "an image: it is not a BMP, GIF, JPEG, PNG, TIFF or WebP file, or its header "
+        "is damaged)"
     )
 
 
@@ -214,8 +214,8 @@ def test_classes_one_folder_too_deep_are_pointed_at(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path.write_bytes(b""), "it is no BMP, GIF"),
-        (lambda path: path.write_text("no image"), "it is no BMP, GIF"),
+        (lambda path: path.write_bytes(b""), "it is not a BMP, GIF"),
+        (lambda path: path.write_text("no image"), "it is not a BMP, GIF"),
         (lambda path: path.write_bytes(png(6, 4)[:-40]), r"\w+"),
         (lambda path: path.write_bytes(b"RIFF\xff\0\0\0WEBPVP8X"), r"\w+"),
         (lambda path: path.write_bytes(b"II*\0\x08\0\0\0\xff\xff"), r"\w+"),
@@ -405,7 +405,7 @@ def test_sizes_that_differ_suggest_the_smallest(pets):
 
 def test_one_image_makes_no_split(tmp_path):
     save(tmp_path / "cat" / "0.png")
-    with pytest.raises(ValueError, match="must hold two images or more.*train and"):
+    with pytest.raises(ValueError, match="must hold at least two images.*train and"):
         load(tmp_path)
     save(tmp_path / "cat" / "1.png")
     assert len(read(tmp_path)) == 2

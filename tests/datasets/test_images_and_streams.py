@@ -288,7 +288,7 @@ def with_values(shape=(6, 4, 4, 1), dtype="float32", **values):
     [
         (np.zeros((6, 16), "uint8"), None, r"train split of 'set'.*\(6, 16\)"),
         (np.zeros((6, 4, 4, 1), "int64"), None, "dtype int64"),
-        (np.zeros((0, 4, 4, 1), "uint8"), None, "images .* must be at least one"),
+        (np.zeros((0, 4, 4, 1), "uint8"), None, "images .* must have at least one"),
         (
             with_values(row2=np.nan, row5=-np.inf),
             None,
@@ -299,8 +299,8 @@ def with_values(shape=(6, 4, 4, 1), dtype="float32", **values):
         (with_values(), [0, 1], r"each of its 6 images; received the shape \(2,\)"),
         (with_values(), np.zeros(6), "integers from 0 up; received the dtype float64"),
         (with_values(), [0, 1, 2, -1, 0, 0], "the smallest label -1"),
-        (with_values(dtype="uint8"), None, "one dtype and one shape"),
-        (with_values((6, 4, 2, 1)), None, "one dtype and one shape"),
+        (with_values(dtype="uint8"), None, "same dtype and image shape"),
+        (with_values((6, 4, 2, 1)), None, "same dtype and image shape"),
         (with_values(), [0, 1, 2, 3, 0, 0], "received 3 names, and the label 3"),
     ],
 )
@@ -316,7 +316,7 @@ def test_arrays_are_checked(images, labels, message):
     [
         (with_values(row2=np.nan), "examples must be finite; received 1 values"),
         (with_values(row3=255), "must lie in .0, 1.; received values from 0 to 255"),
-        (np.zeros((0, 4, 4, 1), "uint8"), "examples must be at least one"),
+        (np.zeros((0, 4, 4, 1), "uint8"), "examples must have at least one"),
     ],
 )
 def test_pairs_check_their_images(images, message):

@@ -137,7 +137,7 @@ def test_folders_of_unclear_layout_are_refused(tmp_path):
         load(tmp_path)
     (tmp_path / "other").mkdir()
     write(tmp_path / "other" / "only.png")
-    with pytest.raises(ValueError, match="must hold two images or more"):
+    with pytest.raises(ValueError, match="must hold at least two images"):
         load(tmp_path / "other")
 
 
@@ -199,7 +199,9 @@ def test_a_prepared_set_of_an_unknown_name_is_read(tmp_path):
 
 
 def test_a_set_of_images_of_many_sizes_needs_an_image_size(tmp_path):
-    with pytest.raises(ValueError, match=r"'homemade' have no fixed size.*image_size"):
+    with pytest.raises(
+        ValueError, match=r"'homemade' must have a fixed size; received.*image_size"
+    ):
         prepare(tmp_path, shape=(None, 6, 3))
     data = datasets.load("homemade", data_dir=tmp_path, image_size=(4, 4))
     assert data.train_images.shape == (5, 4, 4, 3)
@@ -278,7 +280,7 @@ def test_a_folder_without_its_prefix_is_recognized(tmp_path):
 
 
 def test_a_set_without_classes_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="'label' .ClassLabel.; it has.* 'Scalar'"):
+    with pytest.raises(ValueError, match="'label' .ClassLabel.; received.* 'Scalar'"):
         prepare(tmp_path, with_classes=False)
 
 

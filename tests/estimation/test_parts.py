@@ -9,7 +9,7 @@ from scipy import stats
 from keras_infomax import bounds, distributions, version
 from keras_infomax.estimation import benchmark, columns, doubts, evaluation, references
 from keras_infomax.estimation.canonical import Canonical
-from keras_infomax.estimation.critic import symmetric_infonce
+from keras_infomax.estimation.infonce import symmetric_infonce
 
 RNG = np.random.default_rng(0)
 
@@ -132,6 +132,12 @@ def test_errors_from_sums_are_those_of_leaving_out(method):
     assert evaluation.error(method, scores) == pytest.approx(expected, rel=0.1)
 
 
+def test_intervals_are_two_sided():
+    # Student's t of 19 degrees of freedom, and of 1: tan(0.45 pi).
+    assert evaluation.quantile(20, 0.95) == pytest.approx(2.093024, abs=1e-6)
+    assert evaluation.quantile(2, 0.9) == pytest.approx(math.tan(0.45 * math.pi))
+
+
 def test_blocks_keep_groups_together():
     groups = np.repeat(np.arange(40), 3)[np.random.default_rng(0).permutation(120)]
     blocks = held(groups=groups).blocks()
@@ -206,8 +212,8 @@ def test_ksg_finds_what_gaussians_share():
         ({"value": 5.5, "ceiling": 6.0}, "ceiling"),
         ({"value": math.nan}, "exploded"),
         ({"error": 2.0}, "variance"),
-        ({"value": 7.0}, "too few for what is claimed"),
-        ({"gap": 2.0}, "by heart"),
+        ({"value": 7.0}, "too few for this estimate"),
+        ({"gap": 2.0}, "overfits"),
         ({"bounds": {"infonce": 1.0, "donsker_varadhan": 3.0}}, "disagree"),
     ],
 )

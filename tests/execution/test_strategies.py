@@ -40,8 +40,8 @@ ALONE = {"worker": ["localhost:12345"]}
         ("{}", "must be an object with a cluster of workers; received '{}'"),
         ("[]", "must be an object with a cluster of workers; received '.*'"),
         ("null", "must be an object with a cluster of workers; received 'null'"),
-        (json.dumps({"cluster": ALONE}), "must be a task that is one of the cluster"),
-        (tf_config({**ALONE, "ps": ["localhost:1"]}), "alone; received 'ps'"),
+        (json.dumps({"cluster": ALONE}), "must be a task that is in the cluster"),
+        (tf_config({**ALONE, "ps": ["localhost:1"]}), "only; received 'ps'"),
         (tf_config(ALONE, ("ps", 0)), "a task .* received {'type': 'ps', 'index': 0}"),
         (tf_config(ALONE, ("worker", 1)), "a task .* received .*'index': 1"),
         (tf_config(ALONE, ("worker", True)), "a task .* received .*'index': True"),
@@ -53,8 +53,8 @@ ALONE = {"worker": ["localhost:12345"]}
         (tf_config({"worker": ["localhost"]}), r"received \['localhost'\]"),
         (tf_config({"worker": [1]}), r"received \[1\]"),
         (tf_config({"worker": []}), r"received \[\]"),
-        (tf_config({"worker": ["a:1", "a:1"]}), "an address of its own"),
-        (tf_config({"chief": ["a:1", "b:1"]}, ("chief", 0)), "one chief at most"),
+        (tf_config({"worker": ["a:1", "a:1"]}), "a different address"),
+        (tf_config({"chief": ["a:1", "b:1"]}, ("chief", 0)), "at most one chief"),
     ],
 )
 @pytest.mark.parametrize("name", ["auto", "multi_worker"])

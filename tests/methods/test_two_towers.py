@@ -174,7 +174,10 @@ def test_zero_shot_is_the_class_of_the_best_mean():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: kim.callbacks.Retrieval((IMAGES, TEXTS[:3])), "as many rows both"),
+        (
+            lambda: kim.callbacks.Retrieval((IMAGES, TEXTS[:3])),
+            "the same number of rows",
+        ),
         (lambda: kim.callbacks.Retrieval(IMAGES), "views must be a pair of arrays"),
         (
             lambda: kim.callbacks.ZeroShot(IMAGES, np.arange(12), TEXTS[None, :3]),

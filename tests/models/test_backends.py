@@ -87,6 +87,23 @@ def test_a_saved_model_goes_on_where_it_was(tmp_path):
         np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7)
 
 
+def test_momentum_encoders_follow_every_step():
+    view, dense = keras.Input((6,)), keras.layers.Dense(3)
+    follower = kim.models.MomentumEncoder(dense, momentum=0.75)
+    network = keras.Model(view, {"x": dense(view), "y": follower(view)})
+    terms = [kim.Term("x", "y", "inner_product")]
+    model = kim.InfoMax(network=network, terms=terms)
+    model.compile(keras.optimizers.SGD(0.1), "infonce")
+    before = expected = keras.ops.convert_to_numpy(dense.kernel)
+    for _ in range(2):
+        model.train_on_batch((pairs()[0],))
+        kernel = keras.ops.convert_to_numpy(dense.kernel)
+        assert np.abs(kernel - before).max() > 1e-3
+        expected, before = 0.75 * expected + 0.25 * kernel, kernel
+        found = keras.ops.convert_to_numpy(follower.averages[0])
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_what_evaluates_and_predicts_agrees_with_the_scores():
     model = compiled()
     x, y = pairs()

@@ -190,10 +190,10 @@ LABELED = DATASET.map(lambda pair: (pair, pair[0]))
         ({"x": DATASET, "validation_split": 0.5}, "validation_split needs arrays"),
         ({"validation_steps": 2}, "validation_steps needs validation_data"),
         ({"validation_batch_size": 2}, "validation_batch_size needs validation_data"),
-        ({"x": DATASET, "batch_size": 32}, "batch_size must be None where.*validation"),
+        ({"x": DATASET, "batch_size": 32}, "batch_size must be None if.*validation"),
         (
             {"validation_data": DATASET, "validation_batch_size": 32},
-            "validation_batch_size must be None where the data come in batches",
+            "validation_batch_size must be None if the data come in batches",
         ),
         ({"batch_size": 1}, "at least 2 rows.*received batch_size=1"),
         ({"x": views(1)}, "at least 2 rows.*received rows=1"),

@@ -33,7 +33,7 @@ def test_a_location_of_x_may_have_several_of_y():
 
 def test_what_cannot_be_is_refused():
     make = kim.models.LabelTerm
-    with pytest.raises(ValueError, match="true pairs from others by their classes"):
+    with pytest.raises(ValueError, match="true pairs from the classes"):
         make("x", "y", "label", negatives="same_position")
     with pytest.raises(ValueError, match=r"of shape \(rows,\); received shape"):
         make("x", "y", "label")({"x": X, "y": Y, "label": CLASSES[:, None]})
@@ -116,5 +116,5 @@ def test_a_run_without_labels_is_refused(digits, tmp_path):
     images = digits.train_images, digits.test_images
     unlabelled = kim.datasets.from_arrays(*((split, None) for split in images))
     config = {"experiment": "supcon", "views": "augmented", "bound": "supcon"}
-    with pytest.raises(ValueError, match="'supcon' takes labels.*such as 'simclr'"):
+    with pytest.raises(ValueError, match="'supcon' needs labels.*such as 'simclr'"):
         kim.training.train(config, tmp_path, data=unlabelled)

@@ -278,7 +278,7 @@ class Plain(kim.losses.ScoreLoss):
     ("loss", "message"),
     [
         (Plain(), r"take weights of rows.*Plain\.value.*scores, weights=None\)"),
-        (lambda partners, scores: tf.reduce_sum(scores), "where there is a sample_w"),
+        (lambda partners, scores: tf.reduce_sum(scores), "if there is a sample_w"),
     ],
     ids=["loss", "function"],
 )

@@ -125,11 +125,11 @@ def test_a_distributed_encoder_is_tuned_as_one_on_one_device(
 
 
 def test_what_cannot_be_tuned_is_refused():
-    with pytest.raises(ValueError, match="must have an encoder .* received None"):
+    with pytest.raises(ValueError, match="needs an encoder .* received None"):
         FineTuning().fit(*TRAIN)
     encoder = dense()
     encoder.trainable = False
-    with pytest.raises(ValueError, match="weights that train; .* 0 trainable"):
+    with pytest.raises(ValueError, match="trainable weights; .* 0 trainable"):
         FineTuning(encoder).fit(*TRAIN)
     with pytest.raises(ValueError, match=r"\(rows, dim\); received \(1, 1, 5, 2\)"):
         FineTuning(keras.layers.Dense(2)).fit(TRAIN[0].reshape(-1, 1, 5, 1), TRAIN[1])

@@ -135,9 +135,9 @@ def test_bad_rows_are_refused(probe):
     with pytest.raises(ValueError, match="finite in float32"):
         probe.fit(np.where(x > 1, np.nan, x), labels)
     probe.fit(x, labels)
-    with pytest.raises(ValueError, match="5 features a row.*received 4"):
+    with pytest.raises(ValueError, match="5 features per row.*received 4"):
         probe.predict(x[:, 1:])
-    with pytest.raises(ValueError, match="one label a row"):
+    with pytest.raises(ValueError, match="one label per row"):
         probe.information(x, labels[1:])
 
 

@@ -316,8 +316,8 @@ X, LABELS = blobs(20)
     ("x", "labels", "message"),
     [
         (X, np.ones(20, int), "labels .*two classes; received only class 1"),
-        (X, LABELS[:-1], r"one label a row, shape \(20,\); .*\(19,\)"),
-        (X, LABELS[:, None], r"one label a row.*reshape\(-1\)"),
+        (X, LABELS[:-1], r"one label per row, shape \(20,\); .*\(19,\)"),
+        (X, LABELS[:, None], r"one label per row.*reshape\(-1\)"),
         (X, LABELS.astype(float), "integer labels; received float64"),
         (X, np.array(["a", "b"] * 10), "labels of x must be integers"),
         (np.where(X > 1, np.nan, X), LABELS, "finite in float32"),
@@ -341,15 +341,15 @@ def test_an_unfitted_probe_reports_nothing():
 
 def test_test_rows_must_be_as_wide_as_training_rows():
     probe = LogisticProbe().fit(X, LABELS)
-    with pytest.raises(ValueError, match="5 features a row.*received 4"):
+    with pytest.raises(ValueError, match="5 features per row.*received 4"):
         probe.predict(X[:, 1:])
-    with pytest.raises(ValueError, match="5 features a row.*received 4"):
+    with pytest.raises(ValueError, match="5 features per row.*received 4"):
         probe.score(X[:, 1:], LABELS)
 
 
 def test_score_checks_its_rows():
     probe = LogisticProbe().fit(X, LABELS)
-    with pytest.raises(ValueError, match="one label a row"):
+    with pytest.raises(ValueError, match="one label per row"):
         probe.score(X, LABELS[1:])
     with pytest.raises(ValueError, match="finite"):
         probe.predict(np.full((2, 5), np.inf))

@@ -1,5 +1,7 @@
 """The command `keras-infomax`: its help, and what it says of mistakes."""
 
+import copy
+import importlib
 import os
 import re
 import subprocess
@@ -15,11 +17,13 @@ from keras_infomax.programs import (
     command,
     config_files,
     documentation,
+    help_pages,
+    mi,
     running,
     train,
     verify,
 )
-from keras_infomax.programs.mistakes import UsageError, existing
+from keras_infomax.programs.mistakes import UsageError, existing, writable
 from keras_infomax.training.settings import Settings
 from keras_infomax.tuning import Search
 
@@ -85,6 +89,8 @@ def test_meanings_and_defaults_are_those_of_the_classes():
         (["train", "--config=digit_halves", "--workdir=a"], "mean 'digits_halves'?"),
         (["train", "--config=configs/cm.py", "--workdir=a"], "mean 'configs/cmc.py'?"),
         (["train", "--config=cmc", "--config.critic=mpl"], "--config.critic must be"),
+        (["mi", "README.md", "--x=a", "--y=b", "--steps=x"], "--steps must be a non-"),
+        (["verify"], "verify needs FOLDER"),
     ],
     ids=str,
 )
@@ -97,7 +103,10 @@ def test_mistakes_are_one_line_without_waiting(arguments, message):
 
 
 def checked(*arguments, module=train):
-    return running._checked(list(arguments), module.FLAGS, "keras-infomax train")
+    positional = getattr(module, "POSITIONAL", ())
+    return running._checked(
+        list(arguments), module.FLAGS, "keras-infomax train", positional
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +133,8 @@ def test_values_are_checked_before_the_config_is_loaded(argument, message):
 @pytest.mark.parametrize(
     "argument",
     ["critic=mlp", "steps=20", "target=2", "target=None", "shared_encoder=true"]
-    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"],
+    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"]
+    + ["encoder=hf://user/name", "encoder=keras_hub:tiny", "encoder=runs/a.keras"],
 )
 def test_values_that_may_be_right_are_left_alone(argument):
     given = ["--config=digits_halves", "--workdir=a", f"--config.{argument}"]
@@ -185,21 +195,157 @@ def test_keys_are_checked_before_the_config_is_loaded():
 
 
 def test_positional_arguments_and_values_apart():
-    assert checked("runs/e", "--tolerance", "-1", module=verify) == [
-        *("runs/e", "--tolerance", "-1")
-    ]
+    given = ["table.csv", "--x", "-1", "--y=b"]
+    assert checked(*given, module=mi) == given
     assert checked("--", "--odd", module=verify) == ["--", "--odd"]
 
 
 def test_what_is_to_be_read_must_be_there(tmp_path):
-    (tmp_path / "digits").mkdir()
     path = tmp_path / "digits"
-    assert existing("--workdir", path) == str(path)
+    path.mkdir()
+    (path / "file").touch()
+    assert existing("--workdir", path, ".") == str(path)
+    assert existing("--workdir", path, "file") == str(path)
+    assert existing("--table", path / "file") == str(path / "file")
     with pytest.raises(UsageError, match="--workdir must .*Did you mean '.*digits'"):
         existing("--workdir", tmp_path / "digit")
-    for nothing in ("", tmp_path / "none" / "none"):
-        with pytest.raises(UsageError, match="there is no"):
-            existing("--workdir", nothing)
+    with pytest.raises(UsageError, match="there is no"):
+        existing("--workdir", tmp_path / "none" / "none")
+    with pytest.raises(UsageError, match="--table must name a file; received ''"):
+        existing("--table", "")
+    with pytest.raises(UsageError, match="must name a file; '.*digits' is a folder"):
+        existing("--table", path)
+    with pytest.raises(UsageError, match="must name a folder; '.*file' is a file"):
+        existing("--workdir", path / "file", ".")
+    with pytest.raises(UsageError, match="with a file model.keras; .*training finish"):
+        existing("--workdir", path, "model.keras")
+
+
+def test_what_is_to_be_written_is_tried_before(tmp_path):
+    (tmp_path / "file").touch()
+    for inside in ("", "."):
+        new = tmp_path / "new" / "newer"
+        assert writable("--output", new, inside) == str(new)
+        with pytest.raises(UsageError, match="in one; '.*file' is a file"):
+            writable("--output", tmp_path / "file" / "new", inside)
+    assert writable("--output", tmp_path, ".") == str(tmp_path)
+    assert writable("--output", tmp_path / "file") == str(tmp_path / "file")
+    with pytest.raises(UsageError, match="must name a file; '.*' is a folder"):
+        writable("--output", tmp_path)
+    with pytest.raises(UsageError, match="'.*file' is a file"):
+        writable("--output", tmp_path / "file", ".")
+    with pytest.raises(UsageError, match="must name a folder to write; received ''"):
+        writable("--output", "", ".")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_no_permission_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    # Root may do everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    for call in (
+        lambda: existing("--output", tmp_path / "file"),
+        lambda: existing("--output", tmp_path / "none"),
+        lambda: writable("--output", tmp_path / "new"),
+        lambda: writable("--output", tmp_path / "new" / "newer", "."),
+    ):
+        with pytest.raises(UsageError, match="--output: there is no permission to"):
+            call()
+
+
+def path_to_read(folder, inside):
+    """A path that `existing` takes."""
+    path = folder / (inside or "file")
+    if inside != ".":
+        path.touch()
+    return str(path if inside in ("", ".") else folder)
+
+
+@pytest.mark.parametrize("name", command.COMMANDS)
+def test_no_command_takes_what_it_cannot_use(name, tmp_path):
+    """Each kind of mistake, in every command, is told before TensorFlow is loaded."""
+    module = importlib.import_module(f"keras_infomax.programs.{command.COMMANDS[name]}")
+    positional = getattr(module, "POSITIONAL", ())
+    reads, writes, keys = (
+        getattr(module, kind, {}) for kind in ("READS", "WRITES", "KEYS")
+    )
+    flags = {
+        flag: "cmc" if flag == "config" else "somewhere"
+        for flag in module.FLAGS
+        if help_pages.is_required(module.FLAGS[flag])
+    }
+
+    def refused(message, *arguments, **changed):
+        values = {**flags, **changed}
+        given = [f"--{key}={value}" for key, value in values.items() if value]
+        with pytest.raises(UsageError, match=message):
+            running._checked(
+                *([*arguments, *given], module.FLAGS, name),
+                *(positional, reads, writes, keys),
+            )
+
+    good = {each: path_to_read(tmp_path, reads[each]) for each in reads}
+    flags |= {flag: path for flag, path in good.items() if flag in module.FLAGS}
+    paths = [good.get(each, "hf://user/name") for each in positional]
+    refused("has no flag --nothing", *paths, "--nothing=1")
+    refused("has no use for 'more'", *paths, "more")
+    for flag in module.FLAGS:
+        if help_pages.is_required(module.FLAGS[flag]):
+            refused(f"needs .*--{flag}=", *paths, **{flag: None})
+    for each in reads:
+        words = ["nowhere"] * len(paths) if each in positional else paths
+        changed = {} if each in positional else {each: "nowhere"}
+        refused("there is no 'nowhere'", *words, **changed)
+    for flag in set(writes) - set(reads):
+        refused("'README.md' is a file", *paths, **{flag: "README.md/below"})
+    for flag in module.FLAGS:
+        if module.FLAGS[flag].flag_type() in ("int", "float"):
+            refused(f"--{flag} must be a.*; received 'many'", *paths, **{flag: "many"})
+    if keys:
+        refused("key 'methds'. Did you mean 'methods'", "--config.methds=3")
+    elif "config" in module.FLAGS:
+        refused("Did you mean 'cmc'", config="cmcc")
+        refused("Did you mean 'steps'", "--config.stepz=3")
+        refused("Did you mean 'critic'", "--config.grid.critci=('mlp',)")
+        refused("Did you mean 'max_trials'", "--config.search.max_trails=3")
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "value", "nearest"),
+    [
+        ("mi", "method", "infonec", "infonce"),
+        ("mi", "method", "kgs", "ksg"),
+        ("probe", "probes", "linear,neighbors", "neighbours"),
+        ("export", "formats", "onx", "onnx"),
+        ("export", "image_dtype", "uint", "uint8"),
+    ],
+)
+def test_names_that_a_flag_takes_are_checked_before(name, flag, value, nearest):
+    module = importlib.import_module(f"keras_infomax.programs.{name}")
+    with pytest.raises(UsageError, match=rf"^--{flag} must be one of .* '{nearest}'\?"):
+        running._check_flag(flag, module.FLAGS[flag], value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def get_config(:", "invalid syntax (mine.py, line 1)"),
+        ("a = 1", "it has no function get_config."),
+        ("import nowhere", "No module named 'nowhere' (mine.py, line 1)"),
+    ],
+)
+# Of ml_collections, which loads it.
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+def test_a_config_that_cannot_be_read(text, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(text + "\n")
+    monkeypatch.setattr(sys, "argv", ["", "--config=mine.py", "--workdir=a"])
+    with pytest.raises(SystemExit) as ended:
+        running._parse(copy.deepcopy(train.FLAGS))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the config cannot be read: ")
+    assert line.endswith(message)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +353,7 @@ def test_what_is_to_be_read_must_be_there(tmp_path):
     [
         ["report", "--workdir=trainer"],
         ["export", "--workdir", "trainer", "--output=runs/e"],
-        ["fine-tune", "--encoder=export,trainer"],
+        ["fine-tune", "--encoder=trainer,export"],
         ["verify", "trainer"],
     ],
     ids=str,

@@ -1,12 +1,16 @@
 """`keras-infomax mi`, on a table of known mutual information."""
 
+import copy
 import json
 import math
 
 import numpy as np
+import pytest
 from run_checks import finish, start
 
-from keras_infomax import distributions
+from keras_infomax import distributions, estimation
+from keras_infomax.programs import mi
+from keras_infomax.programs.mistakes import UsageError
 
 
 def test_a_table_is_estimated(tmp_path):
@@ -31,3 +35,24 @@ def test_a_table_is_estimated(tmp_path):
     assert f"{found['value']:.4f} nats = {found['bits']:.4f} bits" in printed
     assert f"p value, independence   {found['p_value']:.4f}" in printed
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_table_does_not_have_is_a_mistake_of_the_command(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("age,income\n1.5,2.5\n")
+    for arguments, message in (
+        (["--x=ag", "--y=income"], "There is no column 'ag' in .* mean 'age'"),
+        (["--x=age", "--y="], "--y must be names"),
+        (["--x=age", "--y=income", "--plot=a.xyz"], "ending in one of .*'a.xyz'"),
+    ):
+        flags = copy.deepcopy(mi.FLAGS)
+        flags(["", *arguments])
+        # The holders of the module read the module's own flags.
+        for name in ("x", "y", "plot"):
+            mi.FLAGS[name].value = flags[name].value
+        mi.FLAGS.mark_as_parsed()
+        with pytest.raises(UsageError, match=message):
+            mi.main(str(table))
+    table.write_bytes(b"\xff\xfe,\n")
+    with pytest.raises(ValueError, match="must be a table as text in UTF-8"):
+        estimation.read_csv(table, ["a"])

@@ -73,7 +73,7 @@ def test_damaged_baselines_are_fitted_anew(tmp_path, text, capsys):
     baselines.remember([probe], tmp_path)
     assert path.read_text() == whole
     assert probe.raw_baseline == json.loads(whole)["probe"]["accuracy"]
-    assert f"{path} is damaged, and fitted anew" in capsys.readouterr().out
+    assert f"{path} is damaged, and is fitted again" in capsys.readouterr().out
 
 
 def test_views_of_several_parts_share_their_baseline(tmp_path):

@@ -94,7 +94,7 @@ def test_the_table_holds_every_run_and_probe_beside_the_pixels(
     assert [row["accuracy"] for row in read] == [f"{r['accuracy']:.6g}" for r in rows]
     assert read[0]["standard_error"] == read[2]["raw_accuracy"] == ""
     assert read[0]["figure"] == "f"
-    assert "seed1 judged by 3 probes" in capsys.readouterr().out
+    assert "seed1 evaluated by 3 probes" in capsys.readouterr().out
 
 
 def test_a_table_goes_on_where_it_stopped(
@@ -114,7 +114,7 @@ def test_a_table_goes_on_where_it_stopped(
     assert [row["seed"] for row in rows] == ["0", "1"]
     assert rows[0]["raw_accuracy"] == pytest.approx(rows[1]["raw_accuracy"], rel=1e-5)
     said = capsys.readouterr().out
-    assert "seed1 judged by 1 probes" in said
+    assert "seed1 evaluated by 1 probes" in said
     assert "seed0" not in said
     monkeypatch.undo()
 
@@ -196,7 +196,7 @@ def test_the_committed_summary_is_that_of_the_committed_table():
 def test_one_run_may_be_judged_alone_and_none_is_an_error(sweep, tmp_path):
     assert comparison.finished_workdirs(sweep / "seed0") == [sweep / "seed0"]
     assert comparison.finished_workdirs(sweep) == [sweep / "seed0", sweep / "seed1"]
-    with pytest.raises(ValueError, match="workdir must hold a finished run.*train"):
+    with pytest.raises(ValueError, match="workdir must be a finished run.*train"):
         comparison.finished_workdirs(tmp_path)
 
 

@@ -224,7 +224,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     newest.write_bytes(newest.read_bytes()[:2000])
     training.train(SMALL, tmp_path, digits)
     printed = capsys.readouterr().out
-    assert "step-000000024 cannot be used and is passed over" in printed
+    assert "step-000000024 cannot be used and is skipped" in printed
     assert "at step 16 of 24" in printed
     assert_same_run(tmp_path, finished)
     assert_same_summaries(tmp_path, finished)
@@ -239,9 +239,7 @@ def test_another_config_is_refused_with_the_keys_that_differ(finished, digits):
 
 def test_a_workdir_that_cannot_be_written(digits, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        ValueError, match="workdir must be a folder that can be written"
-    ):
+    with pytest.raises(ValueError, match="workdir must be a writable folder"):
         training.train(SMALL, tmp_path / "file" / "run", digits)
 
 

@@ -88,7 +88,7 @@ def test_a_checkpoint_without_checksums_is_passed_over(workdir, damage, lose, ca
     damage(newest(workdir))
     assert restored(workdir) == (8, 8)
     (line,) = capsys.readouterr().out.splitlines()
-    assert f"{newest(workdir)} cannot be used and is passed over" in line
+    assert f"{newest(workdir)} cannot be used and is skipped" in line
     assert "manifest.json" in line or "metrics.csv" in line
     assert [row["step"] for row in runs.read_metrics(workdir / "metrics.csv")] == [0, 8]
 
@@ -96,7 +96,7 @@ def test_a_checkpoint_without_checksums_is_passed_over(workdir, damage, lose, ca
 def test_a_checkpoint_under_another_name_is_passed_over(workdir, capsys):
     newest(workdir).rename(newest(workdir).with_name("step-000000024"))
     assert restored(workdir) == (8, 8)
-    assert "must end at step 24; its last one is 16" in capsys.readouterr().out
+    assert "must end at step 24; received 16" in capsys.readouterr().out
     (workdir / "checkpoints" / "step-last").mkdir()
     assert restored(workdir) == (8, 8)
 
@@ -162,12 +162,14 @@ def test_metrics_of_a_finished_run_are_whole_or_written_anew(workdir, damage, ca
     assert (workdir / "metrics.csv").read_text() == before
     (line,) = capsys.readouterr().out.splitlines()
     assert "metrics.csv" in line
-    assert f"it is written anew from {newest(workdir)}" in line
+    assert f"it is restored from {newest(workdir)}" in line
 
     # Without the last checkpoint there is nothing to write it from.
     METRICS[damage](workdir / "metrics.csv")
     shutil.rmtree(newest(workdir))
-    with pytest.raises(ValueError, match=r"metrics\.csv.*No checkpoint of the last"):
+    with pytest.raises(
+        ValueError, match=r"metrics\.csv.*There is no checkpoint of the last"
+    ):
         finished(workdir)
     assert (workdir / "model.keras").exists()
 
@@ -187,7 +189,7 @@ def test_a_finished_run_is_that_of_its_settings_also_without_a_config(workdir, c
     assert not (workdir / "config.json").exists()
     finished(workdir)
     assert json.loads((workdir / "config.json").read_text())["seed"] == 3
-    assert "config.json is missing; it is written anew" in capsys.readouterr().out
+    assert "config.json is missing; it is restored" in capsys.readouterr().out
 
 
 def flip(path):
@@ -239,7 +241,7 @@ def test_versions_are_written_down_and_told_when_they_change(
     assert restored(workdir) == (8, 8)
     (line,) = capsys.readouterr().out.splitlines()
     assert (
-        f"{workdir} goes on under keras_infomax 7.0 (before: {now['keras_infomax']}), "
+        f"{workdir} resumes under keras_infomax 7.0 (before: {now['keras_infomax']}), "
         f"tensorflow 99.1 (before: {now['tensorflow']})" in line
     )
     assert versions(workdir) == {"0": now, "8": later}
@@ -282,7 +284,7 @@ def test_a_checkpoint_that_tells_no_settings_is_passed_over(workdir, text, capsy
     (newest(workdir) / "run.json").write_text(text)
     manifest.write(newest(workdir))
     assert restored(workdir) == (8, 8)
-    assert "run.json does not tell settings" in capsys.readouterr().out
+    assert "run.json lacks settings" in capsys.readouterr().out
 
 
 def test_a_run_is_not_resumed_on_other_data(workdir):

@@ -45,6 +45,13 @@ def test_the_best_evaluation_is_returned_exported_and_what_the_model_is_of(run, 
     assert card["probe_accuracy"] == row["probe_accuracy"]
 
 
+def test_of_equal_evaluations_the_first_is_the_best():
+    accuracies = (None, 0.5, 0.75, 0.75, 0.625)
+    rows = [{"step": i, "selection_accuracy": a} for i, a in enumerate(accuracies)]
+    assert runs.selected(rows, "best")["step"] == 2
+    assert runs.selected(rows, "last")["step"] == runs.selected(rows, None)["step"] == 4
+
+
 def test_a_tenth_of_the_training_rows_chooses_and_is_not_trained_on(digits):
     settings = training.Settings.resolve(CONFIG)
     experiment = training.make_experiment(settings, digits)
@@ -83,7 +90,7 @@ def test_a_checkpoint_without_its_best_one_is_passed_over(
     shutil.rmtree(tmp_path / "best")
     with pytest.raises(ValueError, match="No checkpoint in .* can be used"):
         training.train(CONFIG, tmp_path, digits)
-    assert "is passed over" in capsys.readouterr().out
+    assert "is skipped" in capsys.readouterr().out
 
 
 def test_what_cannot_be_selected_is_refused(digits, tmp_path):

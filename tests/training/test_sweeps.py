@@ -215,9 +215,9 @@ def test_names_of_folders_are_of_one_run_and_fit_any_file_system(tmp_path):
         ({}, {"critic": ()}, "grid.critic must be a tuple of at least one value"),
         ({}, {"critic": "mlp"}, "grid.critic must be a tuple of at least one value"),
         ({}, {"noise": 0.1}, "grid.noise must be a tuple of at least one value"),
-        ({}, {"critic": ("mlp", "mlp")}, "'mlp-seed0' is there twice"),
-        ({}, {"target": (2, 2.0)}, "'2.0-seed0' is there twice"),
-        ({}, {"data_dir": ("a", "b")}, "differs in where its data lie alone"),
+        ({}, {"critic": ("mlp", "mlp")}, "received 'mlp-seed0' twice"),
+        ({}, {"target": (2, 2.0)}, "received '2.0-seed0' twice"),
+        ({}, {"data_dir": ("a", "b")}, "only another path of the data"),
         ({"seed": None}, {}, "config.seed must be an integer from 0"),
         ({}, {"split_seed": (None, 1)}, "config.split_seed must be an integer"),
     ],
@@ -298,7 +298,6 @@ def test_a_commit_is_that_of_the_code_and_not_of_what_lies_around_it(
 def test_committed_tables_are_read_and_gone_on_with():
     for path, config, grid in (
         ("docs/paper/results.csv", {"figure": "figure3"}, "critic"),
-        ("docs/demo/splits.csv", {"figure": "digits_splits"}, "split_seed"),
         ("docs/methods/results.csv", {"figure": "augmented_views"}, None),
     ):
         table = sweeps.Table(ROOT / path)

@@ -1,6 +1,6 @@
-"""What TensorBoard shows of a run: scalars, scores, encodings, hyper-parameters.
+"""Writes a run for TensorBoard: scalars, scores, encodings, hyper-parameters.
 
-`TensorBoard` is the callback; the other modules write one kind of file or page each.
+`TensorBoard` is the callback. Each other module writes one kind of file or page.
 """
 
 from keras_infomax.callbacks.tensorboard.callback import TensorBoard

@@ -1,4 +1,4 @@
-"""Shows a training run in TensorBoard."""
+"""The callback that writes a training run for TensorBoard."""
 
 import copy
 import math
@@ -20,56 +20,57 @@ from keras_infomax.execution import strategies
 from keras_infomax.lazy_tensorflow import concrete, tf
 from keras_infomax.probes import encode
 
-# The TensorBoard run with what is made of examples rather than of whole data sets.
+# The TensorBoard run for summaries of single examples.
 EXAMPLES = "examples"
 
-# How often in a training the scores are looked at, unless `every` says otherwise.
+# Number of score summaries in a training, unless `every` is given.
 _LOOKS = 10
 
-# Rows of views that are scored: a matrix of a large batch would not fit into memory.
+# Largest number of scored rows, since a large score matrix may not fit into memory.
 _MOST_ROWS = 256
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Writes what there is to see of an `InfoMax` model where TensorBoard finds it.
+    """Writes the training of an `InfoMax` model for TensorBoard.
 
     - Scalars of every epoch: training and held-out estimates in nats in one chart, with
-      the ceiling of the bound; the accuracies of probes with those on the raw views.
-      All other metrics in the logs, too.
-    - Of one batch of views: histograms of the scores of true pairs and of all others,
+      the ceiling of the bound; the accuracies of probes with those on the raw views;
+      and all other metrics in the logs.
+    - For one batch of views: histograms of the scores of true pairs and of all others,
       and the score matrix as an image.
-    - The embedding projector, with the encodings of test views at the end, their labels
-      and, where they are images, their pictures.
-    - Hyper-parameters, so that the HParams page compares runs.
+    - The embedding projector, with the encodings of test views at the end of training,
+      their labels and, for images, their pictures.
+    - Hyper-parameters, so that the HParams page can compare runs.
     - A profile of some steps.
 
     List it after the probe, whose results it writes. Steps are those of
-    `optimizer.iterations`. Where a run goes on in the same folder, what an earlier
-    process wrote of later steps is dropped, and a model at step 0 starts afresh: no
-    value is there twice. Under a `tf.distribute` strategy the chief alone writes.
+    `optimizer.iterations`. If a run is resumed in the same folder, events of later
+    steps are removed; a model at step 0 starts with an empty folder. So no value is
+    there twice. Under a `tf.distribute` strategy only the chief writes.
 
-    keras-tuner gives each trial a folder of its own below `log_dir`, and writes its
+    keras-tuner gives each trial its own folder below `log_dir`, and writes its
     hyper-parameters there.
 
     Args:
         log_dir: Folder for `tensorboard --logdir`.
-        views: A batch of held-out views, as the model takes them, and as large as
-            those of training; the first 256 rows are scored. Defaults to `None`: no
-            scores and no ceiling are shown.
+        views: A batch of held-out views for the model, with the batch size of training.
+            The first 256 rows are scored. Defaults to `None`: no scores and no ceiling
+            are shown.
         probe: The `LinearProbe` or `Probes` of the same `fit`. Defaults to `None`: no
             projector and no baseline are shown.
-        every: Positive integer, the number of epochs between two looks at the scores.
+        every: Positive integer, the number of epochs between two summaries of scores.
             Defaults to a tenth of all epochs.
         hyper_parameters: Values by name; see `hyper_parameters.plain`.
-        profile_steps: Number of steps to profile, after the first execution, which
-            compiles; more, where several run in one. Defaults to 0. TensorBoard shows
-            the profile if it has the plug-in `tensorboard-plugin-profile`.
-        log_scalars: Whether to write scalars. `training.train`, which writes them from
-            its own table, does without.
+        profile_steps: Number of steps to profile after the first execution, which
+            compiles. It is rounded up to whole executions. Defaults to 0. TensorBoard
+            shows the profile with the plug-in `tensorboard-plugin-profile`.
+        log_scalars: Whether to write scalars. `training.train` writes them from its own
+            table instead.
 
     Raises:
-        ValueError: If `every` or `profile_steps` is out of range, `probe` is no such
-            callback, or in `fit` if there are `views` and the model is no `InfoMax`.
+        ValueError: If `every` or `profile_steps` is out of range, or `probe` is not
+            such a callback. In `fit`, if `views` are given and the model is not an
+            `InfoMax`.
 
     Example:
     ```python
@@ -81,7 +82,7 @@ class TensorBoard(keras.callbacks.Callback):
     ```
     """
 
-    # It looks at epochs; the profiler counts the steps of a call.
+    # It acts only at the end of epochs; the profiler counts the steps of a call.
     steps_between_looks = None
 
     def __init__(
@@ -119,7 +120,7 @@ class TensorBoard(keras.callbacks.Callback):
                 views,
                 "Write, for example, views=(x[:128], y[:128]).",
             )
-        # keras-tuner looks for a class of this name, and changes this attribute.
+        # keras-tuner looks for a class with this name, and sets this attribute.
         self.log_dir = checks.path("log_dir", log_dir, "logs")
         self.views = views
         self.every = every
@@ -129,7 +130,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._forget()
 
     def _forget(self):
-        """What lasts for one `fit` only; nothing of it can be copied."""
+        """Resets the state of one `fit`, which cannot be copied."""
         self._writers: Any = None
         self._session: hyper_parameters.Session | None = None
         self._score: Any = None
@@ -137,7 +138,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._profiler = _Profiler(self.profile_steps)
 
     def __deepcopy__(self, memo):
-        # As in LinearProbe: arrays and model are shared.
+        # As in Measuring: arrays and model are shared.
         for shared in (*keras.tree.flatten(self.views), self.model):
             memo[id(shared)] = shared
         copied = copy.copy(self)
@@ -162,7 +163,7 @@ class TensorBoard(keras.callbacks.Callback):
             self._session.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Not in on_train_begin, as in LinearProbe.
+        # Not in on_train_begin, as in Measuring.
         if self._writers is None or self._has_begun:
             return
         self._has_begun = True
@@ -180,7 +181,7 @@ class TensorBoard(keras.callbacks.Callback):
             self._profiler.before_execution(self.log_dir)
 
     def on_train_batch_end(self, batch, logs=None):
-        # On JAX to ask for the model brings all of its state back from the steps.
+        # On JAX, reading self.model copies the whole state back to the model.
         if self.profile_steps:
             self._profiler.after_execution(self.model.steps_per_execution)
 
@@ -211,7 +212,7 @@ class TensorBoard(keras.callbacks.Callback):
             measured = self.probe.measurements
             by_run[measures.RAW_VIEWS] = _baselines(self.probe)
         for metric, value in logs.items():
-            if math.isnan(value):  # Nothing was measured in this epoch.
+            if math.isnan(value):  # NaN: nothing was measured in this epoch.
                 continue
             at = measures.place(metric)
             curve = measures.HELD_OUT if metric in measured else at.curve
@@ -247,7 +248,7 @@ class TensorBoard(keras.callbacks.Callback):
         encodings = encode(encoder_of(self.model, probe.encoder), shown)
         folder = pathlib.Path(self.log_dir) / EXAMPLES
         projector.write(folder, encodings, labels[rows], shown)
-        # TensorBoard looks for projectors in folders with event files only.
+        # TensorBoard looks for projectors only in folders with event files.
         self._writers.write(EXAMPLES, steps_of(self.model), [])
 
 
@@ -257,7 +258,7 @@ def _has_rows(part: Any) -> bool:
 
 
 def _baselines(probe: Probes) -> dict[str, float]:
-    """Accuracies on the raw views, by the tags of those on encodings."""
+    """Accuracies on the raw views, by the tags of the accuracies on encodings."""
     found = probe.raw_baseline
     if isinstance(found, float):
         return {"probe_accuracy": found}
@@ -265,7 +266,7 @@ def _baselines(probe: Probes) -> dict[str, float]:
 
 
 def _scorer(model: Any, views: Any) -> Any:
-    """A function to partners and scores of views, compiled, without collectives."""
+    """A compiled function that returns partners and scores, without collectives."""
     rows = keras.tree.map_structure(
         lambda view: keras.ops.convert_to_tensor(view[:_MOST_ROWS]), views
     )
@@ -277,7 +278,7 @@ def _scorer(model: Any, views: Any) -> Any:
 
 
 class _Profiler:
-    """Profiles some steps, after an execution that compiles."""
+    """Profiles some steps after the first execution, which compiles."""
 
     def __init__(self, steps: int):
         self.executions = 0

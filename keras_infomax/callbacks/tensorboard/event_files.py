@@ -1,4 +1,4 @@
-"""Event files, in which TensorBoard finds what it shows: written, and cut back."""
+"""Writes and truncates the event files that TensorBoard reads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PATTERN = "events.out.tfevents.*"
 
 
 class RunWriters:
-    """Writes summaries of several TensorBoard runs, a folder each.
+    """Writes summaries of several TensorBoard runs, each in its own folder.
 
-    A run gets its folder with its first value, since TensorBoard lists empty ones. What
-    was written is in the files when a call returns.
+    The folder of a run is made with its first value, since TensorBoard also lists empty
+    folders. Values are in the files when a call returns.
 
-    Not `tf.summary`, whose operations take as long as the steps of a small model.
+    `tf.summary` is not used: its operations take as long as the steps of a small model.
 
     Args:
         log_dir: Folder of the runs.
@@ -32,7 +32,7 @@ class RunWriters:
         self._writers: dict[str, tf.io.TFRecordWriter] = {}
 
     def write_scalars(self, run: str, step: int, values: Mapping[str, float]) -> None:
-        """Appends scalars to a run; nothing where there are none.
+        """Appends scalars to a run; does nothing without values.
 
         Args:
             run: Name of the run.
@@ -59,16 +59,16 @@ class RunWriters:
         self._writers[run].flush()
 
     def close(self) -> None:
-        """Ends the event files; what is written next opens new ones."""
+        """Closes the event files; the next write opens new ones."""
         for writer in self._writers.values():
-            # On a full disk this fails once more, and would hide the first failure.
+            # On a full disk this fails again, and would hide the first error.
             with contextlib.suppress(tf.errors.OpError):
                 writer.close()
         self._writers = {}
 
 
 def open_file(folder: str | os.PathLike, suffix: str = "") -> tf.io.TFRecordWriter:
-    """Opens a new event file, which TensorBoard reads after those that are there.
+    """Opens a new event file, which TensorBoard reads after the existing ones.
 
     Args:
         folder: Folder of a TensorBoard run, made if it does not exist.
@@ -98,20 +98,20 @@ def append(writer: tf.io.TFRecordWriter, step: int, summary: Any) -> None:
 
 
 def keep_until(folder: str | os.PathLike, step: int) -> bool:
-    """Drops the events after a step, so that a run that goes on there has none twice.
+    """Removes the events after a step, so that a resumed run has no event twice.
 
-    Event files alone are touched: a folder called `train` may hold somebody's data.
+    Only event files change, since a folder called `train` may hold other data.
 
     Args:
-        folder: Folder of one TensorBoard run; it need not exist.
-        step: Last step whose events stay. Below 0, no event does, nor a folder that is
-            empty then.
+        folder: Folder of one TensorBoard run, which need not exist.
+        step: Last step whose events are kept. Below 0, all events are removed, and the
+            folder, too, if it is then empty.
 
     Returns:
-        Whether any events stay.
+        Whether any events are kept.
     """
     folder = pathlib.Path(folder)
-    # What a process left that was killed while it replaced a file.
+    # Left by a process that was killed while it replaced a file.
     for leftover in folder.glob(f".{PATTERN}"):
         leftover.unlink()
     if step < 0:
@@ -134,7 +134,7 @@ def keep_until(folder: str | os.PathLike, step: int) -> bool:
 
 
 def _records(path: pathlib.Path) -> Iterator[bytes]:
-    """Records up to where the file ends, be it in the midst of one."""
+    """All complete records of a file, which may end within a record."""
     try:
         for record in tf.data.TFRecordDataset(str(path)):
             yield record.numpy()

@@ -1,4 +1,4 @@
-"""Tells TensorBoard by which hyper-parameters runs differ, for its HParams page."""
+"""Writes the hyper-parameters of a run for TensorBoard's HParams page."""
 
 import os
 import pathlib
@@ -13,11 +13,11 @@ _SUFFIX = ".hparams"
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
-    """Hyper-parameters as TensorBoard takes them: flat, and without what is not set.
+    """Converts hyper-parameters to TensorBoard's form: flat, and without `None`.
 
     Args:
-        values: Numbers, also of NumPy, strings, booleans, and anything else, which
-            becomes text. Those of a mapping are named `outer.inner`; `None` is left
+        values: Numbers, including those of NumPy, strings and booleans; other values
+            become text. Values of a mapping are named `outer.inner`; `None` is left
             out.
 
     Example:
@@ -39,10 +39,10 @@ def plain(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
 
 
 class Session:
-    """One run on the HParams page: its hyper-parameters, and whether it has ended.
+    """One run on the HParams page: its hyper-parameters and its status.
 
-    The metrics of the page are the scalars in the folders below. Written anew when a
-    run resumes.
+    The metrics of the page are the scalars in the folders below. A resumed run replaces
+    the session.
 
     Args:
         log_dir: Log directory of the run.
@@ -59,7 +59,7 @@ class Session:
 
         for earlier in self._log_dir.glob(event_files.PATTERN + _SUFFIX):
             earlier.unlink()
-        # Not by its default name, a hash, by which runs of equal values would be one.
+        # Not the default name, a hash, which is the same for runs with equal values.
         name = "/".join(self._log_dir.resolve().parts[-3:]).removesuffix("/tensorboard")
         self._write(api.hparams_pb(self._values, trial_id=name))
 

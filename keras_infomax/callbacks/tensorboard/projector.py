@@ -1,4 +1,4 @@
-"""Encodings as TensorBoard's embedding projector takes them: with labels and images."""
+"""Writes encodings, labels and images for TensorBoard's embedding projector."""
 
 import math
 import os
@@ -10,7 +10,7 @@ import numpy as np
 from keras_infomax import files
 from keras_infomax.lazy_tensorflow import tf
 
-# What a browser moves smoothly.
+# Largest number of points that a browser can move smoothly.
 MOST_POINTS = 1000
 
 # Height and width of a sprite that TensorBoard can show.
@@ -26,7 +26,7 @@ _CONFIG, _TENSOR, _LABELS, _SPRITE = _FILES = (
 
 
 def spread(rows: int, most: int = MOST_POINTS) -> np.ndarray:
-    """Indices of at most so many rows, evenly spaced: of all classes if sorted by them.
+    """Evenly spaced indices of rows, at most `most`; rows sorted by class keep all.
 
     Args:
         rows: Number of rows.
@@ -40,13 +40,13 @@ def spread(rows: int, most: int = MOST_POINTS) -> np.ndarray:
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Images small enough to lie side by side in one that browsers can show.
+    """Shrinks images so that all fit into one sprite that browsers can show.
 
     Args:
         images: Array `(rows, height, width, channels)`.
 
     Returns:
-        Every so many rows and columns of their pixels; the images, if they are small.
+        Every nth row and column of their pixels; small images are unchanged.
 
     Example:
     >>> thumbnails(np.zeros((1000, 512, 300, 1))).shape
@@ -58,14 +58,14 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
 
 
 def sprite(images: np.ndarray) -> np.ndarray:
-    """All images in one, row by row, in the order in which TensorBoard cuts it.
+    """Combines all images into one, row by row, in TensorBoard's order.
 
     Args:
         images: Float array `(rows, height, width, channels)`, of 1 or 3 channels.
 
     Returns:
-        uint8 array `(height * n, width * n, channels)` with the smallest such n, the
-        smallest value black and the largest white.
+        uint8 array `(height * n, width * n, channels)` with the smallest sufficient n.
+        The smallest value is black and the largest white.
     """
     rows, height, width, channels = images.shape
     side = math.ceil(math.sqrt(rows))
@@ -79,15 +79,14 @@ def sprite(images: np.ndarray) -> np.ndarray:
 def write(
     folder: str | os.PathLike, encodings: np.ndarray, labels: Any, views: Any
 ) -> None:
-    """Writes what the projector shows.
+    """Writes the files of the projector.
 
     Args:
-        folder: Folder of a TensorBoard run. TensorBoard finds it there if there are
-            event files, too.
+        folder: Folder of a TensorBoard run, which must also contain event files.
         encodings: Float array `(rows, dim)`.
         labels: Classes `(rows,)`.
-        views: What was encoded, `(rows, ...)`, or a structure of arrays; shown as
-            little images if it is images.
+        views: The encoded views, `(rows, ...)`, or a structure of arrays. Images are
+            shown as thumbnails.
     """
     from tensorboard.plugins.projector import ProjectorConfig
 
@@ -98,7 +97,7 @@ def write(
     embedding.tensor_name = NAME
     embedding.tensor_path = _TENSOR
     embedding.metadata_path = _LABELS
-    # Enough digits for every float32.
+    # Enough digits to represent every float32.
     table = "\n".join("\t".join([f"{v:.9g}" for v in row]) for row in encodings)
     files.write_text(folder / embedding.tensor_path, table + "\n")
     lines = "\n".join(str(label) for label in np.asarray(labels))
@@ -110,12 +109,12 @@ def write(
         embedding.sprite.single_image_dim.extend([shown.shape[2], shown.shape[1]])
         with files.replaced_file(folder / embedding.sprite.image_path) as temporary:
             temporary.write_bytes(tf.io.encode_png(picture).numpy())
-    # Last, as it names the others.
+    # Last, since it names the others.
     files.write_text(folder / _CONFIG, str(config))
 
 
 def remove(folder: str | os.PathLike) -> None:
-    """Removes what `write` has written, and nothing else.
+    """Removes the files of `write`, and no others.
 
     Args:
         folder: The folder, which need not exist.

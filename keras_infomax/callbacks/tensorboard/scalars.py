@@ -1,8 +1,8 @@
-"""Writes measures as the scalars that TensorBoard shows.
+"""Writes measures as scalars for TensorBoard.
 
-Curves that belong together share a tag and differ in their run, so TensorBoard draws
-them in one chart: training and held-out MI with the ceiling, probe accuracy with the
-raw baseline. `measures` has the places.
+Curves that belong together have the same tag in different runs, so TensorBoard draws
+them in one chart: training and held-out MI with the ceiling, and probe accuracy with
+the raw baseline. `measures` defines the tags and runs.
 """
 
 import os
@@ -15,13 +15,13 @@ from keras_infomax.callbacks.tensorboard import event_files
 
 
 class ScalarWriter:
-    """Appends rows of metrics to event files, after making them anew from old rows.
+    """Appends rows of metrics to event files that it first rewrites from old rows.
 
-    Event files can only grow. Written anew when a run resumes, they hold each step
+    Event files can only grow. Since a resumed run rewrites them, they hold each step
     once, however often the run was interrupted.
 
     Args:
-        folder: Log directory for TensorBoard. The runs of `measures.CURVES` in it are
+        folder: Log directory of TensorBoard, in which the runs of `measures.CURVES` are
             replaced.
         rows: The rows so far.
     """
@@ -34,7 +34,7 @@ class ScalarWriter:
             self.write(row)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Appends one row; a column that is empty writes nothing.
+        """Appends one row; empty columns are skipped.
 
         Args:
             row: Values by metric, and the `step`.
@@ -48,5 +48,5 @@ class ScalarWriter:
             self._writers.write_scalars(run, row["step"], values)
 
     def close(self) -> None:
-        """Ends the event files."""
+        """Closes the event files."""
         self._writers.close()

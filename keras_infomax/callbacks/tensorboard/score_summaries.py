@@ -1,4 +1,4 @@
-"""Summaries of score matrices: true pairs against all others, and a picture."""
+"""Summaries of score matrices: histograms of true and other pairs, and a picture."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,10 +8,10 @@ import numpy as np
 from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.plots.matrices import split
 
-# Rows and columns of a picture, and the pixels that it is enlarged to at least.
+# Largest number of rows and columns of a picture, and its minimum size in pixels.
 _MOST, _PIXELS = 256, 128
 
-# Dark blue to yellow, evenly bright steps; what is left out of the scores is gray.
+# Dark blue to yellow, with even steps of brightness; scores that are left out are gray.
 _COLORS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
 )
@@ -19,15 +19,15 @@ _LEFT_OUT = 200
 
 
 def picture(scores: Any) -> np.ndarray:
-    """Score matrix as an image, its first rows and columns if it is large.
+    """Draws a score matrix; of a large one only the first rows and columns.
 
     Colors run from the 1st to the 99th percentile of the scores.
 
     Args:
-        scores: Scores `(rows, columns)`; minus infinity is left out, and gray.
+        scores: Scores `(rows, columns)`; minus infinity is left out and drawn in gray.
 
     Returns:
-        uint8 array `(height, width, 3)`, a square of equal pixels for each score.
+        uint8 array `(height, width, 3)`, with a square of equal pixels for each score.
     """
     corner = np.asarray(scores, float)[:_MOST, :_MOST]
     finite = np.isfinite(corner)
@@ -42,10 +42,10 @@ def picture(scores: Any) -> np.ndarray:
 
 
 def summaries(tag: str, partners: Any, scores: Any) -> Iterator[Any]:
-    """Histograms and picture, as TensorBoard takes them.
+    """Histograms and picture as TensorBoard summaries.
 
     Args:
-        tag: What comes before `/true_pairs`, `/other_pairs` and `/matrix`.
+        tag: Prefix of the tags `/true_pairs`, `/other_pairs` and `/matrix`.
         partners: As for `plots.matrices.split`.
         scores: As for `plots.matrices.split`.
     """
@@ -62,7 +62,7 @@ def _image(tag: str, pixels: np.ndarray) -> Any:
     from tensorboard.plugins.image import metadata
 
     height, width, _ = pixels.shape
-    # Its size, then the images, of which there is one.
+    # Width and height, then the images; here one.
     png = tf.io.encode_png(pixels, compression=1).numpy()
     parts = [str(width).encode(), str(height).encode(), png]
     described = metadata.create_summary_metadata(

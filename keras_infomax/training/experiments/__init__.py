@@ -1,7 +1,7 @@
-"""Experiments: what a run trains and measures, each a function of settings.
+"""Experiments: functions from settings to a model, its data and its measurements.
 
-The plain ones are built in `building`; what else the paper compares them with stands in
-modules of its own.
+`building` makes the plain ones. Other modules have the experiments with which the paper
+compares them.
 """
 
 from keras_infomax.training.experiments.building import (
@@ -14,6 +14,7 @@ from keras_infomax.training.experiments.building import (
 )
 from keras_infomax.training.experiments.measuring import make_probes
 from keras_infomax.training.experiments.parts import (
+    check_start,
     make_critic,
     make_encoder,
     make_loss,
@@ -25,6 +26,7 @@ from keras_infomax.training.experiments.parts import (
 
 __all__ = [
     "Experiment",
+    "check_start",
     "infomax",
     "load_data",
     "make_critic",

@@ -1,8 +1,8 @@
 """The experiment against a classifier: a bijective encoder that hides the labels.
 
-A bijection keeps all mutual information whatever it does. Trained to confuse a linear
-head that is trained to see through it, it shows that encodings with the most
-information there is can still be poor representations.
+A bijection always keeps all mutual information. Here it is trained against a linear
+head that is trained to predict the labels. This shows that encodings with the largest
+possible information can still be poor representations.
 """
 
 import keras
@@ -25,15 +25,15 @@ ENCODER_RATE = 0.01
 
 @keras.saving.register_keras_serializable(package="keras_infomax")
 class AdversarialClassifier(Classifier):
-    """A classifier whose encoder works against its head.
+    """A classifier whose encoder is trained against its head.
 
-    One step of `fit` is a round: on every batch of an element but the last, a step of
-    the head alone, towards the labels; on the last, a step of the encoder alone,
-    towards logits that are equal for all classes. `"loss"` is that of the encoder,
-    which is never below the logarithm of the number of classes.
+    One step of `fit` is a round. On every batch of an element except the last, only the
+    head is trained, toward the labels. On the last batch, only the encoder is trained,
+    toward equal logits for all classes. `"loss"` is the loss of the encoder, which is
+    at least the logarithm of the number of classes.
 
-    Elements are `(views, labels)` with one more axis than those of a `Classifier`:
-    `(batches, rows, ...)` and `(batches, rows)`. Their number of batches may vary.
+    Elements are `(views, labels)` with one more axis than for a `Classifier`:
+    `(batches, rows, ...)` and `(batches, rows)`. The number of batches may vary.
 
     Args:
         encoder_x: Built Keras model that maps views to encodings `(rows, dim)`.
@@ -69,7 +69,7 @@ class AdversarialClassifier(Classifier):
             **kwargs: Passed to `keras.Model.compile`; no loss and no metrics.
         """
         super().compile(optimizer=optimizer, **kwargs)
-        # A compiled model of its own, whose optimizer is saved with this one.
+        # A separate compiled model, whose optimizer is saved with this model.
         self.head.compile(
             optimizer=head_optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -107,7 +107,7 @@ def uniform_cross_entropy(logits):
         logits: Float tensor `(rows, num_classes)`.
 
     Returns:
-        Scalar tensor in nats, at least `log(num_classes)`, and so much where the logits
+        Scalar tensor in nats, at least `log(num_classes)`, with equality if the logits
         of each row are equal.
 
     Example:
@@ -120,19 +120,19 @@ def uniform_cross_entropy(logits):
 def adversarial(
     settings: Settings, data: datasets.Dataset | None = None
 ) -> building.Experiment:
-    """An encoder of view x, trained against a linear head that knows the labels.
+    """An encoder of view x, trained against a linear head that learns the labels.
 
     A step is a round of `HEAD_STEPS` steps of the head and one of the encoder, each on
-    a batch of its own. The first round starts with `settings.warm_up_steps` more steps
+    its own batch. The first round starts with `settings.warm_up_steps` additional steps
     of the head.
 
     Args:
-        settings: Settings. The learning rate is the head's; the encoder's is
-            `ENCODER_RATE` of it. Those of critics and bounds are refused.
+        settings: Settings. The learning rate is that of the head; `ENCODER_RATE` times
+            it is that of the encoder. Settings of critics and bounds are refused.
         data: Labeled data set to use instead of loading `settings.dataset`.
 
     Raises:
-        ValueError: If the settings are unfit, or the data have no labels.
+        ValueError: If the settings are invalid, or the data have no labels.
 
     Reference:
         Tschannen et al., 2020, section 3.1 and appendix B,

@@ -1,7 +1,7 @@
-"""What a run trains and measures: an `Experiment` made of settings.
+"""Builds an `Experiment`, which a run trains and measures, from settings.
 
-The plain one, `infomax`, and those of `methods` are here. What else the paper compares
-them with stands in modules of its own.
+The plain experiment, `infomax`, and those of `methods` are here. Other modules have the
+experiments with which the paper compares them.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from keras_infomax.training.settings import Settings
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A model, what it is trained on, and what is measured while it is.
+    """A model, its training data, and the callbacks that measure it.
 
     Args:
         model: Built and compiled Keras model.
-        batches: Function of the first step and a number of steps to the dataset of
-            these steps. Each batch must depend on its step and the seed alone, or a
-            resumed run would not end as an uninterrupted one.
-        held_out: Dataset to evaluate on, or `None`.
-        measuring: Callbacks with a property `measurements`, a dictionary of columns
-            of `measures.MEASURES` and their latest values.
-        data: Data set that the batches are made of, or `None` if they are drawn.
+        batches: Function from the first step and a number of steps to the dataset of
+            these steps. Each batch must depend only on its step and the seed. Otherwise
+            a resumed run would differ from an uninterrupted one.
+        held_out: Dataset for evaluation, or `None`.
+        measuring: Callbacks with a property `measurements`, a dictionary of the latest
+            values by column of `measures.MEASURES`.
+        data: Data set of the batches, or `None` if they are drawn at random.
         mi_ceiling: Largest value that the estimate can take, in nats, or `None`.
-        true_mi: What the estimate is of, in nats, or `None` where nobody knows.
+        true_mi: True mutual information in nats, or `None` if it is unknown.
     """
 
     model: keras.Model
@@ -53,16 +53,16 @@ def infomax(settings: Settings, data: datasets.Dataset | None = None) -> Experim
 
     Args:
         settings: Settings.
-        data: Data set to use instead of loading `settings.dataset`. An unlabeled one
-            is trained on without a probe.
+        data: Data set to use instead of loading `settings.dataset`. Without labels
+            there is no probe.
 
     Raises:
         ValueError: If the settings or the data are unfit.
     """
     if settings.options:
         raise ValueError(
-            "config.options belong to the methods; the experiment 'infomax' takes "
-            f"none, and received {', '.join(settings.options)}."
+            "config.options must be empty for the experiment 'infomax', since only "
+            f"methods have options; received {', '.join(settings.options)}."
         )
     effects.check_effect(settings, ("warm_up_steps",), "the experiment 'infomax'")
     data = load_data(settings, data)
@@ -76,16 +76,16 @@ def method(
     *,
     build: Callable[..., models.InfoMax],
 ) -> Experiment:
-    """A method of the family, trained on views of examples and probed on these.
+    """A method of `methods`, trained on views of examples and probed.
 
     Args:
-        settings: Settings; `options` are the arguments of the method. Those of encoder
-            and critic are refused.
+        settings: Settings; `options` are the arguments of the method. Settings of the
+            encoder and the critic are refused.
         data: Data set to use instead of loading `settings.dataset`.
-        build: Function of the shape of an example, and of options, to the model.
+        build: Function from the shape of an example, and options, to the model.
 
     Raises:
-        ValueError: If the settings or the data are unfit, or the method has no such
+        ValueError: If the settings or the data are invalid, or the method has no such
             option.
     """
     what = f"the method {settings.experiment!r}, whose parts are config.options"
@@ -109,7 +109,7 @@ def method(
 
 
 def _vocabulary_size(data: datasets.Dataset) -> int:
-    """One more than the largest of all integers, which are the tokens of texts."""
+    """One more than the largest token of the texts."""
     every = keras.tree.flatten((data.train_examples, data.test_examples))
     found = [part for part in every if part.dtype == "int32" and part.size]
     if data.prompts is not None:
@@ -120,12 +120,12 @@ def _vocabulary_size(data: datasets.Dataset) -> int:
 def of_model(
     settings: Settings, data: datasets.Dataset, model: models.InfoMax
 ) -> Experiment:
-    """The experiment that trains a model by the settings' loss on views of examples.
+    """The experiment that trains a model with the settings' loss on views.
 
     Args:
         settings: Settings.
         data: Data set.
-        model: Model of the settings' views, not compiled yet.
+        model: Model of the settings' views, not compiled.
 
     Raises:
         ValueError: If the settings or the data are unfit.
@@ -179,11 +179,11 @@ def of_model(
 def _without_validation(
     data: datasets.Dataset, settings: Settings
 ) -> tuple[datasets.Dataset, tuple[Any, np.ndarray]]:
-    """Data without a tenth of the training rows, and these rows with their labels."""
+    """Splits off a tenth of the training rows, with their labels."""
     if data.train_labels is None or data.test_labels is None:
         raise ValueError(
             "config.select must be 'last' for data without labels, since a probe "
-            f"chooses the best evaluation; received 'best' and {data.name!r}."
+            f"selects the best evaluation; received 'best' and {data.name!r}."
         )
     rows = datasets.rows_of(data.train_examples)
     order = np.random.default_rng(settings.split_seed).permutation(rows)
@@ -191,7 +191,7 @@ def _without_validation(
     if len(held) < 2:
         raise ValueError(
             "config.select must be 'last' for fewer than 20 training "
-            f"{datasets.noun_of(data.train_examples)}, of which a tenth would choose "
+            f"{datasets.noun_of(data.train_examples)}, since a tenth of them selects "
             f"the best evaluation; received 'best' and {rows}."
         )
     held = np.sort(held)
@@ -234,9 +234,9 @@ def _check_labels(
     unlabeled = data.train_labels is None or data.test_labels is None
     if model.takes_labels and unlabeled:
         raise ValueError(
-            f"The method {settings.experiment!r} takes labels; received the data set "
-            f"{data.name!r}, which lacks them. Take another data set, or a method "
-            "without labels, such as 'simclr'."
+            f"The method {settings.experiment!r} needs labels; received the data set "
+            f"{data.name!r}, which has none. Use another data set, or a method without "
+            "labels, such as 'simclr'."
         )
 
 
@@ -262,12 +262,12 @@ def load_data(settings: Settings, data: datasets.Dataset | None) -> datasets.Dat
 
 
 def named(settings: Settings, data: datasets.Dataset | None) -> Settings:
-    """The settings with the name of the data that are given, if any.
+    """The settings with the name of the given data, if any.
 
-    Or records and cards would tell of a data set that was not used.
+    Otherwise records and cards would name a data set that was not used.
 
     Raises:
-        ValueError: If what is given is no data set.
+        ValueError: If `data` is not a data set.
     """
     if data is None:
         return settings

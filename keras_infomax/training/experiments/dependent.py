@@ -1,10 +1,10 @@
-"""The experiment on negatives that depend on each other: a Gaussian of known MI.
+"""The experiment with dependent negatives: Gaussian pairs of known MI.
 
-Pairs `(x, y)` of two numbers are the sum of a vector that may be shared and one of
-their own. Drawn with a shared vector for each pair, a batch is what the bounds ask
-for. Drawn with one for the whole batch, every pair has the same distribution as
-before, but the negatives of a row tell what it is made of, and the estimates exceed
-the mutual information that they are said to bound.
+A pair `(x, y)` of numbers is the sum of a vector that may be shared by pairs and a
+vector of its own. If each pair has another first vector, pairs are independent, as the
+bounds require. If all pairs of a batch share it, each pair has the same distribution as
+before, but the negatives of a row carry information about it. Then the estimates exceed
+the mutual information.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from keras_infomax.lazy_tensorflow import tf
 from keras_infomax.training.experiments import building, effects, parts
 from keras_infomax.training.settings import Settings
 
-# Covariances of the vector that may be shared, and of the one that never is.
+# Covariances of the vector that may be shared, and of the other one.
 SHARED = np.array([[1.0, -0.5], [-0.5, 1.0]])
 OWN = np.array([[1.0, 0.9], [0.9, 1.0]])
 
-# Whether a batch has one shared vector.
+# Whether all pairs of a batch share a vector.
 DATASETS = {"gaussian_iid": False, "gaussian_dependent": True}
 
-# The estimate of a batch of 128 scatters by 0.02 nats, as much as there are to find.
+# The estimate of one batch of 128 has a deviation of 0.02 nats, the size of the MI.
 _HELD_OUT_BATCHES = 500
 
 
@@ -38,12 +38,12 @@ def dependent(
     """A critic without encoders, trained by a bound on pairs of Gaussian numbers.
 
     Args:
-        settings: Settings, whose `dataset` is `"gaussian_iid"` or
-            `"gaussian_dependent"`. Those of views and encoders are refused.
+        settings: Settings with `dataset` `"gaussian_iid"` or `"gaussian_dependent"`.
+            Settings of views and encoders are refused.
         data: Must be `None`; the experiment draws its own data.
 
     Raises:
-        ValueError: If the settings are unfit, or there are data.
+        ValueError: If the settings are invalid, or `data` is given.
 
     Reference:
         Tschannen et al., 2020, section 4 and appendix E,
@@ -87,7 +87,7 @@ def dependent(
     return building.Experiment(
         model=model,
         batches=batches,
-        # Training counts from 0, so it never sees a batch below.
+        # Training counts steps from 0, so it never uses a negative number.
         held_out=batches(-_HELD_OUT_BATCHES, _HELD_OUT_BATCHES),
         mi_ceiling=ceiling if math.isfinite(ceiling) else None,
         true_mi=true_mi(),
@@ -100,8 +100,8 @@ def draw(dataset: str, rows: int, seed: Any) -> tuple[tf.Tensor, tf.Tensor]:
     Args:
         dataset: `"gaussian_iid"` or `"gaussian_dependent"`.
         rows: Number of pairs.
-        seed: Two integers, as TensorFlow's stateless operations take them. The same
-            seed gives the same batch.
+        seed: Two integers, as for TensorFlow's stateless operations. The same seed
+            gives the same batch.
 
     Returns:
         Tensors x and y, `(rows, 1)` each.
@@ -137,9 +137,9 @@ def true_mi() -> float:
 def batch_mi(rows: int) -> float:
     """Mutual information of one y and all x of a dependent batch, in nats.
 
-    What InfoNCE bounds, whether or not the pairs of a batch are independent. Where
-    they are, it is `true_mi`; where they share a vector, it is more, and so may be the
-    estimate. The same for one x and all y.
+    InfoNCE is a lower bound on this quantity, whether or not the pairs of a batch are
+    independent. For independent pairs it equals `true_mi`. For pairs that share a
+    vector it is larger, and so the estimate may be. It is the same for one x and all y.
 
     Args:
         rows: Number of pairs in the batch.

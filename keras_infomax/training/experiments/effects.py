@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from keras_infomax.training.settings import Settings
 
-# Settings that belong together, by which experiments say what they leave alone.
+# Groups of settings that an experiment may not use.
 OF_CRITICS = ("critic", "critic_units", "temperature")
 OF_BOUNDS = ("bound", "target", "chunk_size")
 OF_ENCODERS = ("encoder", "encoder_units", "encoding_dim", "shared_encoder")
@@ -13,12 +13,12 @@ OF_VIEWS = ("views", "noise", "coupled_noise", "image_size", "jacobian_rows")
 
 
 def check_effect(settings: Settings, names: Iterable[str], what: str) -> None:
-    """Refuses settings that are not the default ones, and would change nothing.
+    """Refuses non-default settings that would have no effect.
 
     Args:
         settings: Settings.
-        names: Names of those that have no effect.
-        what: What they have no effect on.
+        names: Names of settings without effect.
+        what: Phrase for the message that names what they do not affect.
 
     Raises:
         ValueError: If one of them is not its default.

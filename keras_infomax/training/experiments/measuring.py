@@ -1,4 +1,4 @@
-"""The callbacks that measure the model of an experiment, as settings ask for them."""
+"""Makes the callbacks that measure the model of an experiment."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from keras_infomax.training.settings import Settings
 def make_probes(
     settings: Settings, data: datasets.Dataset, views_of: Any
 ) -> list[keras.callbacks.Callback]:
-    """A linear probe of view x, and one stopped early if asked for, of labeled data.
+    """A linear probe of view x, and optionally one that stops early.
 
-    Where views are random, one draw for each split is fixed for the whole run, so that
-    the curve shows the encoder alone, and the raw baseline is that of the same draw.
+    Random views are drawn once for each split and fixed for the whole run. So the curve
+    shows only changes of the encoder, and the raw baseline uses the same draw.
 
     Args:
         settings: Settings.
-        data: Data set whose splits the probe is fitted and scored on.
+        data: Data set whose splits fit and evaluate the probe.
         views_of: Function of examples to their views.
 
     Returns:
-        The linear probe first; empty if a split has no labels, or there is but one
-        class to tell.
+        List with the linear probe first; empty if a split has no labels, or all labels
+        are of one class.
     """
     if data.train_labels is None or data.test_labels is None:
         return []
@@ -47,12 +47,12 @@ def make_selection(
     validation: tuple[Any, np.ndarray] | None,
     views_of: Any,
 ) -> list[keras.callbacks.Callback]:
-    """The probe by which the best evaluation is chosen, where one is to be.
+    """The probe that selects the best evaluation, if the settings ask for it.
 
     Args:
         settings: Settings.
-        data: Data set on whose training split the probe is fitted.
-        validation: Examples and labels that it is scored on, or `None`.
+        data: Data set whose training split fits the probe.
+        validation: Examples and labels for its score, or `None`.
         views_of: Function of examples to their views.
     """
     if validation is None:
@@ -72,9 +72,9 @@ def _probed(settings, views_of, examples, labels, draw):
 def make_retrieval(
     settings: Settings, data: datasets.Dataset, model: models.InfoMax
 ) -> list[keras.callbacks.Callback]:
-    """Recall of one part of the test examples by the other, where parts are the views.
+    """Retrieval between the parts of test examples, if the parts are the views.
 
-    And zero-shot classification, where the data have labels and prompts.
+    Also zero-shot classification, if the data have labels and prompts.
     """
     if (
         not isinstance(parts.make_views(settings), views.Parts)
@@ -94,10 +94,9 @@ def make_retrieval(
 def make_condition_numbers(
     settings: Settings, data: datasets.Dataset, views_of: Any
 ) -> list[keras.callbacks.Callback]:
-    """Condition numbers of encoder x on some training views, if they are asked for.
+    """Condition numbers of encoder x on some training views, if requested.
 
-    The examples are a random choice, and with the draws of their views it is fixed
-    for the whole run.
+    The examples and the draws of their views are random, and fixed for the whole run.
 
     Raises:
         ValueError: If there are too few examples.

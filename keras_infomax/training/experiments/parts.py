@@ -1,4 +1,4 @@
-"""The parts of a model and its data that settings name: views, encoders, losses."""
+"""Makes the parts of a model that settings name: views, encoders, losses."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_infomax import critics, datasets, encoders, losses, methods, models, views
 from keras_infomax.training.experiments import effects
-from keras_infomax.training.settings import Settings
+from keras_infomax.training.settings import Settings, start_of
 
 
 def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
@@ -20,8 +20,8 @@ def make_loss(settings: Settings) -> losses.ScoreLoss | losses.EncodingLoss:
     """The loss that the settings name.
 
     Raises:
-        ValueError: If the bound is unknown, or cannot reach the target with batches
-            of this size, or there are settings of what the loss does not use.
+        ValueError: If the bound is unknown, cannot reach the target with this batch
+            size, or does not use some of the settings.
     """
     bound = losses.get(settings.bound)
     if isinstance(bound, losses.EncodingLoss):
@@ -43,7 +43,7 @@ def make_loss(settings: Settings) -> losses.ScoreLoss | losses.EncodingLoss:
 
 
 def make_views(settings: Settings) -> Callable:
-    """The views that the settings name, noisy if they say so.
+    """The views that the settings name, with noise if requested.
 
     Raises:
         ValueError: If the views are unknown.
@@ -56,9 +56,9 @@ def make_views(settings: Settings) -> Callable:
 
 
 def make_probed_views(settings: Settings) -> Callable:
-    """The views whose first is what probes read.
+    """The views whose first view is probed.
 
-    Of a method, and where both views are augmentations, it is the whole example.
+    For a method, and if both views are augmentations, this is the whole example.
 
     Raises:
         ValueError: If the views are unknown.
@@ -68,7 +68,7 @@ def make_probed_views(settings: Settings) -> Callable:
         return views_of
     if methods.takes_whole_images(settings.experiment):
         return views.get("whole")
-    # The curve shows the encoder then, and not what was augmented away.
+    # So the curve shows the encoder, and not the loss of information by augmentation.
     return views.get("whole") if isinstance(views_of, views.Augmented) else views_of
 
 
@@ -78,8 +78,8 @@ def make_model(
     """The model that the settings name, for the views of these examples.
 
     Raises:
-        ValueError: If a name is unknown, the views are not two, or a critic takes no
-            `critic_units`.
+        ValueError: If a name is unknown, there are not two views, or the critic takes
+            no `critic_units`.
     """
     first = datasets.taken(data.train_examples, slice(1))
     example = draw(views_of, first, settings.seed, -1)
@@ -117,15 +117,15 @@ def make_critic(settings: Settings) -> keras.layers.Layer:
 def make_encoder(
     settings: Settings, view: Any, categories: Sequence[int] | None = None
 ) -> keras.Model:
-    """The encoder that the settings name, for views like this one `(rows, ...)`.
+    """The encoder that the settings name, for views like this one.
 
     Args:
         settings: Settings.
         view: Tensor or array, or a structure of these.
-        categories: How many values each column of categories has, of a table.
+        categories: Number of values of each categorical column of a table.
 
     Raises:
-        ValueError: If the name is unknown, or the encoder cannot have that size.
+        ValueError: If the name is unknown, or the encoder does not support the size.
     """
     return encoders.build(
         settings.encoder,
@@ -136,14 +136,34 @@ def make_encoder(
     )
 
 
+def check_start(settings: Settings) -> None:
+    """Checks that the encoders begin with what the settings were resolved with.
+
+    Args:
+        settings: Settings.
+
+    Raises:
+        ValueError: If what lies there is other by now, or a digest is of nothing.
+    """
+    if settings.encoder_digest is None:
+        return
+    found = start_of(settings)
+    if found != settings.encoder_digest:
+        raise ValueError(
+            "config.encoder_digest must be that of what the encoders begin with, "
+            f"{found!r}; received {settings.encoder_digest!r}. What lies there has "
+            "changed since: put it back, or leave the digest out, for another run."
+        )
+
+
 def draw(views_of: Any, examples: Any, seed: int, number: int) -> tuple:
-    """Views of examples outside any stream of batches, one fixed draw of them.
+    """A fixed draw of the views of examples, which no stream of batches uses.
 
     Args:
         views_of: Function of examples to their views.
         examples: Array, or structure of arrays.
         seed: Seed of the run.
-        number: Number of the draw, negative as no stream has it.
+        number: Number of the draw; negative, unlike those of streams.
     """
     seeded_views = views.seeded(views_of)
     seed_of_draw = datasets.views_seed(seed, number)

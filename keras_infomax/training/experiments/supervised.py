@@ -1,4 +1,4 @@
-"""The experiment that is told the labels: what an encoder reaches under supervision."""
+"""The supervised experiment: the accuracy that an encoder reaches with labels."""
 
 import functools
 
@@ -27,7 +27,7 @@ class Classifier(BaseModel):
         training: Whether the encoder runs in training mode.
 
     Returns:
-        Logits `(rows, num_classes)`; the softmax is left to the loss.
+        Logits `(rows, num_classes)`; the loss applies the softmax.
 
     Example:
     >>> import keras_infomax as kim
@@ -60,7 +60,7 @@ class Classifier(BaseModel):
 
 
 class ClassifierAccuracy(keras.callbacks.Callback):
-    """Measures the accuracy of the model that is trained, itself a classifier.
+    """Measures the accuracy of the trained model, which is a classifier.
 
     Args:
         views: Float array `(rows, ...)`.
@@ -74,7 +74,7 @@ class ClassifierAccuracy(keras.callbacks.Callback):
 
     @property
     def measurements(self) -> dict[str, float]:
-        """The `test_accuracy` as of now, over all rows."""
+        """The present `test_accuracy`, over all rows."""
         predictions = np.argmax(encode(self.model, self.views), axis=1)
         return {"test_accuracy": float(np.mean(predictions == self.labels))}
 
@@ -84,14 +84,14 @@ def supervised(
 ) -> building.Experiment:
     """An encoder of view x and a head, trained end to end by the cross-entropy.
 
-    The reference from above: the same encoder on the same batches, with labels.
+    This is an upper reference: the same encoder on the same batches, with labels.
 
     Args:
-        settings: Settings; those of critics and bounds are refused.
+        settings: Settings; settings of critics and bounds are refused.
         data: Labeled data set to use instead of loading `settings.dataset`.
 
     Raises:
-        ValueError: If the settings are unfit, or the data have no labels.
+        ValueError: If the settings are invalid, or the data have no labels.
 
     Reference:
         Tschannen et al., 2020, section 3.3, https://arxiv.org/abs/1907.13625.
@@ -135,19 +135,19 @@ def load_labelled(
     """The given data set, or else the one that the settings name.
 
     Raises:
-        ValueError: If a split of it has no labels, or there is but one class.
+        ValueError: If a split has no labels, or there is only one class.
     """
     data = building.load_data(settings, data)
     if data.train_labels is None or data.test_labels is None:
         raise ValueError(
-            f"The experiment {settings.experiment!r} needs labels to train and to "
-            f"test; received {data.name!r}, of which a split has none. Use labelled "
+            f"The experiment {settings.experiment!r} needs labels in both splits; "
+            f"received {data.name!r}, which lacks them in one. Use labeled "
             "examples, or the experiment 'infomax'."
         )
     if len(np.unique(data.train_labels)) < 2:
         raise ValueError(
-            f"The experiment {settings.experiment!r} needs two classes or more; all "
-            f"training examples of {data.name!r} are of one. Use more classes, or the "
-            "experiment 'infomax'."
+            f"The experiment {settings.experiment!r} needs at least two classes; "
+            f"received {data.name!r}, whose training examples are all of one. Use more "
+            "classes, or the experiment 'infomax'."
         )
     return data

@@ -127,7 +127,7 @@ def test_images_of_one_class_are_refused(digits, tmp_path):
     alike = datasets.from_arrays(
         (digits.train_images, labels), (digits.test_images, labels[:150])
     )
-    with pytest.raises(ValueError, match="'supervised' needs two classes or more"):
+    with pytest.raises(ValueError, match="'supervised' needs at least two classes"):
         training.train(SMALL, tmp_path, alike)
 
 
