@@ -415,22 +415,19 @@ def _weights_of_rows(sample_weight, scores, dtype):
     """
     checks.unmasked("sample_weight", sample_weight)
     rows = scores.shape[0]
-    try:
-        weights = ops.convert_to_tensor(sample_weight, dtype=dtype)
-        shape = tuple(weights.shape)
-    except (TypeError, ValueError):
-        shape = None
+    expected = f"one number, or one for each of the {rows or 'scored'} rows"
+    advice = "Write, for example, sample_weight=np.ones(rows)."
+    kinds = "int", "float", "bool"
+    # Converted to a dtype at once, a text of a number would be one on JAX.
+    weights = checks.tensor("sample_weight", sample_weight, expected, advice, kinds)
+    weights = ops.cast(weights, dtype)
+    shape = tuple(weights.shape)
     if shape == ():
         return ops.broadcast_to(weights, (ops.shape(scores)[0],))
-    if shape is not None and shape[1:] in ((), (1,)):
+    if shape[1:] in ((), (1,)):
         if None in (rows, shape[0]) or rows == shape[0]:
             return ops.reshape(weights, (-1,))
-    raise checks.refusal(
-        "sample_weight",
-        f"one number, or one for each of the {rows or 'scored'} rows",
-        sample_weight,
-        "Write, for example, sample_weight=np.ones(rows).",
-    )
+    raise checks.refusal("sample_weight", expected, sample_weight, advice)
 
 
 def _of_rows(values):
