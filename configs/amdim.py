@@ -4,9 +4,9 @@
 
 On the embedded digits; `:quick`, its first 200 steps, takes a minute and a half on two
 busy cores. The probe reads the encodings of whole images: 0.96 by then (two seeds),
-against 0.879 of their pixels, and 0.93 before training. All 3,000 steps were not run.
-`--config.dataset=cifar10` takes CIFAR-10; images in colour are mirrored and recolored,
-too.
+against 0.879 for their pixels, and 0.93 before training. The full 3,000 steps were not
+run. `--config.dataset=cifar10` uses CIFAR-10; color images are also mirrored and
+recolored.
 
 The method is `keras_infomax.methods.amdim`, whose arguments are `config.options`:
 Bachman et al., 2019, https://arxiv.org/abs/1906.00910.

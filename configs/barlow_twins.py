@@ -1,4 +1,4 @@
-"""Barlow Twins: two augmented views, whose units agree one by one.
+"""Barlow Twins: two augmented views, whose units agree and are uncorrelated.
 
     python -m trainers.train --config=configs/barlow_twins.py \
         --workdir=runs/barlow_twins

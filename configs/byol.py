@@ -1,4 +1,4 @@
-"""BYOL: one augmented view predicted from the other, by a moving average.
+"""BYOL: predicts one augmented view from the other, by a moving average.
 
     python -m trainers.train --config=configs/byol.py --workdir=runs/byol
 

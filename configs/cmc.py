@@ -1,15 +1,15 @@
-"""Contrastive multiview coding: views of an image, whichever two are compared.
+"""Contrastive multiview coding: all pairs of views of an image.
 
     python -m trainers.train --config=configs/cmc.py --workdir=runs/cmc
 
 About a minute and a half on two cores, on the embedded digits, whose views are the
 four quadrants. The probe reads the encodings of whole images: 0.91 after all 1,000
-steps (two seeds), against 0.879 of their pixels. Encoders that are not trained at all
-make 0.90; the best, 0.95, are those of step 250, for the 4,000 digits are soon learned
-by heart: see `val_mi`. `--config.dataset=cifar10` takes lightness and colors.
+steps (two seeds), against 0.879 for their pixels. Untrained encoders have 0.90. The
+best accuracy, 0.95, is that of step 250, since the encoders soon overfit the 4,000
+digits; see `val_mi`. `--config.dataset=cifar10` uses lightness and colors as views.
 
-A memory bank: `--config.options.examples=4000 --config.bound=infonce`, and
-`--config.learning_rate=1e-4`, since encodings must not outrun the bank.
+For a memory bank: `--config.options.examples=4000 --config.bound=infonce`, and
+`--config.learning_rate=1e-4`, since encodings must change slowly.
 
 The method is `keras_infomax.methods.cmc`, whose arguments are `config.options`:
 Tian et al., 2019, https://arxiv.org/abs/1906.05849.

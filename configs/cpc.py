@@ -1,14 +1,14 @@
-"""Contrastive predictive coding: what the patches above tell of those below.
+"""Contrastive predictive coding: predicts lower patches from upper ones.
 
     python -m trainers.train --config=configs/cpc.py --workdir=runs/cpc
 
 Three to four minutes on two cores, on the embedded digits, in nine patches of 14 x 14
 that overlap by half. The probe reads the mean encoding of the patches of whole images:
-0.89 after all 1,000 steps (two seeds), against 0.879 of their pixels.
-`--config.dataset=cifar10` takes CIFAR-10.
+0.89 after all 1,000 steps (two seeds), against 0.879 for their pixels.
+`--config.dataset=cifar10` uses CIFAR-10.
 
-`--config.options.negatives=all_positions` takes negatives from the same image, too, as
-published; the estimate is then no bound. `same_example` takes no others.
+`--config.options.negatives=all_positions` also takes negatives from the same image, as
+published; the estimate is then not a bound. `same_example` takes only these.
 
 The method is `keras_infomax.methods.cpc`, whose arguments are `config.options`:
 van den Oord et al., 2018, https://arxiv.org/abs/1807.03748.

@@ -1,12 +1,12 @@
-"""DeepInfoMax: an image's encoding against its own feature map, globally and locally.
+"""DeepInfoMax: an image's encoding and its feature map, globally and locally.
 
     python -m trainers.train --config=configs/deep_infomax.py \
         --workdir=runs/deep_infomax
 
 On the embedded digits; `:quick`, its first 250 steps, takes a little over a minute
 on two busy cores. The probe reads the encodings of whole images: 0.91 by then
-(two seeds), against 0.879 of their pixels. All 3,000 steps were not run.
-`--config.dataset=cifar10` takes CIFAR-10.
+(two seeds), against 0.879 for their pixels. The full 3,000 steps were not run.
+`--config.dataset=cifar10` uses CIFAR-10.
 
 `--config.bound=infonce` or `donsker_varadhan` are the paper's other bounds, and
 `--config.options.critic=concat_and_convolve` its other critic.

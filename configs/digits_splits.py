@@ -3,8 +3,8 @@
     python -m trainers.sweep --config=configs/digits_splits.py --workdir=runs/splits \
         --results=docs/demo/splits.csv
 
-Some five minutes on two cores. The baseline depends on the split, between about 0.78
-and 0.81; what the encodings gain over it is what to look at.
+About five minutes on two cores. The baseline depends on the split, between about 0.78
+and 0.81. Look at the gain of the encodings over it.
 """
 
 from keras_infomax.programs.configuration import configuration

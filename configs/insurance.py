@@ -1,11 +1,11 @@
-"""Numbers and categories of 20,190 insured: SCARF on a table of both.
+"""SCARF on a table of numbers and categories of 20,190 insured people.
 
     python -m trainers.train --config=configs/insurance.py --workdir=runs/insurance
 
 `randhie` of the package statsmodels: `pip install "keras_infomax[programs,tables]"`.
-What a person says of her health are categories, which the encoder has vectors for. The
-probe tells plans with a deductible for individuals (`idp`) from others. Half a minute
-on two busy cores.
+The self-rated health of a person is categorical; the encoder has a vector for each
+category. The probe predicts whether a plan has a deductible for individuals (`idp`).
+Half a minute on two busy cores.
 """
 
 from keras_infomax.programs.configuration import configuration

@@ -1,15 +1,15 @@
-"""Deep metric learning: both halves of an image by one encoder, near each other.
+"""Deep metric learning: one encoder maps both halves of an image to near points.
 
     python -m trainers.train --config=configs/metric_learning.py \
         --workdir=runs/metric_learning
 
 Less than a minute on two cores, on the embedded digits and their top and bottom halves.
 The probe reads the encodings of whole images: 0.90 after all 1,000 steps (two seeds),
-against 0.879 of their pixels. `--config.options.axis=2` takes left and right halves,
+against 0.879 for their pixels. `--config.options.axis=2` uses left and right halves,
 `--config.dataset=cifar10` CIFAR-10.
 
-Triplets of semi-hard distances: `--config.bound=triplet`, and of the options
-`metric=distance`, `normalize=True` and `semi_hard_margin=0.2`.
+For semi-hard triplets: `--config.bound=triplet`, and the options `metric=distance`,
+`normalize=True` and `semi_hard_margin=0.2`.
 
 The method is `keras_infomax.methods.metric_learning`, whose arguments are
 `config.options`: Sohn, 2016; Tschannen et al., 2020, section 4,

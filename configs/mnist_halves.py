@@ -1,4 +1,4 @@
-"""Top against bottom halves of MNIST: the paper's set-up (Tschannen et al., 2020).
+"""Top against bottom halves of MNIST: the paper's setup (Tschannen et al., 2020).
 
     python -m trainers.train --config=configs/mnist_halves.py --workdir=runs/mnist
 

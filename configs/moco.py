@@ -1,4 +1,4 @@
-"""MoCo: an augmented view, told from those of earlier batches in a queue.
+"""MoCo: the negatives are a queue of encodings of earlier batches.
 
     python -m trainers.train --config=configs/moco.py --workdir=runs/moco
 

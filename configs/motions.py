@@ -1,10 +1,10 @@
-"""What the past tells: causal convolutions over four sports of six sensors.
+"""Signals of six sensors during four sports, with causal convolutions.
 
     python -m trainers.train --config=configs/motions.py --workdir=runs/motions
 
 BasicMotions of the package aeon: `pip install "keras_infomax[programs,signals]"`, with
-40 signals to train and 40 to test. The views are those of `signals`; the encoding is
-the state that the signal ends in. Two minutes on two busy cores.
+40 signals to train and 40 to test. The views are `signals`; the encoding is the last
+state of the signal. Two minutes on two busy cores.
 """
 
 from keras_infomax.programs.configuration import configuration

@@ -1,11 +1,11 @@
-"""A search over critics, bounds, encoders and rates: is more MI a better encoder?
+"""A search over critics, bounds, encoders and rates: does more MI help the probe?
 
     python -m trainers.search --config=configs/search_critics.py --workdir=runs/search
 
-Twenty random trials on the embedded digits, some two minutes on two cores. The table
-and the plots in the workdir show how loosely the probe's accuracy follows the estimate
-of MI. Take another method with `--config.search.method=bayesian`, and more
-trials with `--config.search.max_trials=40`, which goes on where the search ended.
+Twenty random trials on the embedded digits, about two minutes on two cores. The table
+and the plots in the workdir show that the probe's accuracy depends only weakly on the
+estimate of MI. `--config.search.method=bayesian` selects another method, and
+`--config.search.max_trials=40` continues the search with more trials.
 """
 
 from keras_infomax.programs.configuration import configuration

@@ -1,11 +1,11 @@
-"""Two random parts of a signal: nine speakers, by twelve channels of two vowels.
+"""Two random crops of a signal: nine speakers, twelve channels of two vowels.
 
     python -m trainers.train --config=configs/signals.py --workdir=runs/signals
 
 JapaneseVowels of the package aeon: `pip install "keras_infomax[programs,signals]"`. The
-views are crops of half or more of a signal, with noise and a gap, and one encoder, of
-convolutions over time, takes both. About a minute on two busy cores; the figures of two
-seeds are in docs/other_data.md. Your own signals: `--config.dataset=npz:PATH`.
+views are crops of at least half of a signal, with noise and a gap. One convolutional
+encoder maps both. About a minute on two busy cores; the figures of two seeds are in
+docs/other_data.md. Your own signals: `--config.dataset=npz:PATH`.
 """
 
 from keras_infomax.programs.configuration import configuration

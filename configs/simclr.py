@@ -1,10 +1,10 @@
-"""SimCLR: each augmented view of an image, told from both views of all others.
+"""SimCLR: the negatives of a view are both views of all other images.
 
     python -m trainers.train --config=configs/simclr.py --workdir=runs/simclr
 
 On the embedded digits; `:quick` is its first 400 steps. The probe reads the encodings
-of whole images, before the projection head. `--config.bound=decoupled_infonce` makes
-DCL of it, `--config.bound=nt_xent` tells the loss as published.
+of whole images, before the projection head. `--config.bound=decoupled_infonce` gives
+DCL, `--config.bound=nt_xent` the published loss.
 
 The method is `keras_infomax.methods.simclr`, whose arguments are `config.options`:
 Chen et al., 2020, https://arxiv.org/abs/2002.05709.

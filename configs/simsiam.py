@@ -1,4 +1,4 @@
-"""SimSiam: one augmented view predicted from the other, which gets no gradient.
+"""SimSiam: predicts one augmented view from the other, without its gradient.
 
     python -m trainers.train --config=configs/simsiam.py --workdir=runs/simsiam
 

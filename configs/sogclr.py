@@ -1,10 +1,10 @@
-"""SogCLR: SimCLR in small batches, by averages over all batches of an image.
+"""SogCLR: SimCLR for small batches, with moving averages for each image.
 
     python -m trainers.train --config=configs/sogclr.py --workdir=runs/sogclr
 
 On the embedded digits, in batches of 32; `:quick` is its first 400 steps. The probe
-reads the encodings of whole images, before the projection head. On other data
-`--config.options.examples` is the number of training images.
+reads the encodings of whole images, before the projection head. For other data, set
+`--config.options.examples` to the number of training images.
 
 The method is `keras_infomax.methods.sogclr`, whose arguments are `config.options`:
 Yuan et al., 2022, https://arxiv.org/abs/2202.12387.

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: the views of all images of a class attract.
+"""Supervised contrastive learning: all views of one class are true pairs.
 
     python -m trainers.train --config=configs/supcon.py --workdir=runs/supcon
 

@@ -1,11 +1,11 @@
-"""A row of a table, and the same row with six in ten columns of other rows: SCARF.
+"""SCARF: a row of a table, and a copy with 60 percent of other rows' columns.
 
     python -m trainers.train --config=configs/tables.py --workdir=runs/tables
 
 The thirty numbers of the breast cancer table that comes with scikit-learn. Half a
 minute on two busy cores; the figures of two seeds are in docs/other_data.md. Your own
-table: `--config.dataset=csv:PATH` or `parquet:PATH` and `--config.label=COLUMN`; where
-it has categories, `--config.encoder=table`.
+table: `--config.dataset=csv:PATH` or `parquet:PATH` and `--config.label=COLUMN`; with
+categories, `--config.encoder=table`.
 
 The views are `scarf`: Bahri et al., 2022, https://arxiv.org/abs/2106.15147.
 """

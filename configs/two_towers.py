@@ -1,12 +1,12 @@
-"""Two towers in one space: images of digits, and sentences that say what they are.
+"""Two towers: images of digits and sentences about them, in one space.
 
     python -m trainers.train --config=configs/two_towers.py --workdir=runs/two_towers
 
 CLIP on the embedded digits, each with one of 270 sentences, such as "a bold three
 leaning right": 23 words, made by `datasets.load("digits_and_words")`. Five minutes on
-two busy cores. Every evaluation measures recall of the test images by their sentences
-and back, and how many test digits are named by prompts (`zero_shot_accuracy`); the
-figures of two seeds are in docs/other_data.md. SigLIP: `--config.bound=siglip` and
+two busy cores. Every evaluation measures retrieval between test images and sentences in
+both directions, and the accuracy of classification by prompts (`zero_shot_accuracy`);
+the figures of two seeds are in docs/other_data.md. SigLIP: `--config.bound=siglip` and
 `--config.options.critic=siglip`.
 
 The method is `keras_infomax.methods.two_towers`, whose arguments are `config.options`:

@@ -1,4 +1,4 @@
-"""VICReg: two augmented views, whose units vary and do not repeat each other.
+"""VICReg: two augmented views, with varied and uncorrelated units.
 
     python -m trainers.train --config=configs/vicreg.py --workdir=runs/vicreg
 

@@ -1,4 +1,4 @@
-"""The digits and models of the examples of downstream use."""
+"""The digits and models in the examples of downstream use."""
 
 import sys
 

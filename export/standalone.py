@@ -1,4 +1,4 @@
-"""What `verify` runs where this package is out of reach."""
+"""The script that `verify` runs without this package."""
 
 import sys
 

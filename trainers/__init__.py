@@ -1,12 +1,12 @@
 """Programs that train and compare, run from a checkout with `python -m`.
 
-They are those of `keras-infomax`; see `keras_infomax.programs`. Without this file an
-installed package called `trainers` would win.
+They are the programs of `keras-infomax`; see `keras_infomax.programs`. Without this
+file, an installed package named `trainers` would be imported instead.
 """
 
 import sys
 
 from keras_infomax.programs import starting
 
-if sys.argv[0] == "-m":  # A program is being started.
+if sys.argv[0] == "-m":  # Only when a program is started.
     starting.begin()

@@ -1,4 +1,4 @@
-"""Where configs of earlier versions import `configuration` from."""
+"""The module from which configs of earlier versions import `configuration`."""
 
 from keras_infomax.programs.configuration import configuration
 

@@ -1,4 +1,4 @@
-"""Runs a program that defines flags of its own, as the benchmarks do."""
+"""Runs a program with its own flags, such as a benchmark."""
 
 from keras_infomax.programs.running import run
 

@@ -1,11 +1,11 @@
-"""Estimators on distributions of known mutual information, with few and many rows.
+"""Estimators on distributions of known mutual information, for several sample sizes.
 
     keras-infomax mi-benchmark --config=mi/benchmark --workdir=runs/mi
     python -m trainers.mi_benchmark --config=configs/mi/benchmark.py --workdir=runs/mi
 
-Some half an hour on two cores; a command that is repeated goes on where it stopped.
-Every estimate should be near the truth, which is a column of the table, and its
-interval should hold the truth in 95 of 100 cases.
+About half an hour on two cores; a repeated command continues where it stopped. Every
+estimate should be near the true value, a column of the table, and its interval should
+contain the true value in 95 of 100 cases.
 """
 
 from keras_infomax.programs.configuration import benchmark

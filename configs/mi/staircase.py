@@ -1,13 +1,13 @@
-"""All bounds on Gaussians of 20 dimensions that share 2 to 10 nats.
+"""All bounds on Gaussians of 20 dimensions with 2 to 10 nats.
 
     keras-infomax mi-benchmark --config=mi/staircase --workdir=runs/staircase
     python -m trainers.mi_benchmark --config=configs/mi/staircase.py \
         --workdir=runs/staircase
 
 The staircase of Poole et al., 2019, as estimates from 10,000 rows instead of a stream.
-Some ten minutes on two cores; a command that is repeated goes on where it stopped. A
-bound with a ceiling flattens below the log of the held-out rows, 8.1 nats; the others
-follow the truth further, and vary more.
+About ten minutes on two cores; a repeated command continues where it stopped. A bound
+with a ceiling saturates below the log of the held-out rows, 8.1 nats. The others follow
+the true value further, with more variance.
 """
 
 from keras_infomax.programs.configuration import benchmark

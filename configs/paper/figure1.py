@@ -1,11 +1,12 @@
-"""Figure 1 (a, b): bijective encoders, whose true MI is fixed, trained to raise it.
+"""Figure 1 (a, b): bijective encoders, trained to raise an MI that is fixed.
 
     python -m trainers.sweep --config=configs/paper/figure1.py:quick \
         --workdir=runs/figure1 --seeds=1 --results=docs/paper/results.csv
 
-The full budget is 21,000 steps of almost half a second on two cores, three hours a run
-and two runs a seed; quick takes 2,000 steps. Expect (Tschannen et al., 2020, section
-3.1) estimate and accuracy to rise all the same, from the pixels' 0.85 towards 0.89.
+The full budget is 21,000 steps of almost half a second on two cores: three hours per
+run, and two runs per seed. Quick takes 2,000 steps. Expect (Tschannen et al., 2020,
+section 3.1) that estimate and accuracy rise nevertheless, from the pixels' 0.85 toward
+0.89.
 """
 
 from keras_infomax.programs.configuration import configuration

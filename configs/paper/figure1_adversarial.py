@@ -8,24 +8,24 @@ or, for the table of results,
     python -m trainers.sweep --config=configs/paper/figure1_adversarial.py \
         --workdir=runs/figure1_adversarial --seeds=1 --results=docs/paper/results.csv
 
-Paper and notebook differ, and which of them made the figure is not known. By the
-paper's text, here the default, the head learns at 1e-4 and the encoder at 1e-6, and the
-couplings are additive as in the rest of Figure 1. The notebook learns ten times as fast
-and has affine couplings:
+Paper and notebook differ, and it is unknown which one made the figure. In the paper's
+text, the default here, the learning rates are 1e-4 for the head and 1e-6 for the
+encoder, and the couplings are additive as in the rest of Figure 1. The notebook has
+rates ten times as high, and affine couplings:
 
     --config.learning_rate=1e-3 --config.encoder=realnvp_affine \
         --config.figure=figure1_adversarial_notebook
 
-A step is a round of ten steps of the head and one of the encoder. On two cores that
-others used, too, it took 1.1 s: 75 minutes for 4,000, after two for the warm-up.
+A step is a round of ten steps of the head and one of the encoder. On two shared cores
+it took 1.1 s: 75 minutes for 4,000 rounds, after two minutes of warm-up.
 
 Expect (Tschannen et al., 2020, section 3.1) an accuracy that falls far below that of
-the pixels, if the probe stops early, as the notebook's does; trainers.reprobe shows it
-for a finished run. The encoder hides the labels from steps of a gradient, by codes on
-which these are slow, not from a probe solved to convergence: on the embedded digits,
-after 500 rounds with additive couplings at the notebook's rates, the head's accuracy
-had fallen from 0.84 to 0.63 and the notebook's probe had 0.77 on the encodings and 0.84
-on the pixels; but the converged probe, which `probe_accuracy` is, had 0.84 and 0.79.
+the pixels, if the probe stops early, like the notebook's; trainers.reprobe shows this
+for a finished run. The encodings slow down gradient descent, but do not hide the labels
+from a converged probe. On the embedded digits, after 500 rounds with additive couplings
+at the notebook's rates, the head's accuracy had fallen from 0.84 to 0.63, and the
+notebook's probe had 0.77 on the encodings and 0.84 on the pixels. The converged probe
+(`probe_accuracy`) had 0.84 and 0.79.
 """
 
 from keras_infomax.programs.configuration import configuration

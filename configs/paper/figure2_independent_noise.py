@@ -1,14 +1,15 @@
-"""The control of Figure 2: noise that the two halves of an image do not share.
+"""The control of Figure 2: independent noise for the two halves of an image.
 
     python -m trainers.sweep --config=configs/paper/figure2_independent_noise.py:quick \
         --workdir=runs/figure2_independent_noise --seeds=1 \
         --results=docs/paper/results.csv
 
-As long as Figure 2: some 3 minutes a quick run, some 15 a full one, on two cores.
+It takes as long as Figure 2: about 3 minutes for a quick run and 15 for a full one, on
+two cores.
 
-Noise that is not shared is no information to lose: the argument that an encoder loses
-some when it becomes hard to invert (Tschannen et al., 2020, section 3.1) falls away.
-The paper names this control and has no results for it.
+Independent noise is not shared information. So the argument that an encoder loses
+information when it becomes hard to invert (Tschannen et al., 2020, section 3.1) does
+not apply. The paper names this control, but has no results for it.
 """
 
 from keras_infomax.programs.configuration import configuration

@@ -1,11 +1,12 @@
-"""Figures 4 (a, b) and 7: MLP against ConvNet, held at the same estimate of MI.
+"""Figures 4 (a, b) and 7: MLP and ConvNet encoders at the same estimate of MI.
 
     python -m trainers.sweep --config=configs/paper/figure4.py --workdir=runs/figure4 \
         --seeds=2 --results=docs/paper/results.csv
 
-21,000 steps: three minutes a run for the MLP on two cores, well over half an hour for
-the ConvNet, four runs of each a seed. Expect (Tschannen et al., 2020, section 3.3) a
-distance to the target near 0 after 7,000 steps, and the ConvNet clearly above the MLP.
+21,000 steps: on two cores, three minutes per run for the MLP, well over half an hour
+for the ConvNet, with four runs of each per seed. Expect (Tschannen et al., 2020,
+section 3.3) a distance to the target near 0 after 7,000 steps, and the ConvNet clearly
+above the MLP.
 """
 
 from keras_infomax.programs.configuration import configuration

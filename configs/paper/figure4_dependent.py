@@ -1,14 +1,15 @@
-"""Figure 4, right: negatives that depend on each other, on a Gaussian of known MI.
+"""Figure 4, right: dependent negatives, for a Gaussian of known MI.
 
     python -m trainers.sweep --config=configs/paper/figure4_dependent.py \
         --workdir=runs/figure4_dependent --seeds=1 --results=docs/paper/results.csv
 
-On two cores that others used, too, two runs at a time took 4 to 9 minutes.
+On two shared cores, two runs at a time took 4 to 9 minutes.
 
 Expect (Tschannen et al., 2020, section 4 and appendix E) estimates of independent pairs
-that rise to the true 0.0204 nats and, but for their scatter, no further, and estimates
-of dependent ones far above it. Over the last tenth of the steps, seed 0 had means of
-0.0197 (InfoNCE) and 0.0199 (NWJ) for the former, 0.194 and 0.100 for the latter.
+that rise to the true 0.0204 nats, up to statistical errors, and estimates of dependent
+pairs far above it. Over the last tenth of the steps, seed 0 had means of 0.0197
+(InfoNCE) and 0.0199 (NWJ) for independent pairs, and 0.194 and 0.100 for dependent
+pairs.
 """
 
 from keras_infomax.programs.configuration import configuration

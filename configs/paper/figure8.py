@@ -3,9 +3,9 @@
     python -m trainers.sweep --config=configs/paper/figure8.py:quick \
         --workdir=runs/figure8 --seeds=1 --results=docs/paper/results.csv
 
-The full budget is 63,000 steps at learning rate 1e-5, about a quarter of an hour a run
-on two cores, six runs a seed; quick takes 6,000 steps. Each run fits the pixel baseline
-first, which takes minutes by itself. Expect (Tschannen et al., 2020, appendix G) the
+The full budget is 63,000 steps at learning rate 1e-5: about a quarter of an hour per
+run on two cores, and six runs per seed. Quick takes 6,000 steps. Each run first fits
+the pixel baseline, which takes minutes. Expect (Tschannen et al., 2020, appendix G) the
 orders of Figure 3, at accuracies between 0.26 and 0.36.
 """
 

@@ -3,9 +3,10 @@
     python -m trainers.sweep --config=configs/paper/figure9.py:quick \
         --workdir=runs/figure9 --seeds=1 --results=docs/paper/results.csv
 
-The full budget is 63,000 steps at learning rate 1e-5: hours a run for the ConvNet on
-two cores, four runs of each encoder a seed; quick takes 6,000 steps. Expect (Tschannen
-et al., 2020, appendix G) the order of Figure 4, at accuracies between 0.15 and 0.40.
+The full budget is 63,000 steps at learning rate 1e-5: hours per run for the ConvNet on
+two cores, and four runs of each encoder per seed. Quick takes 6,000 steps. Expect
+(Tschannen et al., 2020, appendix G) the order of Figure 4, at accuracies between 0.15
+and 0.40.
 """
 
 from keras_infomax.programs.configuration import configuration
