@@ -373,7 +373,7 @@ def test_figures_of_other_data():
     assert f"first in {mean(last, 'recall_at_1_x_to_y'):.3f} of the cases" in page
     assert f"the first five in {mean(last, 'recall_at_5_x_to_y'):.3f}." in page
     assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page
-    assert f"a probe of {mean(last, 'probe_accuracy'):.3f} is no surprise" in page
+    assert f"An accuracy of {mean(last, 'probe_accuracy'):.3f} is therefore no" in page
     by_step = {
         step: mean(
             [r for r in of_config["two_towers"] if r["step"] == str(step)],
