@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_infomax import checks
+from keras_infomax.execution import plan
 
 
 class Measuring(keras.callbacks.Callback):
@@ -121,7 +122,7 @@ def steps_of(model: keras.Model) -> int:
         model: Compiled Keras model.
     """
     # Not int(iterations): a strategy's mirrored variable does not convert.
-    return int(model.optimizer.iterations.numpy())
+    return int(plan.iterations(model.optimizer).numpy())
 
 
 def encoder_of(model: keras.Model, name: str) -> keras.Layer:

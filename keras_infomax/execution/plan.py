@@ -113,6 +113,14 @@ def length(
     )
 
 
+def iterations(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
+    """The variable that counts updates.
+
+    In Keras 3.8 an optimizer that scales losses has one of its own, which stays 0.
+    """
+    return getattr(optimizer, "inner_optimizer", optimizer).iterations
+
+
 def steps_taken(optimizer: keras.optimizers.Optimizer) -> int:
     """Number of batches that an optimizer has seen, even if it accumulates gradients.
 

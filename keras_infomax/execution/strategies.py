@@ -182,7 +182,8 @@ def check(strategy: tf.distribute.Strategy) -> None:
         strategy: The strategy under which a model is made.
 
     Raises:
-        ValueError: If it is not a strategy that `get` makes, nor one of one device.
+        ValueError: If it is not a strategy that `get` makes, nor one of one device; or
+            if it has several replicas, and Keras is older than 3.10.
     """
     known = (
         tf.distribute.MirroredStrategy,
@@ -196,6 +197,13 @@ def check(strategy: tf.distribute.Strategy) -> None:
             type(strategy).__name__,
             "Make the model under tf.distribute.MirroredStrategy().scope(), or under "
             "no strategy.",
+        )
+    if strategy.num_replicas_in_sync > 1 and backends.keras_before(3, 10):
+        raise refusal(
+            "The Keras of a strategy of several replicas",
+            "3.10 or newer",
+            keras.__version__,
+            "Metrics of older ones do not add up: update Keras, or take one device.",
         )
 
 

@@ -5,6 +5,7 @@ no targets and no classes. Keras drops the weights of arrays that have no target
 weights are passed together with the views, as `(views, (), weights)`.
 """
 
+import inspect
 import math
 import numbers
 import types
@@ -16,6 +17,9 @@ import numpy as np
 
 from keras_infomax import backends, checks, lazy_tensorflow, structures
 from keras_infomax.lazy_tensorflow import tf
+
+# Packages whose calls a warning passes over, up to who called `fit`.
+_ON_THE_WAY = {"keras", "keras_infomax", "tensorflow"}
 
 _FORMS = (
     "Pass arrays as {method}((x, y)), or a dataset whose elements are ((x, y),), or "
@@ -391,8 +395,17 @@ def _warn_of_remainder(what):
     warnings.warn(
         f"One row is left out, {what}: a batch of one row has no negatives. Use "
         "another batch size to keep it.",
-        stacklevel=8,
+        stacklevel=_levels_to_caller(),
     )
+
+
+def _levels_to_caller():
+    # By how many calls Keras hands data over differs by the method and the release.
+    frame, level = inspect.currentframe(), 0
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] in _ON_THE_WAY:
+        frame, level = frame.f_back, level + 1
+    # A thread that reads a generator has no caller.
+    return level if frame else 1
 
 
 def _no_arrays(argument, given):

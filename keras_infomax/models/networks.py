@@ -176,10 +176,13 @@ def head_of(network, representation):
 
 def _makes(views, output, name):
     try:
-        keras.Model(views, output, name=name)
+        model = keras.Model(views, output, name=name)
     except ValueError:  # It depends on another view.
         return False
-    return True
+    # Keras 3.8 makes such a model, which fails when it is called.
+    of_views = {id(view) for view in views}
+    inputs = [la for la in model.layers if isinstance(la, keras.layers.InputLayer)]
+    return all(id(each.output) in of_views for each in inputs)
 
 
 def _only(structure, ids):

@@ -168,7 +168,7 @@ class Steps(keras.Model):
     def _watched_train_step(self, data):
         results = self.train_step(data)
         self._first_broken_step.note(
-            self.optimizer.iterations,
+            plan.iterations(self.optimizer),
             # A running mean: once it is NaN, it stays NaN.
             results.get("loss", 0.0),
             self.trainable_variables,

@@ -487,6 +487,12 @@ def test_a_memory_on_a_replica_without_rows(strategy, run_eagerly):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # The bank is float32.
 
 
+def test_a_keras_whose_metrics_do_not_add_up_is_refused(strategy, monkeypatch):
+    monkeypatch.setattr(backends, "keras_before", lambda *release: release == (3, 10))
+    with strategy.scope(), pytest.raises(ValueError, match="must be 3.10 or newer; re"):
+        kim.InfoMax(encoder())
+
+
 def test_other_strategies_are_refused():
     other = tf.distribute.experimental.CentralStorageStrategy(["CPU:0", "CPU:1"])
     with other.scope(), pytest.raises(ValueError, match="'CentralStorageStrategy'"):

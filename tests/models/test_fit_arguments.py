@@ -68,7 +68,7 @@ def test_a_remainder_of_one_row_is_left_out_with_one_warning():
     expected = fit(batch_size=32, epochs=2)
     with pytest.warns(UserWarning, match=LEFT_OUT) as warned:
         result = fit(views(65), batch_size=32, epochs=2)
-    assert len(warned) == 1
+    assert [each.filename for each in warned] == [__file__]
     assert_equal(result, expected)
     with pytest.warns(UserWarning, match=LEFT_OUT):
         result = fit(
@@ -79,8 +79,9 @@ def test_a_remainder_of_one_row_is_left_out_with_one_warning():
 
 def test_a_remainder_of_one_row_of_other_data():
     expected = fit(batch_size=32)
-    with pytest.warns(UserWarning, match=LEFT_OUT):
+    with pytest.warns(UserWarning, match=LEFT_OUT) as warned:
         assert_equal(fit(Batches(65)), expected)
+    assert [each.filename for each in warned] == [__file__]
     batches = (Batches(65)[i] for i in range(3))
     with pytest.warns(UserWarning, match=LEFT_OUT):
         assert_equal(fit(batches, steps_per_epoch=2), expected)
@@ -90,8 +91,9 @@ def test_a_remainder_of_one_row_of_other_data():
 def test_a_remainder_of_one_row_in_evaluation():
     model = infomax()
     expected = model.evaluate(views(64), batch_size=32, verbose=0)
-    with pytest.warns(UserWarning, match=LEFT_OUT):
+    with pytest.warns(UserWarning, match=LEFT_OUT) as warned:
         assert model.evaluate(views(65), batch_size=32, verbose=0) == expected
+    assert warned[0].filename == __file__
     for held_out in ((views(65),), Batches(65)):
         with pytest.warns(UserWarning, match=LEFT_OUT):
             _, history = fit(batch_size=32, validation_data=held_out)

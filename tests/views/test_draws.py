@@ -6,6 +6,8 @@ from keras import ops
 
 from keras_infomax.views import draws
 
+pytestmark = pytest.mark.backends
+
 # Of the generator's authors: key and counter, and what 13 and 20 rounds make of them.
 KNOWN = [
     ((0, 0), (0, 0), (0x9D1C5EC6, 0x8BD50731), (0x6B200159, 0x99BA4EFE)),
