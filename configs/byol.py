@@ -3,7 +3,8 @@
     python -m trainers.train --config=configs/byol.py --workdir=runs/byol
 
 On the embedded digits; `:quick` is its first 400 steps. The probe reads the encodings
-of whole images, before the heads. No mutual information is reported.
+of whole images, before the heads. No mutual information is reported. As in the paper,
+`--config.options.momentum=0.996 --config.options.rising_steps=3000`.
 
 The method is `keras_infomax.methods.byol`, whose arguments are `config.options`:
 Grill et al., 2020, https://arxiv.org/abs/2006.07733.
@@ -29,5 +30,6 @@ def get_config(variant=""):
             "projection_units": (256, 64),
             "prediction_units": (256, 64),
             "momentum": 0.99,
+            "rising_steps": 0,
         },
     )

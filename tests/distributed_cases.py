@@ -105,7 +105,10 @@ CASES = {
         "loss": "infonce_symmetric",
         "learning_rate": 1.0,
     },
-    "cosine decoupled_infonce": {"critic": "cosine", "loss": "decoupled_infonce"},
+    "cosine decoupled_infonce": {
+        "critic": "cosine",
+        "loss": lambda: kim.losses.DecoupledInfoNCE(sigma=2.0),
+    },
     "supcon": {"critic": "cosine", "loss": "supcon"},
     "barlow_twins": {"loss": "barlow_twins"},
     "cosine_distance": {"loss": "cosine_distance"},

@@ -33,6 +33,13 @@ def text(path):
     return " ".join((ROOT / path).read_text(encoding="utf-8").split())
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs").rglob("*.csv")), ids=lambda path: path.name
+)
+def test_committed_results_are_of_clean_commits(path):
+    assert "-dirty" not in path.read_text(encoding="utf-8")
+
+
 def test_gains_over_seeds_and_splits():
     readme = text("README.md")
     for path, form in (
@@ -366,7 +373,7 @@ def test_figures_of_other_data():
     assert f"first in {mean(last, 'recall_at_1_x_to_y'):.3f} of the cases" in page
     assert f"the first five in {mean(last, 'recall_at_5_x_to_y'):.3f}." in page
     assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page
-    assert f"accuracy of {mean(last, 'probe_accuracy'):.3f} is therefore no" in page
+    assert f"An accuracy of {mean(last, 'probe_accuracy'):.3f} is therefore no" in page
     by_step = {
         step: mean(
             [r for r in of_config["two_towers"] if r["step"] == str(step)],

@@ -20,6 +20,7 @@ from keras_infomax.encoders.condition_numbers import (
 )
 from keras_infomax.encoders.directions import unit
 from keras_infomax.encoders.flows import RealNVP
+from keras_infomax.encoders.loading import digest, is_source, pretrained
 from keras_infomax.encoders.normalization import FeatureMapNormalization
 from keras_infomax.encoders.priors import PriorMatching
 from keras_infomax.encoders.signals import LastStep, causal_convnet, convnet_1d
@@ -41,10 +42,13 @@ __all__ = [
     "causal_convnet",
     "convnet",
     "convnet_1d",
+    "digest",
     "get",
+    "is_source",
     "jacobians",
     "log_condition_numbers",
     "mlp",
+    "pretrained",
     "realnvp",
     "skip_mlp",
     "table",

@@ -11,7 +11,7 @@ import keras
 
 from keras_infomax import checks
 from keras_infomax.checks import lookup
-from keras_infomax.encoders import flows, signals, tables, texts
+from keras_infomax.encoders import flows, loading, signals, tables, texts
 from keras_infomax.encoders.normalization import FeatureMapNormalization
 
 
@@ -224,7 +224,8 @@ def get(identifier):
     Args:
         identifier: `"mlp"`, `"convnet"`, `"convnet_1d"` and `"causal_convnet"` (of
             signals), `"table"`, `"tokens"`, `"realnvp"`, `"realnvp_affine"`,
-            `"skip_mlp"`, or a function as those, which is returned as it is.
+            `"skip_mlp"`; what `pretrained` takes, a path or address; or a function as
+            those, which is returned as it is.
 
     Raises:
         ValueError: If the name is unknown; the message suggests the nearest one.
@@ -238,6 +239,8 @@ def get(identifier):
     is_layer = issubclass(identifier if is_class else type(identifier), keras.Layer)
     if callable(identifier) and is_class == is_layer:
         return identifier
+    if loading.is_source(identifier):
+        return loading.builder(identifier)
     return lookup("encoder", identifier, ENCODERS)
 
 

@@ -20,8 +20,9 @@ def simclr(
 
     Train it on `views.Augmented` with `losses.InfoNCE()`, whose value is NT-Xent less
     log(2N - 1), or with the loss `"nt_xent"`, which is NT-Xent itself; the gradients
-    are the same. With `losses.DecoupledInfoNCE` it is DCL. The two negatives of an
-    image depend on each other, so `"mi"` is only approximately a bound.
+    are the same. With `losses.DecoupledInfoNCE` it is DCL, and DCLW with a `sigma`. The
+    two negatives of an image depend on each other, so `"mi"` is only approximately a
+    bound; its ceiling is log(2N - 1).
 
     The encoding before the projection head is probed and exported. In
     `methods.augmented_views` only the other views of other images are negatives.

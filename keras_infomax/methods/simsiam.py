@@ -58,4 +58,4 @@ def simsiam(
     projected = views.through(projection)
     predicted = [prediction(of_view) for of_view in projected]
     targets = [ops.stop_gradient(of_view) for of_view in projected]
-    return of_predictions(views, predicted, targets, weight=0.5)
+    return of_predictions(views, projected, predicted, targets, weight=0.5)

@@ -64,8 +64,9 @@ def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.La
 
     Args:
         encoder: Encoder of `encoders.get`; a backbone of `keras.applications`, such as
-            `"MobileNetV2"`, with random weights and mean pooling; or a Keras layer or
-            model, which is returned unchanged.
+            `"MobileNetV2"`, with random weights and mean pooling; what
+            `encoders.pretrained` takes, a path or address; or a Keras layer or model,
+            which is returned unchanged.
         image_shape: `(height, width, channels)`.
         encoding_dim: Size of the encodings of `encoders.get`; a backbone has its own.
 
@@ -75,6 +76,8 @@ def image_encoder(encoder: Any, image_shape: Any, encoding_dim: int) -> keras.La
     """
     if isinstance(encoder, keras.layers.Layer):
         return encoder
+    if encoders.is_source(encoder):
+        return encoders.pretrained(encoder, image_shape)
     backbones = {
         name: value
         for name, value in vars(keras.applications).items()
@@ -186,17 +189,22 @@ def predictor(units: Any, projection_units: Any) -> keras.Sequential:
 
 
 def of_predictions(
-    views: TwoViews, predicted: list[Any], targets: list[Any], weight: float
+    views: TwoViews,
+    projected: list[Any],
+    predicted: list[Any],
+    targets: list[Any],
+    weight: float,
 ) -> InfoMax:
     """A model whose views predict each other.
 
     Args:
         views: The views.
+        projected: Projection of each view.
         predicted: Prediction from each view.
         targets: Target of the prediction from the other view.
         weight: Weight of each of the two terms.
     """
-    outputs = {"encoding": views.encodings[0]}
+    outputs = {"encoding": views.encodings[0], "projection": projected[0]}
     for view, prediction, target in zip("ab", predicted, targets, strict=True):
         outputs |= {f"prediction_{view}": prediction, f"target_{view}": target}
     terms = [
@@ -218,9 +226,11 @@ def stacked(first: Any, second: Any) -> dict[str, Any]:
         second: Encodings of the other view.
 
     Returns:
-        Dictionary of two encodings `(rows, 2, dim)`.
+        Dictionary of two encodings `(rows, 2, dim)`, and of the first as
+        `"projection"`.
     """
     return {
+        "projection": first,
         "views": ops.stack([first, second], axis=1),
         "swapped": ops.stack([second, first], axis=1),
     }

@@ -215,6 +215,19 @@ class InfoMax(PairSteps, BaseModel):
         estimates = {id(metric) for metric in (self.mi_tracker, *self.term_trackers)}
         return [metric for metric in every if id(metric) not in estimates]
 
+    @property
+    def projection_head(self):
+        """What maps the representation to what is scored, `None` if nothing does.
+
+        Of a network it is the part from the representation to an output that is called
+        `"projection"`, `"projection_a"` or `"query_a"`; of encoders and a critic it is
+        the projection of a `critics.ProjectedCritic`.
+        """
+        if self.network is not None:
+            return networks.head_of(self.network, self.representation)
+        is_projected = isinstance(self.critic, critics.ProjectedCritic)
+        return self.critic.projection if is_projected else None
+
     def ceiling(self, rows):
         """The largest `"mi"` that a batch can have, in nats.
 

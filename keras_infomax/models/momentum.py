@@ -1,5 +1,7 @@
 """An encoder whose weights are moving averages of another encoder's weights."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -14,10 +16,15 @@ class MomentumEncoder(keras.layers.Layer):
 
         average <- momentum * average + (1 - momentum) * weight
 
-    after every training step of the `InfoMax` that contains it. The averages start at
-    the weights. Averages of frozen layers are updated, too, since these layers may be
-    trained later. No gradient passes. The layer has its own moving statistics of batch
-    normalization: in training it normalizes by the batch, as the encoder does.
+    after every training step of the `InfoMax` that contains it. With `rising_steps` the
+    momentum rises to 1, after which the averages stay:
+
+        1 - (1 - momentum) * (cos(pi * step / rising_steps) + 1) / 2
+
+    The averages start at the weights. Averages of frozen layers are updated, too, since
+    these layers may be trained later. No gradient passes. The layer has its own moving
+    statistics of batch normalization: in training it normalizes by the batch, as the
+    encoder does.
 
     The averages are weights, so a resumed run continues exactly. Under a
     `tf.distribute` strategy they equal those of one device; an encoder that draws
@@ -25,7 +32,9 @@ class MomentumEncoder(keras.layers.Layer):
 
     Args:
         encoder: Keras layer or model that is trained in the same network.
-        momentum: Fraction of an average that a step keeps, in [0, 1].
+        momentum: Fraction of an average that a step keeps, in [0, 1]; of the first
+            step, if it rises.
+        rising_steps: Number of steps in which it rises to 1; 0 keeps it constant.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Call arguments:
@@ -36,7 +45,8 @@ class MomentumEncoder(keras.layers.Layer):
         Encodings, as the encoder returns them.
 
     Raises:
-        ValueError: If the encoder is not a layer, or the momentum is out of range.
+        ValueError: If the encoder is not a layer, the momentum is out of range, or
+            `rising_steps` is not a number of steps.
 
     Example:
     >>> dense = keras.layers.Dense(3)
@@ -51,13 +61,14 @@ class MomentumEncoder(keras.layers.Layer):
 
     Reference:
         He et al., 2020, "Momentum Contrast for Unsupervised Visual Representation
-        Learning", equation 2, https://arxiv.org/abs/1911.05722.
+        Learning", equation 2, https://arxiv.org/abs/1911.05722; Grill et al., 2020,
+        "Bootstrap Your Own Latent", appendix J, https://arxiv.org/abs/2006.07733.
     """
 
     # Batch statistics are those of all replicas, or the model is refused.
     updates_see_all_rows = True
 
-    def __init__(self, encoder, momentum=0.99, **kwargs):
+    def __init__(self, encoder, momentum=0.99, rising_steps=0, **kwargs):
         # No autocast: the encoder casts its view to its own precision.
         super().__init__(autocast=False, **kwargs)
         self.encoder = checks.instance(
@@ -68,6 +79,9 @@ class MomentumEncoder(keras.layers.Layer):
             "Write, for example, encoder=keras_infomax.encoders.mlp((8,)).",
         )
         self.momentum = checks.probability("momentum", momentum, "[]", 0.99)
+        self.rising_steps = checks.integer(
+            "rising_steps", rising_steps, least=0, example=3000
+        )
 
     def build(self, input_shape):
         if not self.encoder.built:
@@ -80,6 +94,8 @@ class MomentumEncoder(keras.layers.Layer):
         self._others = tuple(others)
         self.averages = [self._copy(v, f"average_{i}") for i, v in enumerate(followed)]
         self.states = [self._copy(v, f"state_{i}") for i, v in enumerate(others)]
+        if self.rising_steps:
+            self.step = states.add(self, "step", (), "int32", "zeros")
 
     def _copy(self, variable, name):
         dtype = keras.backend.standardize_dtype(variable.dtype)
@@ -121,7 +137,18 @@ class MomentumEncoder(keras.layers.Layer):
         """Moves the averages toward the weights of the encoder."""
         for variable, average in zip(self._followed, self.averages, strict=True):
             value = ops.cast(ops.convert_to_tensor(variable), average.dtype)
-            average.assign(self.momentum * average.value + (1 - self.momentum) * value)
+            momentum = self._momentum_in(average.dtype)
+            average.assign(momentum * average.value + (1 - momentum) * value)
+        if self.rising_steps:
+            self.step.assign(self.step.value + 1)
+
+    def _momentum_in(self, dtype):
+        """The momentum of this step: a number, or a tensor if it rises."""
+        if not self.rising_steps:
+            return self.momentum
+        done = ops.cast(self.step.value, dtype) / self.rising_steps
+        height = (ops.cos(math.pi * ops.minimum(done, 1.0)) + 1) / 2
+        return 1 - (1 - self.momentum) * height
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)
@@ -129,6 +156,7 @@ class MomentumEncoder(keras.layers.Layer):
             **super().get_config(),
             "encoder": encoder,
             "momentum": self.momentum,
+            "rising_steps": self.rising_steps,
         }
 
     @classmethod

@@ -1,5 +1,6 @@
 """Networks that encode the views of a model."""
 
+import contextlib
 import warnings
 from typing import Any, Protocol
 
@@ -7,6 +8,9 @@ import keras
 
 from keras_infomax import structures
 from keras_infomax.models import inputs
+
+# What methods call the projection of a first view; the first one there counts.
+PROJECTIONS = ("projection", "projection_a", "query_a")
 
 
 class Network(Protocol):
@@ -149,6 +153,25 @@ def encoder_of(network, name):
         # Keras warns of a dictionary, but not of one inside another structure.
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
         return keras.Model(taken, outputs[name], name=name)
+
+
+def head_of(network, representation):
+    """The part of a network that makes the projection of its representation.
+
+    Args:
+        network: Functional Keras model that returns a dictionary of encodings.
+        representation: Name of the encoding that is the representation.
+
+    Returns:
+        Model from representations to projections; `None` if the network makes none of
+        the representation alone.
+    """
+    outputs = network.output
+    for name in PROJECTIONS:
+        if name in outputs and name != representation:
+            with contextlib.suppress(ValueError):  # It depends on more.
+                return keras.Model(outputs[representation], outputs[name], name="head")
+    return None
 
 
 def _makes(views, output, name):

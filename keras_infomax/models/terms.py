@@ -109,7 +109,7 @@ class Term(keras.layers.Layer):
         self.weight = float(weight)
         self.negatives = negatives
         self.mask = mask
-        self._one_location = False
+        self._locations = None
 
     @property
     def fewest_rows(self):
@@ -120,7 +120,7 @@ class Term(keras.layers.Layer):
         shapes = [self._named(encodings_shape, name) for name in (self.x, self.y)]
         locations = [num_locations(shape) for shape in shapes]
         self._check_locations(*locations)
-        self._one_location = locations == [1, 1]
+        self._locations = locations
         critics.ensure_built(self.critic, *map(_flat_shape, shapes))
 
     def call(self, encodings, training=None):
@@ -172,16 +172,26 @@ class Term(keras.layers.Layer):
         return _flat(distribution.gather(x)), _flat(y)
 
     def columns(self, rows):
-        """Number of columns of the scores of a batch.
+        """Number of columns of a row that are not left out.
 
         Args:
             rows: Number of examples in the global batch.
 
         Returns:
-            Integer, or `None` if the columns are not the rows of the batch, because of
-            locations, a mask or a memory.
+            Integer, or `None` if a mask or a memory decides, a row has several true
+            pairs, or the term is not built.
         """
-        return rows if self._one_location and self.mask is None else None
+        if self._locations is None or self.mask is not None:
+            return None
+        of_x, of_y = self._locations
+        if of_x != of_y:
+            return None
+        return {
+            "other_examples": (rows - 1) * of_y + 1,
+            "same_position": rows,
+            "all_positions": rows * of_y,
+            "same_example": of_y,
+        }[self.negatives]
 
     def _pairs(self, examples, columns, locations_x, locations_y):
         """Partners of the rows, and booleans of pairs that are left out, or `None`."""

@@ -21,6 +21,8 @@ COMMANDS = {
     "reprobe": "reprobe",
     "export": "export",
     "verify": "verify",
+    "push": "push",
+    "pull": "pull",
     "mi": "mi",
     "mi-benchmark": "mi_benchmark",
     "demo": "demo",

@@ -3,7 +3,8 @@
     keras-infomax export --workdir=runs/digits --output=runs/digits_encoder
 
 Where it exists already, `--overwrite` replaces it. `--formats=saved_model,tflite,onnx`
-writes files for LiteRT and ONNX, too; `archive` packs the SavedModel.
+writes files for LiteRT and ONNX, too; `archive` packs the SavedModel. With `keras`,
+another training can begin with it: `--config.encoder=runs/digits_encoder`.
 """
 
 from absl import flags
@@ -24,7 +25,10 @@ _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Replace an export at --output.", FLAGS
 )
 _FORMATS = flags.DEFINE_list(
-    "formats", ["saved_model"], "Any of saved_model, archive, tflite, onnx.", FLAGS
+    "formats",
+    ["saved_model"],
+    "Any of saved_model, archive, tflite, onnx, keras.",
+    FLAGS,
 )
 _IMAGE_DTYPE = flags.DEFINE_enum(
     "image_dtype",
@@ -32,6 +36,9 @@ _IMAGE_DTYPE = flags.DEFINE_enum(
     ["uint8", "float32"],
     "Images that serving_default takes: uint8 of [0, 255], or float32 of [0, 1].",
     FLAGS,
+)
+_HEAD = flags.DEFINE_bool(
+    "head", False, "Keep the projection head in it, as signature project.", FLAGS
 )
 
 
@@ -44,5 +51,6 @@ def main() -> None:
         overwrite=_OVERWRITE.value,
         formats=_FORMATS.value,
         image_dtype=_IMAGE_DTYPE.value,
+        head=_HEAD.value,
     )
     print(f"The encoder is in {_OUTPUT.value}; its README.md says how to load it.")

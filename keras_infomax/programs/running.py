@@ -278,6 +278,8 @@ def _check_settings(flag_values: flags.FlagValues) -> None:
             Settings.resolve({key: config[key] for key in known if key in config})
         except (ValueError, TypeError) as error:
             _end(error, 2)
+        except (ImportError, OSError) as error:
+            _end(error, 1)
 
 
 def _check_value(key: str, value: str) -> None:
@@ -294,6 +296,8 @@ def _check_value(key: str, value: str) -> None:
             return
     if expected:
         raise UsageError(f"--config.{key} must be {expected}; received {value!r}.")
+    if key == "encoder" and any(mark in value for mark in "/.:"):
+        return  # What it begins with, a path or an address, is looked at when read.
     _check_choice(f"--config.{key}", value, documentation.choices(key))
 
 

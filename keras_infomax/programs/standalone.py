@@ -48,12 +48,18 @@ def _saved_model(folder: pathlib.Path) -> dict[str, Encode]:
 
         return call
 
+    def project(inputs):
+        tensors = {k: tf.constant(v) for k, v in _by_name(inputs).items()}
+        return root.signatures["project"](**tensors)["projection"]
+
     def structured(inputs: Any) -> Any:
         if isinstance(inputs, dict):
             inputs = _in_structure(card["inputs"], inputs)
         return tf.nest.map_structure(tf.constant, inputs)
 
+    head = {"project": project} if "project" in root.signatures else {}
     return {
+        **head,
         "call": lambda views: root(structured(views), training=False),
         "serve": lambda views: root.serve(structured(views)),
         "encode": by("encode"),
@@ -140,7 +146,8 @@ def _pair(reference: Reference, entry: str) -> tuple[Any, np.ndarray]:
         for name, array in reference.items()
         if name.startswith("views/")
     }
-    return parts or reference["views"], reference["encodings"]
+    expected = reference["projections" if entry == "project" else "encodings"]
+    return parts or reference["views"], expected
 
 
 def _difference(encode: Encode, inputs: Any, expected: np.ndarray) -> dict:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_infomax import files
@@ -57,7 +58,8 @@ def check(folder: pathlib.Path, reference: _Arrays) -> None:
     for name, entry, encode in _entries(folder):
         raw = entry == "serving_default" and "raw" in reference
         inputs = {"inputs": reference["raw"]} if raw else views
-        expected = reference["encodings_of_raw" if raw else "encodings"]
+        of_views = "projections" if entry == "project" else "encodings"
+        expected = reference["encodings_of_raw" if raw else of_views]
         try:
             found, again = (np.asarray(encode(inputs)) for _ in range(2))
         except Exception as error:  # Each format has exceptions of its own.
@@ -101,6 +103,9 @@ def _entries(folder: pathlib.Path) -> Iterator[tuple[str, str, _Encode]]:
         signatures = tf.saved_model.load(readable).signatures
         for entry in ("encode", "serving_default"):
             yield "saved_model", entry, _tensorflow(signatures[entry])
+        if "project" in signatures:
+            project = _tensorflow(signatures["project"], "projection")
+            yield "saved_model", "project", project
     if (path := folder / formats.FILES["tflite"]).is_file():
         interpreter = _interpreter(path)
         for entry in sorted(interpreter.get_signature_list()):
@@ -108,12 +113,35 @@ def _entries(folder: pathlib.Path) -> Iterator[tuple[str, str, _Encode]]:
     if (path := folder / formats.FILES["onnx"]).is_file():
         if importlib.util.find_spec("onnxruntime"):
             yield "onnx", "encode", _onnx(path)
+    if (path := folder / formats.FILES["keras"]).is_file():
+        yield "keras", "encode", _keras(path, folder)
 
 
-def _tensorflow(function: Any) -> _Encode:
+def _keras(path: pathlib.Path, folder: pathlib.Path) -> _Encode:
+    card = files.read_json(folder / "model_card.json")
+    model = keras.saving.load_model(path, compile=False)
+
+    def encode(inputs: _Arrays) -> Any:
+        views = _in_structure(card["inputs"], inputs)
+        encodings = model(keras.tree.map_structure(tf.constant, views), training=False)
+        return keras.ops.convert_to_numpy(keras.ops.cast(encodings, "float32"))
+
+    return encode
+
+
+def _in_structure(inputs: Any, arrays: _Arrays) -> Any:
+    """Arrays by name in the structure of a view, as the card describes it."""
+    if isinstance(inputs, list):
+        return tuple(_in_structure(part, arrays) for part in inputs)
+    if isinstance(inputs.get("name"), str):
+        return arrays[inputs["name"]]
+    return {key: _in_structure(part, arrays) for key, part in inputs.items()}
+
+
+def _tensorflow(function: Any, output: str = "encoding") -> _Encode:
     return lambda inputs: function(
         **{name: tf.constant(array) for name, array in inputs.items()}
-    )["encoding"]
+    )[output]
 
 
 def _interpreter(path: str | os.PathLike) -> Any:

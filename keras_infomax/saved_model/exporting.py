@@ -37,6 +37,7 @@ def export(
     raw_shape: Sequence[int | None] | None = None,
     raw_dtype: str | None = None,
     formats: Sequence[str] = ("saved_model",),
+    head: keras.layers.Layer | None = None,
 ) -> None:
     """Writes an encoder as a SavedModel that works without this package.
 
@@ -78,15 +79,22 @@ def export(
         raw_dtype: Dtype of a raw input, which must be numbers. Defaults to the input
             dtype of a `preprocessing` that has one, otherwise to `"uint8"`.
         formats: Any of `"saved_model"`, `"archive"` (the same as `encoder.tar.gz`,
-            for a server), `"tflite"` (`encoder.tflite`, for LiteRT) and `"onnx"`
-            (`encoder.onnx`, which takes views; needs `keras_infomax[onnx]`).
+            for a server), `"tflite"` (`encoder.tflite`, for LiteRT), `"onnx"`
+            (`encoder.onnx`, which takes views; needs `keras_infomax[onnx]`) and
+            `"keras"` (`encoder.keras`, with which another training begins; layers of
+            this package in it need this package).
+        head: Keras model or layer from encodings to projections, such as the
+            `projection_head` of an `InfoMax`. It is kept apart: the SavedModel has it
+            as `head(encodings, training=False)`, with `head_variables` and
+            `head_trainable_variables`, and a signature `project` from views to
+            `encoding` and `projection`. Other formats leave it out. Defaults to none.
 
     Raises:
         ValueError: If `path` exists and `overwrite` is false, or it is a folder of
             anything but an export or a SavedModel, if the encoder is not
             built or is no map from a view to a vector, if `preprocessing` does not
-            give views, if `card` is not plain data, or if a format is unknown or
-            cannot express the encoder.
+            give views, if the head does not take encodings, if `card` is not plain
+            data, or if a format is unknown or cannot express the encoder.
         ImportError: If a package that writes a format is not installed.
 
     Example:
@@ -111,18 +119,27 @@ def export(
     if card is not None:
         checks.mapping("card", card, "Write, for example, card={'dataset': 'digits'}.")
     if overwrite:
-        _check_replaceable(pathlib.Path(path))
+        check_replaceable(pathlib.Path(path))
+    if head is not None:
+        checks.instance(
+            "head",
+            head,
+            keras.Layer,
+            "a Keras layer or model from encodings to projections",
+            "Take, for example, model.projection_head.",
+        )
     views = views_of(encoder, input_shape)
     raw = serving.resolve(preprocessing, raw_shape, raw_dtype)
     with files.new_folder(path, overwrite) as folder:
-        root, signatures = roots.trace(encoder, views, raw)
+        root, signatures = roots.trace(encoder, views, raw, head)
         checking.check_without_python(signatures)
         facts = model_card.describe(
             encoder,
             structures.of_tensors(views),
-            encoding_size=signatures["encode"].structured_outputs["encoding"].shape[-1],
+            encoding_size=_size_of(signatures, "encode", "encoding"),
             raw_shape=raw.shape if raw else None,
             raw_dtype=raw.dtype if raw else None,
+            projection_size=_size_of(signatures, "project", "projection"),
             formats=formats,
             facts=card or {},
         )
@@ -137,7 +154,7 @@ def export(
             ) from error
         (folder / "model_card.json").write_text(model_card.to_json(facts), "utf-8")
         (folder / "README.md").write_text(model_card.to_markdown(facts), "utf-8")
-        reference: dict[str, Any] = references.make(encoder, views, raw)
+        reference: dict[str, Any] = references.make(encoder, views, raw, head)
         np.savez(folder / REFERENCE, **reference)
         if "archive" in formats:
             # Its own manifest, or it would lack files that the folder has.
@@ -150,14 +167,24 @@ def export(
                 *root.resources,
             ]
             file = folder / export_formats.FILES["tflite"]
-            export_formats.write_tflite(signatures, variables, file)
+            of_encoder = {k: f for k, f in signatures.items() if k != "project"}
+            export_formats.write_tflite(of_encoder, variables, file)
         if "onnx" in formats:
             file = folder / export_formats.FILES["onnx"]
             export_formats.write_onnx(encoder, views, file)
+        if "keras" in formats:
+            file = folder / export_formats.FILES["keras"]
+            export_formats.write_keras(encoder, views, file)
         checking.check(folder, reference)
         if "saved_model" not in formats:
             _remove_saved_model(folder)
         manifest.write(folder)
+
+
+def _size_of(signatures: Any, name: str, output: str) -> int | None:
+    if name not in signatures:
+        return None
+    return signatures[name].structured_outputs[output].shape[-1]
 
 
 def _holds_specs(given: Any) -> bool:
@@ -166,8 +193,15 @@ def _holds_specs(given: Any) -> bool:
     return any(isinstance(part, kinds) for part in keras.tree.flatten(given))
 
 
-def _check_replaceable(path: pathlib.Path) -> None:
-    """Refuses to remove a folder that was never an export, such as a home."""
+def check_replaceable(path: pathlib.Path) -> None:
+    """Refuses to remove a folder that was never an export, such as a home.
+
+    Args:
+        path: What is to be replaced, if it is there.
+
+    Raises:
+        ValueError: If it is a folder of something else.
+    """
     marks = (manifest.NAME, "model_card.json", *SAVED_MODEL_PARTS)
     if path.is_dir() and any(path.iterdir()):
         if not any((path / mark).is_file() for mark in marks):

@@ -22,6 +22,7 @@ FILES = {
     "archive": "encoder.tar.gz",
     "tflite": "encoder.tflite",
     "onnx": "encoder.onnx",
+    "keras": "encoder.keras",
 }
 
 
@@ -148,6 +149,34 @@ def write_onnx(
         ) from error
     _rename(converted.graph, converted.graph.output[0].name, "encoding")
     onnx.save(converted, path)
+
+
+def write_keras(encoder: keras.layers.Layer, views: Any, path: pathlib.Path) -> None:
+    """Writes a model of Keras, of which another training can begin.
+
+    Args:
+        encoder: Keras model or layer that maps views to encodings `(rows, dim)`.
+        views: What it takes, a structure of `tf.TensorSpec`s with names.
+        path: The file to write, which ends in `.keras`.
+
+    Raises:
+        ValueError: If Keras could not load it again.
+    """
+    model = encoder
+    if not isinstance(encoder, keras.Model):
+        taken = keras.tree.map_structure(
+            lambda spec: keras.Input(spec.shape[1:], dtype=spec.dtype.name), views
+        )
+        model = keras.Model(taken, encoder(taken))
+    try:
+        model.save(path)
+        keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Layers raise errors of many kinds.
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"Keras cannot load this encoder again: {reason} Register its layers with "
+            "keras.saving.register_keras_serializable, or leave keras out of formats."
+        ) from error
 
 
 def _hold_constants(graph: Any, model: keras.Model) -> None:

@@ -27,11 +27,12 @@ _ASKED = (
 def describe(
     encoder: keras.layers.Layer,
     views: Any,
-    encoding_size: int,
+    encoding_size: int | None,
     raw_shape: tuple[int | None, ...] | None,
     raw_dtype: str | None,
     formats: Sequence[str],
     facts: Mapping[str, Any],
+    projection_size: int | None = None,
 ) -> dict[str, Any]:
     """Returns the card of `encoder` as plain values, ready for strict JSON.
 
@@ -44,6 +45,7 @@ def describe(
         formats: Names of the formats that are exported.
         facts: What else is known. Numbers that are not finite become null, which
             stands for unknown.
+        projection_size: Size of a projection, or `None` if there is no head.
 
     Raises:
         ValueError: If `facts` redefines what the encoder itself says, or holds what
@@ -65,6 +67,7 @@ def describe(
         "raw_shape": raw_shape,
         "raw_dtype": raw_dtype,
         "encoding_size": encoding_size,
+        "projection_size": projection_size,
         "formats": formats,
         "parameters": encoder.count_params(),
         "versions": {
@@ -100,6 +103,11 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         names=_listed(arguments),
         encodings=_shape([size]),
         served_names=_listed(served),
+        project=_PROJECT.format(
+            names=_listed(arguments), shape=_shape([card["projection_size"]])
+        )
+        if card.get("projection_size")
+        else "",
         served=_served(card["raw_shape"], card["raw_dtype"]),
         served_call=", ".join(f"{name}={value}" for name, value in served.items()),
         call=", ".join(f"{name}={value}" for name, value in arguments.items()),
@@ -210,6 +218,13 @@ def _plain(where: str, value: Any) -> Any:
     )
 
 
+_PROJECT = """\
+| `project` | views, and returns `projection` `float32 {shape}`, too | {names} |
+
+The projections are what was trained to be told apart; the encodings before them are the
+representation. `head(encodings)` of the loaded object makes them.
+"""
+
 _README = """\
 # Encoder `{name}`
 
@@ -237,7 +252,7 @@ Two signatures return `encoding`:
 |---|---|---|
 | `encode` | views | {names} |
 | `serving_default` | {served} | {served_names} |
-
+{project}
 ## Loading
 
 None of these needs keras_infomax, except the one that says so. `path` is this folder.

@@ -16,7 +16,10 @@ _ROWS = 5
 
 
 def make(
-    encoder: keras.layers.Layer, views: Any, raw: serving.Preprocessing | None
+    encoder: keras.layers.Layer,
+    views: Any,
+    raw: serving.Preprocessing | None,
+    head: keras.layers.Layer | None = None,
 ) -> dict[str, np.ndarray]:
     """Random inputs and their encodings.
 
@@ -24,10 +27,12 @@ def make(
         encoder: The encoder that is exported.
         views: What it takes, a structure of named `tf.TensorSpec`s.
         raw: What makes views of raw inputs; `None` if they are views.
+        head: What makes projections of encodings; `None` for none.
 
     Returns:
         Arrays by name: `encodings` of `views`, or of a structure those of its parts,
-        each as `views/` and its name; and `encodings_of_raw` of `raw`, if there is one.
+        each as `views/` and its name; `projections` of the same, if there is a head;
+        and `encodings_of_raw` of `raw`, if there is one.
     """
 
     def encode(inputs):
@@ -43,6 +48,11 @@ def make(
     ]
     tensors = keras.tree.pack_sequence_as(views, list(map(tf.constant, drawn)))
     arrays = {"encodings": encode(tensors)}
+    if head is not None:
+        projections = head(tf.constant(arrays["encodings"]), training=False)
+        arrays["projections"] = keras.ops.convert_to_numpy(
+            keras.ops.cast(projections, "float32")
+        )
     if isinstance(views, tf.TensorSpec):
         arrays["views"] = drawn[0]
     else:

@@ -16,6 +16,7 @@ def trace(
     encoder: keras.layers.Layer,
     views: Any,
     raw: serving.Preprocessing | None,
+    head: keras.layers.Layer | None = None,
 ) -> tuple[tf.train.Checkpoint, dict[str, Any]]:
     """Traces an encoder for views, in training and inference, and for raw inputs.
 
@@ -24,13 +25,15 @@ def trace(
         views: What it takes, a structure of `tf.TensorSpec`s whose names are those of
             the inputs of the signature `encode`.
         raw: What makes views of raw inputs; `None` if they are views.
+        head: What makes projections of encodings, kept apart; `None` for none.
 
     Returns:
-        The root, which is called, and the signatures `encode` and `serving_default`.
+        The root, which is called, and the signatures `encode` and `serving_default`,
+        and `project` of a head.
 
     Raises:
-        ValueError: If the encoder does not map a view to a vector, or raw inputs do
-            not become views.
+        ValueError: If the encoder does not map a view to a vector, raw inputs do not
+            become views, or the head does not map encodings to vectors.
     """
 
     @tf.function
@@ -82,7 +85,50 @@ def trace(
         signatures["serving_default"] = signatures["encode"]
     else:
         signatures["serving_default"] = _trace_raw(raw, call, views)
+    if head is not None:
+        signatures["project"] = _trace_head(root, head, call, views)
     return root, signatures
+
+
+def _trace_head(root: Any, head: keras.layers.Layer, call: Any, views: Any):
+    """Hangs a head on the root, and returns the signature that runs it.
+
+    Its variables are no part of `variables`: whoever fine-tunes the encoder leaves them
+    alone.
+    """
+    size = call.get_concrete_function(views, training=False).output_shapes[-1]
+
+    @tf.function
+    def project(encodings, training=False):
+        return tf.cast(head(encodings, training=training), tf.float32)
+
+    encodings = tf.TensorSpec((None, size), tf.float32, name="encodings")
+    for training in (False, True):
+        try:
+            traced = project.get_concrete_function(encodings, training=training)
+        except Exception as error:  # Layers raise errors of many kinds.
+            raise ValueError(
+                f"head must map encodings of shape (rows, {size}) to projections; "
+                f"received {head.name!r}, which does not: "
+                f"{' '.join(str(error).split())[:200]}"
+            ) from error
+        shape = traced.output_shapes
+        if shape.rank != 2 or shape[-1] is None:
+            raise ValueError(
+                "head must map encodings to projections of shape (rows, dim); received "
+                f"{head.name!r}, which gives {tuple(shape)}."
+            )
+    root.head = project
+    root.head_variables = [v.value for v in head.variables]
+    root.head_trainable_variables = [v.value for v in head.trainable_variables]
+
+    @tf.function
+    def encode_and_project(**tensors):
+        encoding = call(_as_views(views, tensors), training=False)
+        return {"encoding": encoding, "projection": project(encoding)}
+
+    specs = keras.tree.flatten(views)
+    return encode_and_project.get_concrete_function(**{s.name: s for s in specs})
 
 
 def _alike(views: Any) -> Sequence[Any]:

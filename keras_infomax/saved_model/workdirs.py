@@ -23,6 +23,7 @@ def export_workdir(
     overwrite: bool = False,
     formats: Sequence[str] = ("saved_model",),
     image_dtype: str = "uint8",
+    head: bool = False,
 ) -> None:
     """Exports an encoder of a finished training run.
 
@@ -39,16 +40,19 @@ def export_workdir(
         formats: As for `export`.
         image_dtype: Dtype of the images that `serving_default` takes: `"uint8"`, as
             in all data sets with a name, or `"float32"` in [0, 1].
+        head: Whether the projection head is exported with it, kept apart; see `export`.
 
     Raises:
         ValueError: If the run is missing, unfinished or damaged, or `output` exists
             and `overwrite` is false, or `encoder` is `"y"` and the run has no encoder
-            of a second view, or a format is unknown or cannot express the encoder.
+            of a second view, or there is no head to export, or a format is unknown or
+            cannot express the encoder.
         ImportError: If a package that writes a format is not installed.
     """
     checks.one_of("encoder", encoder, ("x", "y"))
     export_formats.check(formats)
     checks.boolean("overwrite", overwrite)
+    checks.boolean("head", head)
     checks.one_of("image_dtype", image_dtype, ("uint8", "float32"))
     workdir = pathlib.Path(checks.path("workdir", workdir))
     output = pathlib.Path(checks.path("output", output, "exports/encoder"))
@@ -77,6 +81,12 @@ def export_workdir(
     if encoder == "y" and model.encoder_y is not model.encoder_x:
         # They were measured on the first view and its encodings.
         metrics |= {"probe_accuracy": None, "raw_baseline": None}
+    projection = getattr(model, "projection_head", None) if head else None
+    if head and projection is None:
+        raise ValueError(
+            f"head must be False for {str(workdir)!r}, whose model has no projection "
+            "head; received True. Leave it out (--nohead)."
+        )
     chosen = model.encoder_x if encoder == "x" else model.encoder_y
     view = views_of(chosen)
     # Of several parts, as of tables with categories, there is none.
@@ -98,6 +108,7 @@ def export_workdir(
             settings, "xy".index(encoder), view_shape, image_dtype
         ),
         formats=formats,
+        head=projection,
     )
 
 

@@ -110,6 +110,7 @@ class Progress(keras.callbacks.Callback):
         self.per_evaluation = self._now() - self._mark
         left = self.left
         about = "" if left is None else f", about {duration(left)} to go"
+        about = about if self._step < self.steps else " in all"
         self.say(f"  {duration(self.elapsed)}{about}")
 
     def on_train_end(self, logs=None):

@@ -180,6 +180,7 @@ def make_experiment(
         "Write, for example, settings=Settings(steps=3000).",
     )
     make = checks.lookup("experiment", settings.experiment, EXPERIMENTS)
+    experiments.check_start(settings)
     private.set_random_seed(settings.seed)
     with layer_names.counted_anew():
         experiment = make(settings, data)

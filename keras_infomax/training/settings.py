@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_infomax import checks
+from keras_infomax import checks, encoders
 from keras_infomax.checks import nearest
 from keras_infomax.datasets import image_files
 
@@ -62,7 +62,10 @@ class Settings:
             images lie in [0, 1].
         coupled_noise: Whether both views of an example get the same noise, or different
             draws.
-        encoder: Encoder, as in `encoders.get`; one for each view.
+        encoder: Encoder, as in `encoders.get`; one for each view. Or what it begins
+            with, a path, `hf://...` or `keras_hub:...`, as in `encoders.pretrained`.
+        encoder_digest: Digest of what encoders begin with, which `resolve` fills in. A
+            run is refused where it has changed. `None` for random weights.
         encoder_units: Sizes of its hidden layers, or its filters; `None` for the
             encoder's own defaults.
         encoding_dim: Size of the encodings; `None` for the encoder's default.
@@ -109,6 +112,7 @@ class Settings:
     noise: float = 0.0
     coupled_noise: bool = True
     encoder: str = "mlp"
+    encoder_digest: str | None = None
     encoder_units: tuple[int, ...] | None = None
     encoding_dim: int | None = None
     shared_encoder: bool = False
@@ -182,6 +186,7 @@ class Settings:
                 f"Write, for example, config.{key}={getattr(Settings, key)!r}.",
             )
         checks.text("config.label", self.label, "class", optional=True)
+        checks.text("config.encoder_digest", self.encoder_digest, "3f2a", optional=True)
         if self.categorical is not None:
             checks.names("config.categorical", self.categorical)
         checks.units("config.encoder_units", self.encoder_units)
@@ -201,8 +206,10 @@ class Settings:
 
         Raises:
             ValueError: If a key is unknown (the message suggests the nearest), a value
-                is invalid, or the config has a `grid` or a `space`, which means many
-                runs.
+                is invalid, the config has a `grid` or a `space`, which means many
+                runs, or there is nothing that a pretrained encoder could begin with.
+            ImportError: If a package that reads it is not installed.
+            OSError: If it is on the Hub and cannot be downloaded.
 
         Example:
         >>> Settings.resolve({"critic": "mlp", "critic_units": [50]}).critic_units
@@ -236,11 +243,28 @@ class Settings:
         options = {} if options is None else options
         checks.mapping("config.options", options, "Write config.options={}.")
         resolved["options"] = dict(options.items())
-        return cls(**resolved)
+        settings = cls(**resolved)
+        if settings.encoder_digest is None:
+            settings = dataclasses.replace(settings, encoder_digest=start_of(settings))
+        return settings
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, in the order of their declaration."""
         return dataclasses.asdict(self)
+
+
+def start_of(settings: Settings) -> str | None:
+    """Digest of what the encoders begin with now; `None` where they begin anew.
+
+    Args:
+        settings: Settings.
+
+    Raises:
+        ValueError: As `encoders.digest`.
+    """
+    option = settings.options.get("encoder")
+    options = option if isinstance(option, list | tuple) else [option]
+    return encoders.digest([settings.encoder, *options])
 
 
 def identity(settings: Settings) -> tuple[str, ...]:

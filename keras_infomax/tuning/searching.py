@@ -185,6 +185,8 @@ def best_settings(described: Search, trial: results.Trial) -> Settings:
             options[option] = value
         else:
             settings[name] = value
+        if name.rpartition(".")[2] == "encoder":
+            settings["encoder_digest"] = None  # That of another encoder.
     return Settings.resolve({**settings, "options": options})
 
 

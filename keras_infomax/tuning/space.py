@@ -23,7 +23,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 _FIXED = {
     *("figure", "budget", "experiment", "options", "strategy", "steps", "eval_every"),
     *("dataset", "data_dir", "image_size", "split_seed"),
-    *("on_error", "max_pixels", "max_bytes"),
+    *("on_error", "max_pixels", "max_bytes", "encoder_digest"),
 }
 
 # What Optuna has for values of a choice; it would store others as their texts.
@@ -234,6 +234,8 @@ class Space:
             ValueError: If the combination is unfit.
         """
         found = settings.as_dict()
+        if any(path[-1] == "encoder" for path in values):
+            found["encoder_digest"] = None  # That of another encoder.
         for path, value in values.items():
             if len(path) == 1:
                 found[path[0]] = value
@@ -254,7 +256,9 @@ def _dependent(
     kinds = (getattr(settings, of),)
     if isinstance(parent, Choices):
         kinds = parent.values
-    takers = [kind for kind in kinds if _takes(_KINDS[of].get(kind), argument)]
+    # What is pretrained has its sizes.
+    open_kinds = [kind for kind in kinds if not encoders.is_source(kind)]
+    takers = [k for k in open_kinds if _takes(_KINDS[of].get(k), argument)]
     by_kind = {kind: values for kind in takers}
     if isinstance(values, Mapping) and "min" not in values:
         by_kind = dict(values)

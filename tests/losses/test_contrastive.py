@@ -62,6 +62,61 @@ def test_losses_of_partners_are_their_definitions(kind, definition, partners, wi
         assert float(loss(partners, SCORES)) == pytest.approx(expected, rel=1e-12)
 
 
+def weighted_pairs(scores, partners, sigma, weights=None):
+    """DCLW, with the weights of true pairs, whose mean is 1."""
+    rows = np.arange(len(scores))[:, None]
+    positives = scores[rows, np.reshape(partners, (len(scores), -1))]
+    density = np.exp(positives / sigma)
+    counted = np.ones(len(scores)) if weights is None else weights
+    of_pairs = np.repeat(counted[:, None], positives.shape[1], axis=1)
+    of_positives = 2 - density / np.average(density, weights=of_pairs)
+    values = []
+    for row, of_row, found in zip(scores, positives, of_positives, strict=True):
+        negatives = [np.exp(s) for s in row if s not in of_row]
+        values.append(np.mean(np.log(sum(negatives)) - found * of_row))
+    return np.average(values, weights=counted), of_positives
+
+
+@pytest.mark.parametrize("partners", [PARTNERS, SEVERAL], ids=["one", "several"])
+def test_the_weighted_form_counts_like_pairs_for_less(partners, wide):
+    expected, of_pairs = weighted_pairs(SCORES, partners, 1.5)
+    assert of_pairs.mean() == pytest.approx(1, abs=1e-12)
+    assert of_pairs.min() < 0 < 1 < of_pairs.max() < 2
+    for chunk_size in (None, 2):
+        loss = DecoupledInfoNCE(dtype="float64", chunk_size=chunk_size, sigma=1.5)
+        assert float(loss(partners, SCORES)) == pytest.approx(expected, rel=1e-12)
+    again = DecoupledInfoNCE.from_config(loss.get_config())
+    assert (again.sigma, again.chunk_size) == (1.5, 2)
+    of_rows, _ = weighted_pairs(SCORES, partners, 1.5, WEIGHTS)
+    found = float(loss(partners, SCORES, sample_weight=WEIGHTS))
+    assert found == pytest.approx(of_rows * WEIGHTS.mean(), rel=1e-12)
+    # Where all weigh alike, they weigh nothing.
+    alike = DecoupledInfoNCE(dtype="float64", sigma=1e9)
+    plain = DecoupledInfoNCE(dtype="float64")
+    assert float(alike(partners, SCORES)) == pytest.approx(
+        float(plain(partners, SCORES)), rel=1e-7
+    )
+
+
+def test_no_gradient_enters_the_weights(wide):
+    loss = DecoupledInfoNCE(dtype="float64", sigma=1.5)
+    _, of_pairs = weighted_pairs(SCORES, PARTNERS, 1.5)
+    found = gradient(lambda scores: loss(PARTNERS, scores), SCORES)
+    of_true = found[np.arange(ROWS), PARTNERS]
+    np.testing.assert_allclose(of_true, -of_pairs[:, 0] / ROWS, rtol=1e-12)
+
+
+def test_weights_of_large_scores_are_finite():
+    scores = np.array([[1e4, 0.0], [0.0, -1e4]], "float32")
+    loss = DecoupledInfoNCE(sigma=0.5)
+    value, found = value_and_gradient(lambda scores: loss([0, 1], scores), scores)
+    # Weights of 0 and 2: what is alike already counts for nothing.
+    assert float(value) == pytest.approx((0 + 2e4) / 2)
+    np.testing.assert_array_equal(found[[0, 1], [0, 1]], [0.0, -1.0])
+    with pytest.raises(ValueError, match="sigma must be positive"):
+        DecoupledInfoNCE(sigma=0)
+
+
 def test_supcon_is_its_definition(wide):
     for chunk_size in (None, 2):
         loss = SupCon(dtype="float64", chunk_size=chunk_size)

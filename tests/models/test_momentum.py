@@ -133,6 +133,28 @@ def test_what_was_frozen_at_first_is_followed_once_it_is_trained():
         np.testing.assert_allclose(average, old + 4.0, rtol=1e-6)
 
 
+def test_a_momentum_rises_by_half_a_cosine():
+    dense = keras.layers.Dense(3)
+    follower = kim.models.MomentumEncoder(dense, momentum=0.75, rising_steps=4)
+    follower(X)
+    dense.bias.assign([8.0, 8.0, 8.0])
+    left = 8.0
+    for step in range(6):
+        follower.follow()
+        # At 0, 1/4, 1/2 and 3/4 of the way, and at its end.
+        momentum = 1 - 0.25 * (np.cos(np.pi * min(step / 4, 1)) + 1) / 2
+        left *= momentum
+        gap = dense.bias.numpy() - follower.averages[1].numpy()
+        np.testing.assert_allclose(gap, left, rtol=1e-5)
+    assert left == pytest.approx(8 * 0.75 * 0.786612 * 0.875 * 0.963388, rel=1e-5)
+    again = kim.models.MomentumEncoder.from_config(follower.get_config())
+    assert again.rising_steps == 4
+    # A momentum that stays needs no variable, as in files of earlier versions.
+    constant = kim.models.MomentumEncoder(dense, momentum=0.75)
+    constant(X)
+    assert len(follower.variables) == len(constant.variables) + 1
+
+
 def test_statistics_of_batches_are_its_own():
     layers = [keras.layers.Dense(4), keras.layers.BatchNormalization(momentum=0.5)]
     encoder = keras.Sequential([keras.Input((3,)), *layers])
@@ -188,9 +210,16 @@ def batches(start_step=0, num_steps=6):
     )
 
 
-@pytest.mark.parametrize("name", ["moco", pytest.param("byol", marks=pytest.mark.slow)])
-def test_a_model_resumes_where_it_stopped(name, tmp_path):
-    whole, interrupted = made(name), made(name)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("moco", {}),
+        pytest.param("byol", {}, marks=pytest.mark.slow),
+        pytest.param("byol", {"rising_steps": 5}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_model_resumes_where_it_stopped(name, options, tmp_path):
+    whole, interrupted = made(name, **options), made(name, **options)
     interrupted.set_weights(whole.get_weights())
     whole.fit(batches(), verbose=0)
     interrupted.fit(batches(num_steps=3), verbose=0)
@@ -199,6 +228,8 @@ def test_a_model_resumes_where_it_stopped(name, tmp_path):
     resumed.fit(batches(3, 3), verbose=0)
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+    steps = [int(w.numpy()) for w in resumed.weights if w.path.endswith("/step")]
+    assert steps == ([6, 6] if options else [])
 
 
 WITHOUT_QUEUE = [pytest.param(n, marks=pytest.mark.slow) for n in ("byol", "simsiam")]
@@ -206,9 +237,11 @@ WITHOUT_QUEUE = [pytest.param(n, marks=pytest.mark.slow) for n in ("byol", "sims
 
 @pytest.mark.parametrize("name", ["moco", *WITHOUT_QUEUE])
 def test_replicas_follow_and_queue_as_one_device(name, strategy):
+    options = {"rising_steps": 5} if name == "byol" else {}
+
     def trained():
         keras.utils.set_random_seed(1)
-        model = made(name)
+        model = made(name, **options)
         history = model.fit(
             batches(), validation_data=batches(num_steps=2), verbose=0
         ).history

@@ -31,6 +31,33 @@ def test_one_location_has_all_locations_of_its_example_as_partners():
 
 
 @pytest.mark.parametrize("negatives", kim.models.terms.NEGATIVES)
+def test_columns_are_those_that_are_not_left_out(negatives):
+    term = kim.Term("sequence", "other", "inner_product", negatives=negatives)
+    assert term.columns(ROWS) is None  # Before it has seen the locations.
+    _, scores = term(ENCODINGS)
+    counted = np.isfinite(ops.convert_to_numpy(scores)).sum(axis=1)
+    assert set(counted) == {term.columns(ROWS)}
+    several = kim.Term("global", "sequence", "inner_product")
+    several(ENCODINGS)
+    assert several.columns(ROWS) is None
+    single = kim.Term("global", "global", "inner_product")
+    single(ENCODINGS)
+    assert single.columns(ROWS) == ROWS
+
+
+def test_the_ceiling_of_simclr_is_that_of_both_views():
+    model = kim.methods.simclr((6, 6, 1), "mlp", 4, (3,))
+    model.compile("sgd", "infonce")
+    assert model.ceiling(16) == pytest.approx(np.log(2 * 16 - 1))
+    # With views that are alike, and unlike those of all others, it is reached.
+    term = kim.Term("views", "swapped", kim.critics.CosineCritic(0.01))
+    unlike = np.repeat(np.eye(16, dtype="float32")[:, None], 2, axis=1)
+    partners, scores = term({"views": unlike, "swapped": unlike})
+    reached = kim.losses.InfoNCE().estimate(partners, scores)
+    assert float(reached) == pytest.approx(model.ceiling(16), rel=1e-5)
+
+
+@pytest.mark.parametrize("negatives", kim.models.terms.NEGATIVES)
 def test_equally_many_locations_are_paired_one_by_one(negatives):
     partners, scores = scored("sequence", "other", negatives=negatives)
     np.testing.assert_array_equal(partners, np.arange(ROWS * LOCATIONS))

@@ -398,7 +398,7 @@ def test_a_thing_has_one_look_in_all_pictures():
     independent = look(("dataset", "bound"), ("gaussian_iid", "infonce"))
     assert independent["color"] == "C0"
     assert independent["linestyle"] != dependent["linestyle"]
-    looks = [*figures._COLORS.values()]
+    looks = [*figures.COLORS.values()]
     assert len({color for color, _ in looks}) == len(looks)
     for panels in figures.PICTURES.values():
         assert {panel.reference for panel in panels} <= {None, *figures._REFERENCES}

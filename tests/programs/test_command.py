@@ -133,7 +133,8 @@ def test_values_are_checked_before_the_config_is_loaded(argument, message):
 @pytest.mark.parametrize(
     "argument",
     ["critic=mlp", "steps=20", "target=2", "target=None", "shared_encoder=true"]
-    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"],
+    + ["encoder_units=(3,)", "dataset=folder:x", "options.depth=3", "noise=1e-3"]
+    + ["encoder=hf://user/name", "encoder=keras_hub:tiny", "encoder=runs/a.keras"],
 )
 def test_values_that_may_be_right_are_left_alone(argument):
     given = ["--config=digits_halves", "--workdir=a", f"--config.{argument}"]
@@ -285,7 +286,7 @@ def test_no_command_takes_what_it_cannot_use(name, tmp_path):
 
     good = {each: path_to_read(tmp_path, reads[each]) for each in reads}
     flags |= {flag: path for flag, path in good.items() if flag in module.FLAGS}
-    paths = [good[each] for each in positional]
+    paths = [good.get(each, "hf://user/name") for each in positional]
     refused("has no flag --nothing", *paths, "--nothing=1")
     refused("has no use for 'more'", *paths, "more")
     for flag in module.FLAGS:

@@ -114,7 +114,7 @@ def test_a_table_goes_on_where_it_stopped(
     assert [row["seed"] for row in rows] == ["0", "1"]
     assert rows[0]["raw_accuracy"] == pytest.approx(rows[1]["raw_accuracy"], rel=1e-5)
     said = capsys.readouterr().out
-    assert "seed1 judged by 1 probes" in said
+    assert "seed1 evaluated by 1 probes" in said
     assert "seed0" not in said
     monkeypatch.undo()
 

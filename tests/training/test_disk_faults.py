@@ -110,9 +110,9 @@ def test_a_read_only_workdir(disk, digits, monkeypatch):
             training.train(CONFIG, workdir, digits)
     mount("-o", "remount,ro", str(disk))
     before = sorted(workdir.rglob("*"))
-    with pytest.raises(ValueError, match=r"written to.*Read-only file system"):
+    with pytest.raises(ValueError, match=r"writable folder.*Read-only file system"):
         training.train(CONFIG, workdir, digits)
-    with pytest.raises(ValueError, match=r"written to.*Read-only file system"):
+    with pytest.raises(ValueError, match=r"writable folder.*Read-only file system"):
         training.train(CONFIG, disk / "other", digits)
     assert sorted(workdir.rglob("*")) == before
     mount("-o", "remount,rw", str(disk))

@@ -29,6 +29,7 @@ OTHERS = {
     "noise": 0.1,
     "coupled_noise": False,
     "encoder": "convnet",
+    "encoder_digest": "3f2a",
     "encoder_units": (3,),
     "encoding_dim": 7,
     "shared_encoder": True,

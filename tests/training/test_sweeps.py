@@ -298,7 +298,6 @@ def test_a_commit_is_that_of_the_code_and_not_of_what_lies_around_it(
 def test_committed_tables_are_read_and_gone_on_with():
     for path, config, grid in (
         ("docs/paper/results.csv", {"figure": "figure3"}, "critic"),
-        ("docs/demo/splits.csv", {"figure": "digits_splits"}, "split_seed"),
         ("docs/methods/results.csv", {"figure": "augmented_views"}, None),
     ):
         table = sweeps.Table(ROOT / path)

@@ -14,6 +14,7 @@ from keras_infomax.training.experiments.building import (
 )
 from keras_infomax.training.experiments.measuring import make_probes
 from keras_infomax.training.experiments.parts import (
+    check_start,
     make_critic,
     make_encoder,
     make_loss,
@@ -25,6 +26,7 @@ from keras_infomax.training.experiments.parts import (
 
 __all__ = [
     "Experiment",
+    "check_start",
     "infomax",
     "load_data",
     "make_critic",

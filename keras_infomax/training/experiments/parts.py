@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_infomax import critics, datasets, encoders, losses, methods, models, views
 from keras_infomax.training.experiments import effects
-from keras_infomax.training.settings import Settings
+from keras_infomax.training.settings import Settings, start_of
 
 
 def make_optimizer(learning_rate: float) -> keras.optimizers.Optimizer:
@@ -134,6 +134,26 @@ def make_encoder(
         settings.encoding_dim,
         categories,
     )
+
+
+def check_start(settings: Settings) -> None:
+    """Checks that the encoders begin with what the settings were resolved with.
+
+    Args:
+        settings: Settings.
+
+    Raises:
+        ValueError: If what lies there is other by now, or a digest is of nothing.
+    """
+    if settings.encoder_digest is None:
+        return
+    found = start_of(settings)
+    if found != settings.encoder_digest:
+        raise ValueError(
+            "config.encoder_digest must be that of what the encoders begin with, "
+            f"{found!r}; received {settings.encoder_digest!r}. What lies there has "
+            "changed since: put it back, or leave the digest out, for another run."
+        )
 
 
 def draw(views_of: Any, examples: Any, seed: int, number: int) -> tuple:
