@@ -22,14 +22,14 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# Tests read its files alone; what it would bring holds NumPy and pandas back.
-AEON = --no-deps aeon
+# Tests read their files alone; what aeon would bring holds NumPy and pandas back.
+DATA = --no-deps aeon statsmodels
 
 # A stamp an extra: a second call installs nothing unless the declarations changed.
 $(VENV)/installed-%: setup.cfg setup.py pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing keras_infomax[$*] into $(VENV) (once; a few minutes)"
 	$(INSTALL) ".[$*]"
-	$(if $(filter test,$*),$(BIN)/python -m pip install --quiet --constraint constraints.txt $(AEON))
+	$(if $(filter test,$*),$(BIN)/python -m pip install --quiet --constraint constraints.txt $(DATA))
 	@touch $@
 
 demo: $(VENV)/installed-programs
@@ -113,7 +113,7 @@ lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet ".[test,docs]"
-	.lock/bin/python -m pip install --quiet $(AEON)
+	.lock/bin/python -m pip install --quiet $(DATA)
 	{ echo "# Written by make lock; what make demo, make test and make docs install."; \
 	  .lock/bin/python -m pip freeze --all --exclude pip --exclude keras_infomax; } > constraints.txt
 	rm -rf .lock

@@ -153,9 +153,7 @@ def _configs() -> str:
     ]
     for name, path in config_files.names().items():
         lines += [f"## `{name}`", "", documentation.summary(path), ""]
-        rest = documentation.docstring(path).partition("\n")[2]
-        if rest.strip():
-            lines += ["```", _installed(textwrap.dedent(rest).strip()), "```", ""]
+        lines += _told(documentation.docstring(path).partition("\n")[2])
     lines += ["## Keys", "", "Every config has these.", ""]
     lines += _keys(documentation.settings())
     lines += ["", "A search has these, too, as `config.search.KEY`.", ""]
@@ -163,13 +161,28 @@ def _configs() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _told(text: str) -> list[str]:
+    """What a config says below its first line: commands as code, all else as text."""
+    lines: list[str] = []
+    for part in filter(str.strip, text.split("\n\n")):
+        part = part.strip("\n")
+        if part.startswith(" "):
+            # Some give a command in both of its forms.
+            commands = dict.fromkeys(_installed(textwrap.dedent(part)).splitlines())
+            lines += ["```sh", *commands, "```", ""]
+        else:
+            lines += [re.sub(r"(?<![<(])https?://[\w./-]*\w", r"<\g<0>>", part), ""]
+    return lines
+
+
 def _installed(text: str) -> str:
     """Commands as an installed package has them, each on one line."""
-    named = re.sub(
-        r"python -m trainers\.(\w+) --config=configs/([\w/]+)\.py",
-        r"keras-infomax \1 --config=\2",
-        text,
-    ).replace("python -m trainers.", "keras-infomax ")
+
+    def command(match: re.Match) -> str:
+        return f"keras-infomax {match[1].replace('_', '-')}"
+
+    named = re.sub(r"--config=configs/([\w/]+)\.py", r"--config=\1", text)
+    named = re.sub(r"python -m trainers\.(\w+)", command, named)
     return re.sub(r"(?<=\S)[ \\\n]{2,}(?=--)", " ", named)
 
 

@@ -258,7 +258,7 @@ def test_table_of_the_search():
     assert f"of probe accuracy and held-out MI is {correlation(rows):.2f}," in page
     raised = [row for row in rows if row["target"] == "None"]
     assert len(raised) == 11
-    assert "over the eleven whose bound is raised without a target it is" in page
+    assert "Over the eleven trials without a target it is" in page
     assert f"without a target it is {correlation(raised):.2f}, which" in page
 
 
@@ -320,7 +320,7 @@ def test_time_and_memory_in_guides():
     form = "{:.1f} ms with the bilinear critic, {:.0f} ms with the separable one and"
     assert f"{form} {{:.0f}} ms with the MLP".format(*times) in text("docs/choosing.md")
     page = text("docs/troubleshooting.md")
-    assert f"{times[2]:.0f} ms where the bilinear one has {times[0]:.1f} ms" in page
+    assert f"takes {times[2]:.0f} ms, and the bilinear critic {times[0]:.1f} ms" in page
     memory = [
         measured("bilinear", 8192, "peak_mib"),
         measured("bilinear", 8192, "peak_mib", 256),
@@ -373,7 +373,7 @@ def test_figures_of_other_data():
     assert f"first in {mean(last, 'recall_at_1_x_to_y'):.3f} of the cases" in page
     assert f"the first five in {mean(last, 'recall_at_5_x_to_y'):.3f}." in page
     assert f"five in {mean(last, 'recall_at_5_y_to_x'):.3f}." in page
-    assert f"a probe of {mean(last, 'probe_accuracy'):.3f} is no surprise" in page
+    assert f"An accuracy of {mean(last, 'probe_accuracy'):.3f} is therefore no" in page
     by_step = {
         step: mean(
             [r for r in of_config["two_towers"] if r["step"] == str(step)],

@@ -177,7 +177,8 @@ def test_flags_keys_and_configs_of_commands_are_known(page):
             module = importlib.import_module(
                 f"keras_infomax.programs.{command.COMMANDS[name]}"
             )
-            assert running._checked(rest, module.FLAGS, program)
+            positional = getattr(module, "POSITIONAL", ())
+            assert running._checked(rest, module.FLAGS, program, positional)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)

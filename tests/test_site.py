@@ -194,6 +194,12 @@ def test_the_reference_tells_configs_keys_and_commands(tmp_path):
         assert f"## `{name}`" in configs
     assert "keras-infomax train --config=amdim --workdir=runs/amdim\n" in configs
     assert "-m trainers" not in configs
+    assert configs.count("keras-infomax mi-benchmark --config=mi/staircase ") == 1
+    # What is no command is text.
+    told = configs.partition("## `cpc`")[2].partition("## `")[0]
+    code = re.findall(r"```sh\n(.*?)```", told, re.DOTALL)
+    assert [line.split()[0] for line in "".join(code).splitlines()] == ["keras-infomax"]
+    assert "<https://arxiv.org/abs/1807.03748>" in told
     for name, default in (("batch_size", 128), ("critic", "bilinear")):
         assert f"| `{name}` | `{default!r}` |" in configs
     commands = (folder / "commands.md").read_text(encoding="utf-8")

@@ -246,7 +246,7 @@ def _as_part(what: str, values: Any) -> np.ndarray:
     if array.dtype.kind in "iu":
         if array.size and (array.min() < 0 or array.max() >= 2**31):
             raise ValueError(
-                f"{what} of integers must lie in [0, 2^31), as tokens and categories "
+                f"{what}: integers must lie in [0, 2^31), as tokens and categories "
                 f"do; received values from {array.min()} to {array.max()}. Convert "
                 "quantities with values.astype('float32')."
             )

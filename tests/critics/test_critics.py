@@ -308,5 +308,5 @@ class TestLearnedTemperature:
         assert critic.weights == []
 
     def test_a_temperature_outside_of_the_clip_is_refused(self):
-        with pytest.raises(ValueError, match=r"temperature must be in \[0.01, 1\] wh"):
+        with pytest.raises(ValueError, match=r"temperature must be in \[0.01, 1\] if"):
             critics.CosineCritic(2.0, learned_temperature=True)

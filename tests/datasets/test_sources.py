@@ -211,9 +211,9 @@ def test_a_set_of_images_of_many_sizes_needs_an_image_size(tmp_path):
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        (["train"], r"it has \['train'\], so \['test'\] is missing"),
-        (["validation"], r"it has \['validation'\], so \['test', 'train'\] is"),
-        (["train", "validation"], r"it has \['train', 'validation'\], so \['test'\]"),
+        (["train"], r"received \['train'\], so \['test'\] is missing"),
+        (["validation"], r"received \['validation'\], so \['test', 'train'\] is"),
+        (["train", "validation"], r"received \['train', 'validation'\], so \['test'\]"),
     ],
 )
 def test_a_set_without_both_splits_is_refused(tmp_path, splits, message):
@@ -222,7 +222,7 @@ def test_a_set_without_both_splits_is_refused(tmp_path, splits, message):
 
 
 def test_a_set_whose_images_differ_in_channels_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="one number of channels; .*from_arrays"):
+    with pytest.raises(ValueError, match="same number of channels; .*from_arrays"):
         prepare(tmp_path, shape=(4, 6, None))
 
 

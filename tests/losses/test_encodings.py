@@ -204,8 +204,8 @@ def test_locations_are_paired_one_by_one():
     ("term", "message"),
     [
         (kim.Term("one", "maps"), "pairs location by location; received 1 .* and 3"),
-        (kim.Term("maps", "maps", negatives="same_example"), "has no negatives"),
-        (kim.Term("one", "one", mask=kim.losses.SemiHard()), "has no negatives"),
+        (kim.Term("maps", "maps", negatives="same_example"), "uses no negatives"),
+        (kim.Term("one", "one", mask=kim.losses.SemiHard()), "uses no negatives"),
     ],
 )
 def test_terms_that_a_loss_on_encodings_cannot_take_are_refused(term, message):

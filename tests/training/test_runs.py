@@ -184,7 +184,7 @@ def test_metrics_of_a_finished_run_are_those_of_its_last_checkpoint(workdir, cap
 
 def test_a_finished_run_is_that_of_its_settings_also_without_a_config(workdir, capsys):
     (workdir / "config.json").unlink()
-    with pytest.raises(ValueError, match=r"config\.json is missing\. No checkpoint"):
+    with pytest.raises(ValueError, match=r"config\.json is missing\. There is no"):
         finished(workdir, {**SETTINGS, "seed": 4})
     assert not (workdir / "config.json").exists()
     finished(workdir)

@@ -362,7 +362,7 @@ DAMAGES = {
     "cut within a cell": (lambda text: text[:-3], "it may be damaged: unexpected end"),
     "cut before its end": (lambda text: text[:-1], "last line is cut off"),
     "cut within a row": (lambda t: t[: t.rindex(",") - 60] + "\n", "cells, and the"),
-    "cut between rows": (lambda t: without_line(t, 4), "up to step 0 of 20 alone"),
+    "cut between rows": (lambda t: without_line(t, 4), "only up to step 0 of 20"),
     "twice": (lambda t: t + t.splitlines(keepends=True)[-1], "holds a run twice"),
     "no step": (lambda t: t.replace(",20,20,", ",20,x,"), "step must be an integer"),
     "no number": (lambda t: t.replace(",0,,,", ",0,x,,"), "loss must be a numb"),

@@ -3,7 +3,7 @@ import json
 import keras_tuner
 import pytest
 
-from keras_infomax import critics
+from keras_infomax import critics, encoders
 from keras_infomax.training.settings import Settings
 from keras_infomax.tuning import Space
 
@@ -113,3 +113,17 @@ def test_what_cannot_be_searched_is_refused(space, message):
     with pytest.raises(ValueError, match="config.space|space must") as error:
         Space.resolve(space, Settings())
     assert message in str(error.value)
+
+
+def test_what_is_pretrained_is_a_choice_with_sizes_of_its_own(tmp_path):
+    path = str(tmp_path / "start.keras")
+    encoders.mlp((14, 28, 1), (3,), 4).save(path)
+    fixed = Settings.resolve({"encoder": path})
+    space = Space.resolve(
+        {"encoder": ["mlp", path], "encoder_units": [[8], [16]]}, fixed
+    )
+    assert [d.kinds for d in space.dimensions] == [(), ("mlp",)]
+    new = space.applied(fixed, {("encoder",): "mlp", ("encoder_units",): (8,)})
+    assert (new.encoder_units, new.encoder_digest) == ((8,), None)
+    again = space.applied(new, {("encoder",): path, ("encoder_units",): None})
+    assert again.encoder_digest == fixed.encoder_digest == encoders.digest(path)
