@@ -7,7 +7,7 @@ from conftest import ROOT
 
 from keras_infomax.paper import probes_page, verdicts
 from keras_infomax.probes.table import LINEAR_PROBES, PASSES
-from keras_infomax.training import sweeps
+from keras_infomax.training import comparison, sweeps
 
 SEEDS = range(4)
 NAMES = ("linear_stopped", "linear", "mlp", "neighbours", *LINEAR_PROBES)
@@ -103,3 +103,18 @@ def test_the_noise_of_the_solvers_order():
 def test_the_picture_is_drawn(tmp_path):
     (path,) = probes_page.draw(table(), tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_committed_page_is_that_of_the_committed_tables(runs):
+    folder = ROOT / "docs/paper"
+    rows = comparison.read_table(folder / "probes.csv")
+    assert probes_page.report(rows, runs) == (folder / "probes.md").read_text("utf-8")
+
+
+def test_what_is_said_of_whitened_features():
+    judged = probes_page.Judged(comparison.read_table(ROOT / "docs/paper/probes.csv"))
+    for bound in probes_page.BOUNDS:
+        gap = judged.gap("stopped_whitened", bound, "bilinear", "mlp")
+        assert (
+            gap.mean < 0 < judged.gap("linear_stopped", bound, "bilinear", "mlp").mean
+        )
