@@ -10,7 +10,7 @@ from backend_cases import floats
 from gradient_checks import array, gradient, value_and_gradient
 from keras import ops
 
-from keras_infomax import bounds, losses
+from keras_infomax import backends, bounds, losses
 
 pytestmark = pytest.mark.backends
 
@@ -209,9 +209,11 @@ def test_the_least_divergence_inverts_its_definition(dtype):
     given = math.log(2) - ((1 + q) * np.log1p(q) + q * t) / 2
     with floats(dtype):
         found = array(bounds.kl_of_jensen_shannon(given.astype(dtype)))
+    # Other backends round their logarithms a little differently near zero.
+    is_exact = backends.is_tensorflow()
     tolerance = {
-        "float32": {"rtol": 2e-5, "atol": 5e-7},
-        "float64": {"rtol": 1e-9, "atol": 1e-15},
+        "float32": {"rtol": 2e-5, "atol": 2e-7 if is_exact else 5e-7},
+        "float64": {"rtol": 1e-9, "atol": 0.0 if is_exact else 1e-15},
     }
     np.testing.assert_allclose(found, t, **tolerance[dtype])
 

@@ -85,13 +85,13 @@ class Judged:
         first, second = (self.values(probe, bound, c) for c in (critic, other))
         both = sorted(first.keys() & second.keys())
         gaps = tuple(_PERCENT * (first[seed] - second[seed]) for seed in both)
-        return Check(probe, gaps, low=0.0)
+        return Check(probe, gaps)
 
     def gain(self, probe: str, bound: str, critic: str) -> Check:
         """How many points the encodings are ahead of the raw views."""
         rows = self._of.get((probe, bound, critic), {}).values()
         gains = (_PERCENT * (row["accuracy"] - row["raw_accuracy"]) for row in rows)
-        return Check(probe, tuple(gains), low=0.0)
+        return Check(probe, tuple(gains))
 
     def seeds(self) -> list[int]:
         """Numbers of seeds of the six settings."""
@@ -109,6 +109,15 @@ class Judged:
             for seed, row in rows.items()
             if seed in self._of.get((_CONVERGED, bound, critic), {})
         ]
+
+
+def is_about(rows: Iterable[Row]) -> bool:
+    """Whether encoders of Figure 3 are judged by the stopped and the converged probe.
+
+    Args:
+        rows: Rows of `comparison.compare`.
+    """
+    return {"linear_stopped", _CONVERGED} <= set(Judged(rows).probes)
 
 
 def report(rows: Sequence[Row], results: Results) -> str:

@@ -32,8 +32,8 @@ def main() -> None:
         files.write_text(folder / "claims.md", claims_page.report(results))
         print(folder / "claims.md")
     judged, trained = folder / "probes.csv", folder / "figure3.csv"
-    if judged.exists() and trained.exists():
-        rows = comparison.read_table(judged)
+    rows = comparison.read_table(judged) if judged.exists() else []
+    if probes_page.is_about(rows) and trained.exists():
         runs = verdicts.Results(sweeps.read_table(trained))
         for path in probes_page.draw(rows, folder):
             print(path)

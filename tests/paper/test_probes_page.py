@@ -86,6 +86,13 @@ def test_the_page_says_what_the_numbers_say(runs):
     assert all(f"passes_{n}" in page for n in PASSES)
 
 
+def test_the_page_needs_both_linear_probes():
+    assert probes_page.is_about(table())
+    assert not probes_page.is_about([])
+    assert not probes_page.is_about([r for r in table() if r["probe"] != "linear"])
+    assert not probes_page.is_about([{**r, "figure": "figure8"} for r in table()])
+
+
 def test_the_noise_of_the_solvers_order():
     rows = [
         row(name, "nwj", "mlp", seed, 0.8 + 0.01 * number * (-1) ** seed + 0.1 * seed)
