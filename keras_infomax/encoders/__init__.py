@@ -20,10 +20,11 @@ from keras_infomax.encoders.condition_numbers import (
 )
 from keras_infomax.encoders.directions import unit
 from keras_infomax.encoders.flows import RealNVP
-from keras_infomax.encoders.loading import digest, is_source, pretrained
+from keras_infomax.encoders.loading import digest, pretrained
 from keras_infomax.encoders.normalization import FeatureMapNormalization
 from keras_infomax.encoders.priors import PriorMatching
 from keras_infomax.encoders.signals import LastStep, causal_convnet, convnet_1d
+from keras_infomax.encoders.sources import is_source
 from keras_infomax.encoders.tables import Embeddings, table
 from keras_infomax.encoders.texts import IsToken, MeanOfTokens, TokenVectors, tokens
 

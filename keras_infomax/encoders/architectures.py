@@ -11,7 +11,7 @@ import keras
 
 from keras_infomax import checks
 from keras_infomax.checks import lookup
-from keras_infomax.encoders import flows, loading, signals, tables, texts
+from keras_infomax.encoders import flows, loading, signals, sources, tables, texts
 from keras_infomax.encoders.normalization import FeatureMapNormalization
 
 
@@ -239,7 +239,7 @@ def get(identifier):
     is_layer = issubclass(identifier if is_class else type(identifier), keras.Layer)
     if callable(identifier) and is_class == is_layer:
         return identifier
-    if loading.is_source(identifier):
+    if sources.is_source(identifier):
         return loading.builder(identifier)
     return lookup("encoder", identifier, ENCODERS)
 

@@ -53,7 +53,7 @@ class DecoupledInfoNCE(ScoreLoss):
     1.0986
 
     Reference:
-        Yeh et al., 2022, "Decoupled Contrastive Learning", equation 6,
+        Yeh et al., 2022, "Decoupled Contrastive Learning",
         https://arxiv.org/abs/2110.06848.
     """
 
