@@ -37,10 +37,10 @@ def _preset(source: str) -> str:
         return str(folder)
     known = _library().models.Backbone.presets
     if preset not in known and "://" not in preset:
+        hint = checks.nearest(preset, known)
         raise ValueError(
             f"{sources.ARGUMENT} must be a preset of KerasHub, or a folder of one; "
-            f"received {source!r}.{checks.nearest(preset, known)} Its documentation lists "
-            "all."
+            f"received {source!r}.{hint} Its documentation lists all."
         )
     return preset
 
