@@ -80,11 +80,11 @@ def estimate_mi(
         seed: Integer seed of splits, weights and batches.
         margins: Map of each continuous column, which does not change the mutual
             information: `"copula"`, by ranks to a Gaussian; `"standard"`, to unit
-            variance; or `"none"`.
+            variance; or `"none"`. A Student-t distribution is tried with ranks only.
         folds: Number of parts that are held out in turn; 1 holds out a fifth once.
             Defaults to 5 up to 4,000 rows, 3 up to 20,000, and 1 for more.
         steps: Largest number of steps of each training. It stops early on validation
-            rows, a tenth of the training rows. With 0, the critic is that of Gaussians
+            rows, a tenth of the training rows. With 0, the critic is the density ratio
             without a network. Defaults to 4,000.
         batch_size: Pairs in a batch. Defaults to 512, or a fifth of the rows.
         level: Confidence level of the interval.
@@ -170,8 +170,8 @@ def _with_effect(options, conditional, grouped):
         without = dict.fromkeys(("steps", "folds", "batch_size"), by_method)
         without |= dict.fromkeys(("encoder_x", "encoder_y"), by_method)
     elif options.steps == 0:
-        of_gaussians = "steps=0, whose critic is that of Gaussians"
-        without = dict.fromkeys(("batch_size", "encoder_x", "encoder_y"), of_gaussians)
+        no_network = "steps=0, whose critic is a density ratio without a network"
+        without = dict.fromkeys(("batch_size", "encoder_x", "encoder_y"), no_network)
     tested = not (conditional or options.method == "ksg" or (classical and grouped))
     if not tested and options.permutations:
         why = "z" if conditional else by_method if not grouped else "groups"

@@ -59,7 +59,7 @@ _TABLES = {
         ("estimation/evaluation.py", "ESTIMATORS"),
         ("estimation/estimator.py", "METHODS"),
     ],
-    "--probes": [("probes/table.py", "PROBES")],
+    "--probes": [("probes/table.py", "PROBES"), ("probes/table.py", "LINEAR_PROBES")],
 }
 
 

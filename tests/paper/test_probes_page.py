@@ -1,5 +1,7 @@
 """The page that judges the paper's encoders by several readers."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,6 +9,7 @@ from conftest import ROOT
 
 from keras_infomax.paper import probes_page, verdicts
 from keras_infomax.probes.table import LINEAR_PROBES, PASSES
+from keras_infomax.programs import documentation
 from keras_infomax.training import comparison, sweeps
 
 SEEDS = range(4)
@@ -105,6 +108,13 @@ def test_the_noise_of_the_solvers_order():
     # Of 80, 81 and 82; and of 80 and 90.
     assert "standard deviation of 1.00 points, where" in said
     assert f"has one of {np.sqrt(50):.2f}" in said
+
+
+def test_the_command_of_the_page_can_be_typed(runs):
+    page = probes_page.report(table(), runs)
+    names = re.search(r"--probes=(\S+)", page)[1].split(",")
+    assert set(names) <= set(documentation.choices("--probes"))
+    assert PASSES == tuple(int(n[7:]) for n in LINEAR_PROBES if n.startswith("passes_"))
 
 
 def test_the_picture_is_drawn(tmp_path):

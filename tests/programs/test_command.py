@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from run_checks import finish, start
 
-from keras_infomax import critics, encoders, losses, training, views
+from keras_infomax import critics, encoders, estimation, losses, probes, training, views
 from keras_infomax.execution import strategies
 from keras_infomax.programs import (
     command,
@@ -24,6 +24,7 @@ from keras_infomax.programs import (
     verify,
 )
 from keras_infomax.programs.mistakes import UsageError, existing, writable
+from keras_infomax.saved_model import formats
 from keras_infomax.training.settings import Settings
 from keras_infomax.tuning import Search
 
@@ -150,6 +151,9 @@ def test_values_that_may_be_right_are_left_alone(argument):
         ("experiment", training.EXPERIMENTS),
         ("strategy", strategies._STRATEGIES),
         ("views", views.by_name._BY_NAME),
+        ("--formats", formats.FILES),
+        ("--method", estimation.METHODS),
+        ("--probes", {**probes.PROBES, **probes.LINEAR_PROBES}),
     ],
 )
 def test_names_of_settings_are_those_of_the_tables(key, names):
