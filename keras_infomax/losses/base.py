@@ -142,7 +142,9 @@ class ScoreLoss(keras.losses.Loss):
         Returns:
             Scalar tensor.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define value(partners, scores, weights=None)."
+        )
 
     def estimate(self, partners, scores, weights=None):
         """The estimate of mutual information over the rows of all replicas.
@@ -237,7 +239,10 @@ class BoundLoss(ScoreLoss):
         Returns:
             Tensor of the shape of `partners`, in nats.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define bound_of_rows(scores, partners), or "
+            "estimate(partners, scores, weights=None) if it is no mean over rows."
+        )
 
     def estimate(self, partners, scores, weights=None):
         values = self.by_rows(self.bound_of_rows, partners, scores)

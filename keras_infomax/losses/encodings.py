@@ -51,7 +51,7 @@ class EncodingLoss(keras.losses.Loss):
         Returns:
             Scalar tensor.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define value(x, y).")
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if sample_weight is not None:
